@@ -1,0 +1,2 @@
+//! The `quickserve` command.
+fn main() {}
