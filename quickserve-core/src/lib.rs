@@ -1,1 +1,16 @@
-//! placeholder
+//! QuickServe's core: the model of a deployment, the traits that platforms implement, planners, engine and
+//! journal.
+
+pub mod clock;
+pub mod error;
+pub mod fence;
+pub mod health;
+pub mod orchestrator;
+pub mod registry;
+pub mod release;
+pub mod secrets;
+pub mod service;
+pub mod traffic;
+pub mod workload;
+
+pub use error::{Error, ErrorKind, Result, Retry};
