@@ -97,6 +97,7 @@ pub trait ManagedRollout: fmt::Display + fmt::Debug + Send + Sync + 'static {
 
 /// What a platform can do: plain facts, from which planners decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 pub struct Capabilities {
     /// Old and new tasks can run beside each other.
     pub side_by_side: bool,
