@@ -2,8 +2,12 @@
 //! journal.
 
 pub mod clock;
+pub mod engine;
 pub mod error;
+pub mod event;
+pub mod fault;
 pub mod fence;
+pub mod finding;
 pub mod health;
 pub mod journal;
 pub mod orchestrator;
@@ -15,5 +19,7 @@ pub mod secrets;
 pub mod service;
 pub mod traffic;
 pub mod workload;
+
+mod steps;
 
 pub use error::{Error, ErrorKind, Result, Retry};
