@@ -43,11 +43,13 @@ impl Run {
     /// A task that runs another image than its release says is never waited for.
     fn compare_digests(&self, release: &ReleaseId, observed: &Observed) -> Result<(), Stop> {
         let wanted = self.release(release)?.digests();
-        for task in observed.set(release).live().filter(|task| task.images != wanted) {
-            let cause = Cause::new(format!("task {} runs other images than {release:#} says", task.id));
-            return Err(Stop::Failed { cause, condemns: true });
+        match observed.set(release).live().find(|task| task.images != wanted) {
+            None => Ok(()),
+            Some(task) => {
+                let cause = Cause::new(format!("task {} runs other images than {release:#} says", task.id));
+                Err(Stop::Failed { cause, condemns: true })
+            }
         }
-        Ok(())
     }
 
     /// What is not yet as it should be, if anything is not.
