@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod error;
+pub mod fault;
 pub mod fence;
 pub mod health;
 pub mod journal;

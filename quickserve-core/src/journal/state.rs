@@ -89,10 +89,9 @@ impl State {
     /// Folds the next record in.
     pub fn apply(&mut self, record: &Record) {
         self.last = record.seq;
+        // Also of kinds that this version does not know: a record that begins an epoch has its own number.
+        self.epoch = self.epoch.max(record.epoch);
         let Some(event) = record.entry.event() else { return };
-        if event.begins_epoch() {
-            self.epoch = Epoch(record.seq);
-        }
         match event {
             Event::Opened(opened) => self.open(record, opened),
             Event::Promoted { release } => {
