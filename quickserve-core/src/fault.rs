@@ -288,7 +288,7 @@ impl Faults {
 
     async fn die_if_dead(&self) {
         if self.has_crashed() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -4,7 +4,6 @@
 pub mod clock;
 pub mod engine;
 pub mod error;
-pub mod event;
 pub mod fault;
 pub mod fence;
 pub mod finding;

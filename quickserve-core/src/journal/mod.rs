@@ -21,3 +21,6 @@ pub use record::{
 };
 pub use state::{DeploymentSummary, OpenDeployment, State};
 pub use store::{in_memory, local};
+
+#[cfg(test)]
+mod tests;

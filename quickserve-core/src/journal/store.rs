@@ -31,7 +31,7 @@ pub fn local(dir: &FilePath) -> Result<Arc<dyn ObjectStore>> {
             .with_source(error)
     };
     create_private(dir).map_err(failed)?;
-    let store = LocalFileSystem::new_with_prefix(dir).map_err(|error| mapped("open the journal", error))?;
+    let store = LocalFileSystem::new_with_prefix(dir).map_err(|error| mapped("open the journal", &error))?;
     Ok(Arc::new(store.with_fsync(true)))
 }
 
@@ -89,7 +89,7 @@ impl Shelf {
         match read.await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(mapped("read the journal", error).with_context("key", key.to_string())),
+            Err(error) => Err(mapped("read the journal", &error).with_context("key", key.to_string())),
         }
     }
 
@@ -108,7 +108,7 @@ impl Shelf {
         let options = PutOptions::from(mode);
         match self.store.put_opts(&key, PutPayload::from_bytes(bytes), options).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(mapped("write the journal", error).with_context("key", key.to_string())),
+            Err(error) => Err(mapped("write the journal", &error).with_context("key", key.to_string())),
         }
     }
 
@@ -121,7 +121,7 @@ impl Shelf {
             .list_with_offset(Some(&path), &offset)
             .try_collect()
             .await
-            .map_err(|error| mapped("list the journal", error).with_context("key", path.to_string()))?;
+            .map_err(|error| mapped("list the journal", &error).with_context("key", path.to_string()))?;
         let mut numbers: Vec<u64> = metas
             .iter()
             .filter_map(|meta| {
@@ -144,9 +144,9 @@ impl Shelf {
 }
 
 /// What a store's error means to us. Its types go no further; its text is kept as the cause.
-fn mapped(what: &'static str, error: object_store::Error) -> Error {
+fn mapped(what: &'static str, error: &object_store::Error) -> Error {
     use object_store::Error as Store;
-    let kind = match &error {
+    let kind = match error {
         Store::AlreadyExists { .. } | Store::Precondition { .. } | Store::NotModified { .. } => {
             ErrorKind::Conflict
         }
