@@ -4,11 +4,13 @@
 pub mod clock;
 pub mod engine;
 pub mod error;
+pub mod event;
 pub mod fault;
 pub mod fence;
 pub mod finding;
 pub mod health;
 pub mod journal;
+pub mod memory;
 pub mod orchestrator;
 pub mod outcome;
 pub mod plan;
