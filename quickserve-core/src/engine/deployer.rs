@@ -82,6 +82,11 @@ impl Deployer {
         Self { parts, policy, events, readers: Arc::default() }
     }
 
+    #[cfg(test)]
+    pub(crate) fn parts_platform(&self) -> Arc<dyn Orchestrator> {
+        self.parts.platform.clone()
+    }
+
     /// The journal as it is now, for reading.
     pub async fn journal(&self) -> Result<Journal> {
         let Parts { key, journals, clock, owner, .. } = &self.parts;
@@ -276,11 +281,12 @@ fn purpose_of(journal: &Journal, release: &ReleaseId) -> Purpose {
     if current { Purpose::Restore } else { Purpose::Prove }
 }
 
-/// An abort has reached its own goal when the deployment is taken back.
+/// An abort has reached its own goal, what served before, when the deployment is taken back.
 fn aborted(finished: Finished) -> Finished {
     match finished.outcome {
         Outcome::RolledBack | Outcome::Interrupted | Outcome::Terminated => {
-            Finished { outcome: Outcome::Done, exit_code: Outcome::Done.exit_code(), ..finished }
+            let release = finished.serving.first().map(|serving| serving.release.clone());
+            Finished { outcome: Outcome::Done, exit_code: Outcome::Done.exit_code(), release, ..finished }
         }
         _ => finished,
     }
