@@ -2,11 +2,15 @@
 //! journal.
 
 pub mod clock;
+pub mod engine;
 pub mod error;
+pub mod event;
 pub mod fault;
 pub mod fence;
+pub mod finding;
 pub mod health;
 pub mod journal;
+pub mod memory;
 pub mod orchestrator;
 pub mod outcome;
 pub mod plan;
@@ -16,5 +20,7 @@ pub mod secrets;
 pub mod service;
 pub mod traffic;
 pub mod workload;
+
+mod steps;
 
 pub use error::{Error, ErrorKind, Result, Retry};

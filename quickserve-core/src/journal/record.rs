@@ -165,6 +165,8 @@ pub enum Act {
     Deploy,
     /// Back to a good release.
     Rollback,
+    /// What was promoted last, made to serve again.
+    Resume,
     /// Everything removed.
     Down,
 }

@@ -25,7 +25,7 @@ pub struct State {
     pub releases: BTreeMap<ReleaseId, Release>,
     /// Promotions, oldest first; the last is what should serve.
     pub promoted: Vec<ReleaseId>,
-    /// How many tasks the last goal asked for.
+    /// How many tasks the release that was promoted last has.
     pub tasks: u32,
     /// The configuration of the last deployment.
     pub config: Option<DeploymentConfig>,
@@ -52,8 +52,6 @@ pub struct OpenDeployment {
     pub step: Option<(u32, Step, Timestamp)>,
     /// Whether that step has completed.
     pub step_completed: bool,
-    /// When the bake of the release in the plan began.
-    pub baking_since: Option<Timestamp>,
     /// Why it failed, once it has.
     pub failed: Option<Cause>,
     /// How an abort was asked for, once it was.
@@ -97,8 +95,12 @@ impl State {
             Event::Promoted { release } => {
                 self.promoted.push(release.clone());
                 self.condemned.remove(release);
-                if let Some(open) = &mut self.open {
-                    open.promoted |= open.opened.goal.release() == Some(release);
+                if let Some(open) = &mut self.open
+                    && let Goal::Serve { release: wanted, tasks } = &open.opened.goal
+                    && wanted == release
+                {
+                    open.promoted = true;
+                    self.tasks = *tasks;
                 }
             }
             Event::Condemned { release, cause } => {
@@ -135,9 +137,6 @@ impl State {
         if let Some(release) = &opened.release {
             self.releases.insert(release.id.clone(), release.clone());
         }
-        if let Goal::Serve { tasks, .. } = opened.goal {
-            self.tasks = tasks;
-        }
         self.config = Some(opened.config.clone());
         self.deployments.push(DeploymentSummary {
             deployment: opened.deployment.clone(),
@@ -157,7 +156,6 @@ impl State {
             plan: None,
             step: None,
             step_completed: false,
-            baking_since: None,
             failed: None,
             abort: None,
             promoted: false,
@@ -169,16 +167,10 @@ impl State {
         match event {
             Event::TakenOver { owner, .. } => open.owner = owner.clone(),
             Event::Planned { plan, deadline, .. } => {
-                if open.plan.as_ref().is_none_or(|(former, _)| former.goal != plan.goal) {
-                    open.baking_since = None;
-                }
                 open.plan = Some((plan.clone(), *deadline));
                 open.step = None;
             }
             Event::Intended { index, step, .. } => {
-                if matches!(step, Step::Bake { .. }) {
-                    open.baking_since.get_or_insert(record.at);
-                }
                 open.step = Some((*index, step.clone(), record.at));
                 open.step_completed = false;
             }

@@ -14,7 +14,9 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Vec<Step> 
             }
             steps.extend(target.smoke_staged(situation));
             // The old release stands by while the new one proves itself, so that a crash costs no request.
-            let standby = others.iter().filter(|other| situation.capabilities.standby && other.serving);
+            let standby = others
+                .iter()
+                .filter(|other| situation.capabilities.standby && other.serving && other.live > 0);
             let mut shares = vec![target.alone()];
             shares.extend(standby.map(|other| other.share(Role::Standby)));
             let standing_by = shares.len() > 1;
@@ -32,7 +34,7 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Vec<Step> 
     for other in &others {
         steps.extend(other.retire(0, situation));
     }
-    steps.push(target.verify_alone());
+    steps.extend(target.finish());
     steps
 }
 

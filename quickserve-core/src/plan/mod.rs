@@ -181,9 +181,13 @@ impl Target<'_> {
         wanted.then(|| Step::SmokeStaged { release: self.release.clone() })
     }
 
-    /// The last step of every plan that makes a release serve.
-    fn verify_alone(self) -> Step {
-        Step::Verify { release: self.release.clone(), tasks: self.tasks, alone: true }
+    /// The last steps of every plan that makes a release serve: what failed or is too much of it goes, and
+    /// the platform is read back.
+    fn finish(self) -> [Step; 2] {
+        [
+            Step::Retire { release: self.release.clone(), keep: self.tasks },
+            Step::Verify { release: self.release.clone(), tasks: self.tasks, alone: true },
+        ]
     }
 }
 
@@ -213,7 +217,7 @@ impl Situation<'_> {
             .map(|release| Other {
                 release: release.clone(),
                 live: u32::try_from(self.observed.set(release).live().count()).unwrap_or(u32::MAX),
-                serving: split.route(release).is_some_and(|route| matches!(route.role, Role::Serving(_))),
+                serving: split.route(release).is_some_and(|route| route.role != Role::Preview),
             })
             .collect();
         others.sort_by(|a, b| (a.serving, &a.release).cmp(&(b.serving, &b.release)));
@@ -222,7 +226,7 @@ impl Situation<'_> {
     }
 }
 
-/// A release other than the target.
+/// A release other than the target. It serves when it gets ordinary requests, or stands by for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Other {
     release: ReleaseId,

@@ -22,6 +22,6 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Vec<Step> 
     if situation.purpose == Purpose::Prove {
         steps.extend(target.prove(situation));
     }
-    steps.push(target.verify_alone());
+    steps.extend(target.finish());
     steps
 }

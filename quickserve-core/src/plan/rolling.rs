@@ -43,7 +43,7 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Result<Vec
     if situation.purpose == Purpose::Prove {
         steps.extend(target.prove(situation));
     }
-    steps.push(target.verify_alone());
+    steps.extend(target.finish());
     Ok(steps)
 }
 

@@ -154,7 +154,9 @@ impl fmt::Display for Step {
                 write!(f, "drain {release:#} but {}, at most {timeout:?}", count(*keep, "task"))
             }
             Self::Retire { release, keep: 0 } => write!(f, "retire {release:#}"),
-            Self::Retire { release, keep } => write!(f, "retire {release:#} but {}", count(*keep, "task")),
+            Self::Retire { release, keep } => {
+                write!(f, "keep {} of {release:#} and no more", count(*keep, "task"))
+            }
             Self::Close => f.write_str("close the public port"),
         }
     }
