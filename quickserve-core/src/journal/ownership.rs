@@ -28,19 +28,11 @@ impl Journal {
         self.owned()
     }
 
-    /// Writes the snapshot of the state before the deployment. Without it, reading only takes longer.
-    async fn save_unsaved(&mut self) {
-        if let Some(state) = self.unsaved.take().filter(|state| state.last > 0)
-            && let Err(error) = snapshot::save(&self.shelf, &state).await
-        {
-            tracing::warn!(%error, "a snapshot of the journal was not written");
-        }
-    }
-
     /// Becomes the owner of the unfinished deployment.
     ///
     /// Only after the former owner is known to be gone: see [`OwnerWatch`](super::OwnerWatch). On a platform
-    /// that cannot refuse a stale owner's calls, wait the lease's time and then observe, before anything else.
+    /// that cannot refuse a stale owner's calls, wait for [`former_lease_ends`](Self::former_lease_ends) and
+    /// whatever a call of it may still take to arrive, and then observe, before anything else.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when there is nothing to take over, or somebody else took it over since this
@@ -51,6 +43,7 @@ impl Journal {
         let holds = self.state.open.as_ref().is_some_and(|open| open.owner == owner);
         if holds && self.owned().is_ok() {
             // The same call again after it had failed, though its record stands.
+            self.outlast(ended).await;
             self.begin_lease().await;
             return self.owned();
         }
@@ -70,6 +63,7 @@ impl Journal {
             Ok((None, Event::TakenOver { owner, ended, because: because.clone() }))
         };
         self.write(entry).await?;
+        self.outlast(ended).await;
         self.begin_lease().await;
         self.owned()
     }
@@ -118,6 +112,15 @@ impl Journal {
             (None, _) => (Epoch(0), Timestamp::MIN),
         };
         Fence { epoch, op, not_after }
+    }
+
+    /// Writes the snapshot of the state before the deployment. Without it, reading only takes longer.
+    async fn save_unsaved(&mut self) {
+        if let Some(state) = self.unsaved.take().filter(|state| state.last > 0)
+            && let Err(error) = snapshot::save(&self.shelf, &state).await
+        {
+            tracing::warn!(%error, "a snapshot of the journal was not written");
+        }
     }
 
     /// The epoch of this process.

@@ -52,7 +52,6 @@ async fn deploy(store: Arc<dyn ObjectStore>, clock: Arc<Hand>, done: &Mutex<Vec<
         answered(persist!(ada.append(completed(step)).await)?);
         clock.pass(11);
         persist!(ada.renew().await)?;
-        assert!(ada.lease_valid());
     }
     answered(persist!(ada.append(ended()).await)?);
     Ok(())
@@ -147,6 +146,23 @@ async fn an_undecided_record_is_decided_before_the_next() {
     let records = journal(&store, &clock, "reader").await.records(2).await.unwrap();
     assert_eq!(records[0].entry, completed(0).into());
     assert_eq!(records[1].entry, completed(1).into());
+}
+
+#[tokio::test]
+async fn a_lease_outlasts_a_store_that_is_away_for_a_while() {
+    let clock = Hand::new();
+    let (wrapped, _) = process(&in_memory(), &clock, outage(3));
+    let mut ada = journal(&wrapped, &clock, "ada").await;
+    ada.open(opened("ada")).await.unwrap();
+    let first = ada.fence(1).not_after;
+    for _ in 0..2 {
+        clock.pass(14);
+        ada.renew().await.unwrap();
+        assert_eq!(ada.fence(1).not_after, first);
+    }
+    clock.pass(14);
+    assert_eq!(ada.renew().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert!(!ada.lease_valid());
 }
 
 #[tokio::test]

@@ -82,13 +82,23 @@ async fn a_stopped_process_is_gone_by_its_lease() {
 }
 
 #[tokio::test]
+async fn a_process_that_was_stopped_long_ago_is_not_called_alive_at_the_first_look() {
+    let clock = Hand::new();
+    let (_ada, bob) = two(&clock).await;
+    clock.pass(31);
+    let mut watch = watch(&clock, Some(true));
+    assert_eq!(look(&mut watch, &bob, &clock, 30).await, OwnerStatus::Unknown);
+    assert!(is_gone(&look(&mut watch, &bob, &clock, 5).await));
+}
+
+#[tokio::test]
 async fn a_machine_that_slept_gives_its_owner_time_to_renew() {
     let clock = Hand::new();
     let (mut ada, bob) = two(&clock).await;
     let mut watch = watch(&clock, Some(true));
     look(&mut watch, &bob, &clock, 10).await;
     clock.pass(8 * 3600);
-    assert_eq!(watch.observe(&bob).await.unwrap(), OwnerStatus::Alive);
+    assert_eq!(watch.observe(&bob).await.unwrap(), OwnerStatus::Unknown);
     ada.renew().await.unwrap();
     assert_eq!(look(&mut watch, &bob, &clock, 30).await, OwnerStatus::Alive);
 }
@@ -103,6 +113,20 @@ async fn who_looks_rarely_comes_to_an_answer_too() {
         clock.pass(60);
     }
     assert!(is_gone(&watch.observe(&bob).await.unwrap()));
+}
+
+#[tokio::test]
+async fn who_takes_over_knows_when_the_last_lease_ends() {
+    let (store, clock) = (in_memory(), Hand::new());
+    let mut ada = journal(&store, &clock, "ada").await.with_lease_ttl(Duration::from_mins(1));
+    ada.open(opened("ada")).await.unwrap();
+    assert_eq!(ada.former_lease_ends(), None);
+    let mut bob = journal(&store, &clock, "bob").await;
+    clock.pass(25);
+    // Renewed at the last moment: nobody has seen it.
+    ada.renew().await.unwrap();
+    bob.take_over(owner("bob"), "gone".to_owned()).await.unwrap();
+    assert!(bob.former_lease_ends() >= Some(clock::after(clock.now(), Duration::from_mins(1))));
 }
 
 #[tokio::test]
