@@ -69,6 +69,7 @@ pub struct Deployer {
     policy: Arc<dyn Policy>,
     events: Events,
     readers: Arc<AtomicU64>,
+    patience: Duration,
 }
 
 impl Deployer {
@@ -79,7 +80,15 @@ impl Deployer {
 
     pub(crate) fn with_policy(parts: Parts, policy: Arc<dyn Policy>) -> Self {
         let events = Events::new(parts.observer.clone(), parts.clock.clone());
-        Self { parts, policy, events, readers: Arc::default() }
+        Self { parts, policy, events, readers: Arc::default(), patience: Duration::ZERO }
+    }
+
+    /// Waits so long for a living owner to end before it gives up with [`ErrorKind::Busy`]. One that lives but
+    /// does not renew its lease, because it is stopped, is taken over meanwhile. Not at all unless set.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     #[cfg(test)]
@@ -437,14 +446,18 @@ impl Deployer {
         if journal.state().open.is_none() {
             return Ok(None);
         }
-        let mut watch = OwnerWatch::new(self.parts.liveness.clone(), self.parts.clock.clone());
+        let clock = &self.parts.clock;
+        let mut watch = OwnerWatch::new(self.parts.liveness.clone(), clock.clone());
+        let until = after(clock.now(), self.patience);
         loop {
             match watch.observe(journal).await? {
                 OwnerStatus::Gone { because } => return Ok(Some(because)),
-                OwnerStatus::Alive => return Err(super::begin::busy(journal, self.parts.clock.now())),
-                OwnerStatus::Unknown => {}
+                OwnerStatus::Alive if clock.now() >= until => {
+                    return Err(super::begin::busy(journal, clock.now()));
+                }
+                OwnerStatus::Alive | OwnerStatus::Unknown => {}
             }
-            self.parts.clock.sleep(Duration::from_secs(1)).await;
+            clock.sleep(Duration::from_secs(1)).await;
             journal.refresh().await?;
             if journal.state().open.is_none() {
                 return Ok(None);

@@ -132,7 +132,7 @@ impl Lab {
             owner: Owner { nonce: format!("p{pid}"), who: "tester".to_owned(), process: Some(process) },
             public: Some(PUBLIC),
         };
-        let deployer = Deployer::with_policy(parts, self.policy.clone());
+        let deployer = Deployer::with_policy(parts, self.policy.clone()).with_patience(SUSPENSION);
         Actor { deployer, control: Control::default(), faults, pid }
     }
 
@@ -297,6 +297,10 @@ impl Lab {
         match recovery {
             Recovery::DeployAnother => vec![self.nth(99)],
             Recovery::Down => vec![None],
+            // The wish to abort dies with its process when it was not recorded yet.
+            Recovery::Resume if self.scenario.act == Act::DeployAborted => {
+                [self.goals_before(), vec![self.nth(self.deployed())]].concat()
+            }
             Recovery::Resume => [self.goals_before(), self.goals_of_act()].concat(),
             Recovery::RollBack => {
                 let earlier = self.nth(self.scenario.before.saturating_sub(1));

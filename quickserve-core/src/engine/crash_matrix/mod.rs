@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::policy::{Policy, Standard};
 use crate::fault::{Fault, FaultPlan};
+use crate::plan::Strategy;
 use lab::Lab;
 use scenario::Scenario;
 
@@ -42,8 +43,12 @@ async fn exhaust(scenario: &Scenario, policy: &Arc<dyn Policy>) -> Result<Tally,
     for call in &calls {
         let at = |fault| FaultPlan::default().at(call.number, fault);
         let place = format!("{} at call {} ({} {})", scenario.name, call.number, call.target, call.operation);
-        for fault in [Fault::Crash, Fault::CrashAfter] {
-            for recovery in scenario.recoveries() {
+        // Before or after a call that changes nothing, the world is as it was after the call before it.
+        let crashes: &[Fault] = if call.mutating { &[Fault::Crash, Fault::CrashAfter] } else { &[Fault::Crash] };
+        let recoveries = scenario.recoveries();
+        let recoveries = if call.mutating { &recoveries[..] } else { &recoveries[..1] };
+        for &fault in crashes {
+            for &recovery in recoveries {
                 let lab = Lab::new(scenario, policy.clone()).await?;
                 let told = |error| format!("{place}, {fault:?}, {recovery:?}: {error}");
                 lab.crash_and_recover(at(fault), recovery, call.number).await.map_err(told)?;
@@ -72,21 +77,32 @@ async fn exhaust(scenario: &Scenario, policy: &Arc<dyn Policy>) -> Result<Tally,
     Ok(tally)
 }
 
-#[tokio::test]
-async fn every_plan_survives_a_crash_at_every_call() {
+/// All scenarios of a strategy.
+async fn matrix_of(strategy: Strategy) {
     let policy: Arc<dyn Policy> = Arc::new(Standard);
     let mut whole = Tally::default();
-    for scenario in Scenario::all() {
+    for scenario in Scenario::all().into_iter().filter(|scenario| scenario.strategy == strategy) {
         let tally = exhaust(&scenario, &policy).await.unwrap_or_else(|error| panic!("{error}"));
         report(&format!("  {:<48} {:>5} points {:>6} runs", scenario.name, tally.points, tally.runs));
         whole.add(&tally);
     }
-    report(&format!(
-        "crash matrix: {} plans x {} points = {} runs",
-        whole.plans,
-        whole.points / whole.plans.max(1),
-        whole.runs
-    ));
+    let Tally { plans, points, runs } = whole;
+    report(&format!("crash matrix, {strategy}: {plans} plans, {points} points, {runs} runs"));
+}
+
+#[tokio::test]
+async fn recreate_survives_a_crash_at_every_call() {
+    matrix_of(Strategy::Recreate).await;
+}
+
+#[tokio::test]
+async fn rolling_survives_a_crash_at_every_call() {
+    matrix_of(Strategy::Rolling).await;
+}
+
+#[tokio::test]
+async fn blue_green_survives_a_crash_at_every_call() {
+    matrix_of(Strategy::BlueGreen).await;
 }
 
 #[expect(clippy::disallowed_macros, reason = "the size of the matrix is part of what the test shows")]
