@@ -1,5 +1,7 @@
 //! The workload: what runs, in the terms of an ECS task definition, whichever platform it runs on.
 
+pub mod substitute;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

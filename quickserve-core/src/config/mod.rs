@@ -1,0 +1,3 @@
+//! quickserve.toml.
+
+pub mod duration;
