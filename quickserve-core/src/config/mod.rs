@@ -1,3 +1,4 @@
 //! quickserve.toml.
 
 pub mod duration;
+pub mod variables;
