@@ -1,5 +1,6 @@
 //! The workload: what runs, in the terms of an ECS task definition, whichever platform it runs on.
 
+pub(crate) mod size;
 pub mod substitute;
 
 use std::collections::BTreeMap;
