@@ -183,7 +183,7 @@ impl Lab {
     ) -> Result<(), String> {
         self.run_until_crash(plan, |actor| self.act_owned(actor)).await?;
         // The second process dies somewhere in its own recovery for every other point.
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             let place = 1 + number % 61;
             let plan = FaultPlan::default().at(place, crate::fault::Fault::CrashAfter);
             self.run_until_crash(plan, |actor| self.recover_owned(actor, recovery)).await?;
