@@ -1,1 +1,4 @@
-//! placeholder
+//! QuickServe on a local Docker engine.
+
+pub mod prober;
+pub mod router;
