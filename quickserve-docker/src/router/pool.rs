@@ -27,8 +27,12 @@ struct Idle {
 impl Pool {
     /// The connection used last, unless it has rested for longer than `limit`.
     pub(super) fn take(&self, limit: Duration) -> Option<Wire> {
-        let wire = self.lock().wires.pop_back()?;
-        (!wire.is_stale(Instant::now(), limit)).then_some(wire)
+        let now = Instant::now();
+        let mut idle = self.lock();
+        if idle.wires.back()?.is_stale(now, limit) {
+            return None;
+        }
+        idle.wires.pop_back()
     }
 
     /// Keeps a connection for the next request.
@@ -36,17 +40,20 @@ impl Pool {
         let now = Instant::now();
         let Some(wire) = wire.rest(now) else { return };
         // Closing sockets is left until the lock is free.
-        let surplus = {
+        let mut surplus = Vec::new();
+        {
             let mut idle = self.lock();
             if idle.closed {
-                Some(wire)
+                surplus.push(wire);
             } else {
                 idle.wires.push_back(wire);
-                let oldest = idle.wires.front();
-                let too_old = oldest.is_some_and(|oldest| oldest.is_stale(now, Duration::MAX));
-                if too_old || idle.wires.len() > MAX_IDLE { idle.wires.pop_front() } else { None }
+                while idle.wires.len() > MAX_IDLE
+                    || idle.wires.front().is_some_and(|oldest| oldest.is_stale(now, Duration::MAX))
+                {
+                    surplus.extend(idle.wires.pop_front());
+                }
             }
-        };
+        }
         drop(surplus);
     }
 

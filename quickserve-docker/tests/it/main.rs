@@ -1,3 +1,4 @@
 //! Tests of the crate as its callers use it.
 
+mod prober;
 mod router;

@@ -3,10 +3,95 @@
 use std::time::Duration;
 
 use quickserve_core::ErrorKind;
-use quickserve_docker::router::{Launch, ensure_running};
+use quickserve_core::traffic::{Role, TrafficRouter as _};
+use quickserve_docker::router::{Launch, ListenSpec, RouterControl, RouterSettings, ensure_running, run};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::support::Router;
+use super::support::{Router, Task, eventually, fence, get, key, route, split};
+
+/// What a launched router runs: this very test program, told to run this one "test". Its folder is its
+/// working folder, since a launched router gets nothing else.
+#[tokio::test]
+#[ignore = "not a test: the process that others start"]
+async fn the_router_process() {
+    if std::path::Path::new("router.log").exists() {
+        run(RouterSettings::new("."), std::future::pending()).await.expect("a graceful end");
+    }
+}
+
+fn this_program(dir: &std::path::Path) -> Launch {
+    let program = std::env::current_exe().expect("this program");
+    Launch::new(dir, program, ["--ignored", "--exact", "router::launching::the_router_process"])
+}
+
+/// Ends the process that a test has started, also when the test fails.
+struct Started(Pid);
+
+impl Started {
+    async fn by(control: &RouterControl) -> Self {
+        let pid = control.status().await.expect("the status").pid;
+        assert_ne!(pid, std::process::id());
+        Self(Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid"))
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::KILL);
+    }
+}
+
+#[tokio::test]
+async fn callers_at_the_same_time_end_with_one_router() {
+    let folder = TempDir::new().expect("a folder");
+    let dir = folder.path().join("router");
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let launch = this_program(&dir);
+            tokio::spawn(async move { ensure_running(&launch).await.expect("it runs") })
+        })
+        .collect();
+    // Whoever came late has not replaced the one that the others were given.
+    let mut found = Vec::new();
+    for caller in callers {
+        found.push(caller.await.expect("no panic"));
+    }
+    let _started = Started::by(&found[0]).await;
+    let mut pids = Vec::new();
+    for control in &found {
+        pids.push(control.status().await.expect("the status").pid);
+    }
+    pids.dedup();
+    assert_eq!(pids.len(), 1, "{pids:?}");
+}
+
+#[tokio::test]
+async fn a_router_process_killed_outright_serves_again_once_it_is_started() {
+    let folder = TempDir::new().expect("a folder");
+    let dir = folder.path().join("router");
+    let launch = this_program(&dir);
+    let control = ensure_running(&launch).await.expect("it runs");
+    let first = Started::by(&control).await;
+    let client = control.service(key());
+    let task = Task::start("a").await;
+    let spec = ListenSpec::new("127.0.0.1:0".parse().expect("an address"));
+    let listening = client.configure(&fence(1), &spec).await.expect("it listens");
+    let to = split([route('a', Role::Serving(1), &[task.address])]);
+    let version = client.set(&fence(1), client.split().await.expect("the split").1, &to).await.expect("set");
+    assert_eq!(get(listening.public, "/").await.body, "a");
+
+    kill_process(first.0, Signal::KILL).expect("killed");
+    eventually("it is gone", || async { control.status().await.is_err() }).await;
+    let control = ensure_running(&launch).await.expect("it runs again");
+    let second = Started::by(&control).await;
+    assert_ne!(first.0, second.0);
+    std::mem::forget(first);
+    assert_eq!(client.split().await.expect("the split"), (to, version));
+    assert_eq!(get(listening.public, "/").await.body, "a");
+    control.shutdown(true).await.expect("it ends");
+    eventually("it is gone", || async { control.status().await.is_err() }).await;
+}
 
 #[tokio::test]
 async fn a_router_that_runs_is_found() {
