@@ -79,7 +79,7 @@ impl Registry for MemoryRegistry {
         let known = inner.images.values().find(|known| known.image.digest == image.digest).cloned();
         let mut pushed = known
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("image {} is not here", image.digest)))?;
-        pushed.image.reference = reference.to_owned();
+        reference.clone_into(&mut pushed.image.reference);
         inner.images.insert(reference.to_owned(), pushed);
         Ok(image.digest.clone())
     }
