@@ -9,9 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The stable code of a kind of finding, such as `QS101`.
 ///
-/// QS1xx configuration and secrets, QS2xx ports, QS3xx versions and images, QS4xx task definition and health,
-/// QS5xx Dockerfile and build context, QS6xx platform and permissions, QS7xx chain of trust, QS8xx CI workflow
-/// and deploy scripts.
+/// The first digit is the family: 1 configuration and secrets, 2 ports, 3 versions and images, 4 task definition
+/// and health, 5 Dockerfile and build context, 6 platform and permissions, 7 chain of trust, 8 CI workflow and
+/// deploy scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Code(u16);
@@ -31,6 +31,8 @@ impl Code {
     pub const CONFIG_INCOMPLETE: Self = Self(114);
     /// quickserve.toml asks for another version of QuickServe.
     pub const REQUIRED_VERSION: Self = Self(115);
+    /// quickserve.toml asks for what this version cannot do.
+    pub const UNSUPPORTED_SETTING: Self = Self(116);
     /// A `${NAME}` in a task definition has no value.
     pub const UNRESOLVED_PLACEHOLDER: Self = Self(120);
     /// A release that was rolled back is deployed again unasked.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::platform::Platform;
 use crate::config::stages::unless_off;
 use crate::document::{Decoder, Fields, Node, Value, table, values};
+use crate::plan::OnFailure;
 use crate::workload::Workload;
 
 /// How a release takes the place of another.
@@ -87,16 +88,6 @@ impl fmt::Display for Strategy {
         let word = STRATEGIES.iter().find(|(_, strategy)| strategy == self).map_or("", |(word, _)| word);
         f.pad(word)
     }
-}
-
-/// What happens when a deployment or a migration fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnFailure {
-    /// The last good release serves again.
-    Rollback,
-    /// Nothing is taken back, on purpose; a person decides.
-    Freeze,
 }
 
 const ON_FAILURE: &[(&str, OnFailure)] = &[("rollback", OnFailure::Rollback), ("freeze", OnFailure::Freeze)];

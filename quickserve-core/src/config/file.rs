@@ -1,12 +1,15 @@
 //! The file as a whole: services, environments and what they inherit.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use semver::{Version, VersionReq};
 
-use crate::config::Platform;
 use crate::config::settings::{self, Settings};
-use crate::document::{Codes, Decoder, Entry, Fields, Node, Source, Span, Table, parse_toml, values};
+use crate::config::{Ecs, Platform, PublicAddress};
+use crate::document::{
+    Codes, Decoder, Entry, Fields, Node, Source, Span, Table, is_misspelt, parse_toml, values,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::finding::{Code, Problems};
 use crate::service::ServiceKey;
@@ -153,7 +156,7 @@ fn read(decoder: &mut Decoder<'_>, tree: &Node, version: &str) -> All {
     let top_environments = tables(decoder, root, "environments");
     check_layers(decoder, root, &services, &top_environments);
     let base = root.without(&TOP);
-    let mut ports = Vec::new();
+    let mut claims = Vec::new();
     for service in &services {
         let own = service.table.map_or_else(Table::default, |table| table.without(&["environments"]));
         let own_environments =
@@ -165,7 +168,7 @@ fn read(decoder: &mut Decoder<'_>, tree: &Node, version: &str) -> All {
             }
         }
         if environments.is_empty()
-            && !is_misspelt(root, "environments")
+            && !misspells(root, "environments")
             && root.entry("environments").is_none_or(|entry| entry.node.as_table().is_some())
         {
             let hint = "add [environments.local] and under it public_port = 8080";
@@ -190,13 +193,14 @@ fn read(decoder: &mut Decoder<'_>, tree: &Node, version: &str) -> All {
             let merged = layers.fold(base.clone(), |below, over| below.overlaid(over));
             let mut fields = Fields::new(decoder, &merged, environment.span.clone());
             let settings = settings::read(&mut fields, key);
-            fields.finish();
-            ports.extend(Port::of(&settings, &merged));
+            // Unknown keys are known from the layers.
+            fields.settle();
+            claims.extend(Claim::of(&settings, &merged));
             let name = service.name.to_owned();
             all.entry(name).or_default().insert(environment.name.to_owned(), settings);
         }
     }
-    check_shared_ports(decoder, &ports);
+    check_claims(decoder, &claims);
     all
 }
 
@@ -230,7 +234,7 @@ fn services<'t>(decoder: &mut Decoder<'_>, root: &'t Table) -> Vec<Service<'t>> 
     }
     if several.is_empty() {
         let service = Service { name: "service", span: 0..0, table: None };
-        if is_misspelt(root, "service") {
+        if misspells(root, "service") {
             return vec![service];
         }
         let hint = "begin with service = \"name\", or with a table [services.NAME] for each of several";
@@ -242,9 +246,9 @@ fn services<'t>(decoder: &mut Decoder<'_>, root: &'t Table) -> Vec<Service<'t>> 
 }
 
 /// Whether the table has an unknown key that must be this one: its own problem says so.
-fn is_misspelt(table: &Table, key: &str) -> bool {
+fn misspells(table: &Table, key: &str) -> bool {
     let unknown = table.entries.iter().filter(|entry| !TOP.contains(&entry.key.as_str()));
-    unknown.map(|entry| strsim::osa_distance(&entry.key, key)).any(|distance| distance <= 2)
+    unknown.map(|entry| &entry.key).any(|unknown| is_misspelt(unknown, key))
 }
 
 /// The tables in a table of tables, such as all of `[environments.NAME]`.
@@ -332,39 +336,62 @@ fn meets_version(decoder: &mut Decoder<'_>, root: &Table, version: &str) -> bool
     met
 }
 
-/// A port of this machine that a service takes.
-struct Port {
+/// What only one service of an environment can have.
+struct Claim {
     owner: ServiceKey,
-    number: u16,
+    what: Claimed,
     span: Span,
 }
 
-impl Port {
+enum Claimed {
+    Port(IpAddr, u16),
+    EcsService(String, String),
+}
+
+impl Claim {
     fn of(settings: &Settings, merged: &Table) -> Vec<Self> {
-        if settings.platform != Platform::Docker {
-            return Vec::new();
-        }
-        let ports = [("public_port", settings.public.port), ("preview_port", settings.public.preview_port)];
-        let port = |(key, port): (&str, Option<u16>)| {
-            let span = merged.entry(key)?.node.span.clone();
-            Some(Self { owner: settings.key.clone(), number: port?, span })
+        let claims = match (settings.platform, &settings.ecs) {
+            (Platform::Docker, _) => {
+                let PublicAddress { host, port, preview_port } = settings.public;
+                let claimed = |port: Option<u16>| port.map(|port| Claimed::Port(host, port));
+                vec![("public_port", claimed(port)), ("preview_port", claimed(preview_port))]
+            }
+            (Platform::Ecs, Some(Ecs { cluster, service, .. })) => {
+                vec![("ecs_service", Some(Claimed::EcsService(cluster.clone(), service.clone())))]
+            }
+            (Platform::Ecs, None) => Vec::new(),
         };
-        ports.into_iter().filter_map(port).collect()
+        let claim = |(key, what): (&str, Option<Claimed>)| {
+            let span = merged.entry(key)?.node.span.clone();
+            Some(Self { owner: settings.key.clone(), what: what?, span })
+        };
+        claims.into_iter().filter_map(claim).collect()
+    }
+
+    fn clashes(&self, other: &Self) -> bool {
+        let same = match (&self.what, &other.what) {
+            (Claimed::Port(host, port), Claimed::Port(other, number)) => {
+                port == number && (host == other || host.is_unspecified() || other.is_unspecified())
+            }
+            (Claimed::EcsService(cluster, service), Claimed::EcsService(other, name)) => {
+                cluster == other && service == name
+            }
+            _ => false,
+        };
+        same && self.owner.environment() == other.owner.environment() && self.owner != other.owner
     }
 }
 
-/// Two services of one environment cannot have one port.
-fn check_shared_ports(decoder: &mut Decoder<'_>, ports: &[Port]) {
-    for (index, port) in ports.iter().enumerate() {
-        let first = ports[..index].iter().find(|first| {
-            let (a, b) = (&first.owner, &port.owner);
-            first.number == port.number && a.environment() == b.environment() && a.service() != b.service()
-        });
-        if let Some(first) = first {
-            let owner = &first.owner;
-            let message = format!("port {} is also the port of {owner}", port.number);
-            decoder.incomplete(&port.span, message, format!("choose another port for {}", port.owner));
-        }
+/// Two services of one environment cannot have one port, nor be one ECS service.
+fn check_claims(decoder: &mut Decoder<'_>, claims: &[Claim]) {
+    for (index, claim) in claims.iter().enumerate() {
+        let Some(first) = claims[..index].iter().find(|first| first.clashes(claim)) else { continue };
+        let (what, another) = match &claim.what {
+            Claimed::Port(_, port) => (format!("port {port}"), "port"),
+            Claimed::EcsService(_, service) => (format!("ECS service {service}"), "ECS service"),
+        };
+        let message = format!("{what} is also that of {}", first.owner);
+        decoder.incomplete(&claim.span, message, format!("choose another {another} for {}", claim.owner));
     }
 }
 

@@ -148,7 +148,7 @@ fn every_wrong_file_says_where_and_what_to_do() {
         ("twice", "service = \"a\"\nport = 1\nport = 2\n"),
         (
             "unknown_keys",
-            "servce = \"a\"\nstrategy = \"rolling\"\n[enviroments.local]\n[deploy]\nbakeTime = \"2m\"\ncolour = 1\n",
+            "servce = \"a\"\nstrategy = \"rolling\"\n[enviroments.local]\n[environments.ecs]\nplatform = \"ecs\"\nclustr = \"c\"\necs-service = \"s\"\njournal = \"local\"\n[deploy]\nbakeTime = \"2m\"\ncolour = 1\n",
         ),
         (
             "wrong_types",
@@ -178,6 +178,10 @@ fn every_wrong_file_says_where_and_what_to_do() {
         (
             "shared_port",
             "port = 80\n[services.api]\n[services.web]\n[environments.local]\npublic_port = 8080\n",
+        ),
+        (
+            "shared_ecs_service",
+            "port = 80\n[services.api]\n[services.web]\n[environments.production]\nplatform = \"ecs\"\njournal = \"local\"\ncluster = \"c\"\necs_service = \"s\"\n",
         ),
         (
             "names",

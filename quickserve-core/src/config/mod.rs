@@ -3,7 +3,14 @@
 //!
 //! Every setting may stand at the top of the file, in `[services.NAME]`, in `[environments.NAME]` and in
 //! `[services.NAME.environments.NAME]`; the later of these wins. Tables are merged key by key; anything else,
-//! lists too, is replaced. `false` switches off an inherited stage, migration or judge.
+//! lists too, is replaced. `false` switches off an inherited stage, migration or judge. Only `service`,
+//! `required_version`, `services` and `environments` belong to the top alone.
+//!
+//! An environment is a place to deploy to. The variables that a container sees are the table `variables` (plain),
+//! the names in `env_file` (secret, in the short form all of them) and what the task definition says.
+//!
+//! What the file says is kept in [`Settings`] whether or not this version can do it;
+//! [`Settings::deployment`] refuses what it cannot.
 //!
 //! ```
 //! use quickserve_core::config::Config;
@@ -24,6 +31,7 @@
 
 mod build;
 mod deploy;
+mod deployment;
 pub mod duration;
 mod file;
 mod health_check;
@@ -34,8 +42,9 @@ mod smoke;
 mod stages;
 pub mod variables;
 
+pub use crate::plan::OnFailure;
 pub use build::Build;
-pub use deploy::{Deploy, Judge, Migrate, NoData, OnFailure, Percent, Strategy};
+pub use deploy::{Deploy, Judge, Migrate, NoData, Percent, Strategy};
 pub use file::Config;
 pub use health_check::HealthCheck;
 pub use platform::{Ecs, JournalLocation, Platform, PublicAddress, SecretPolicy};

@@ -155,7 +155,8 @@ fn check_ports(fields: &mut Fields<'_, '_, '_>, settings: &Settings) {
     match (fields.entry("port"), public) {
         (Some(_), None) => {
             let hint = "write public_port = 8080, the port on which people reach the service";
-            fields.decoder.incomplete(&fields.span, "`public_port` is missing", hint);
+            let message = format!("`public_port` is missing for {}", settings.key);
+            fields.missing("public_port", message, hint);
         }
         (None, Some(entry)) => {
             let hint = "write port = 3000, the port on which the container listens";

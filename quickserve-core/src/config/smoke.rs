@@ -26,14 +26,20 @@ pub struct SmokeTest {
 }
 
 /// What an answer must be.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Expectation {
-    /// Its status; any 2xx without one.
-    pub status: Option<u16>,
+    /// Its status. Default: 200.
+    pub status: u16,
     /// Values in its JSON body, by JSON pointer (RFC 6901) such as `/status`.
     pub json: BTreeMap<String, Json>,
     /// What its body must contain.
     pub body_contains: Option<String>,
+}
+
+impl Default for Expectation {
+    fn default() -> Self {
+        Self { status: 200, json: BTreeMap::new(), body_contains: None }
+    }
 }
 
 const METHODS: &[(&str, &str)] = &[
@@ -64,7 +70,7 @@ pub(super) fn read(decoder: &mut Decoder<'_>, node: &Node) -> Option<SmokeTest> 
 
 fn expectation(fields: &mut Fields<'_, '_, '_>) -> Expectation {
     Expectation {
-        status: fields.optional("status", values::integer(100..=599)),
+        status: fields.optional("status", values::integer(100..=599)).unwrap_or(200),
         json: fields.optional("json", pointers).unwrap_or_default(),
         body_contains: fields.optional("body_contains", values::name),
     }

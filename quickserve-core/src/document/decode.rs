@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use crate::document::{Entry, Node, Source, Span, Table, Value, did_you_mean};
+use crate::document::{Entry, Node, Source, Span, Table, Value, did_you_mean, is_misspelt};
 use crate::finding::{Code, Finding};
 use crate::workload::substitute;
 
@@ -157,11 +157,20 @@ pub(crate) struct Fields<'d, 'a, 't> {
     /// The table's own place, for what is missing in it.
     pub(crate) span: Span,
     known: Vec<&'static str>,
+    missing: Vec<Missing>,
+}
+
+/// A key that must be there and is not.
+#[derive(Debug)]
+struct Missing {
+    key: &'static str,
+    message: String,
+    hint: String,
 }
 
 impl<'d, 'a, 't> Fields<'d, 'a, 't> {
     pub(crate) fn new(decoder: &'d mut Decoder<'a>, table: &'t Table, span: Span) -> Self {
-        Self { decoder, table, span, known: Vec::new() }
+        Self { decoder, table, span, known: Vec::new(), missing: Vec::new() }
     }
 
     /// A key and its value as they stand. JSON's null is the same as absent.
@@ -192,8 +201,13 @@ impl<'d, 'a, 't> Fields<'d, 'a, 't> {
         if let Some(entry) = self.entry(key) {
             return self.decoder.under(key, |decoder| read(decoder, &entry.node));
         }
-        self.decoder.incomplete(&self.span, format!("`{key}` is missing"), hint);
+        self.missing(key, format!("`{key}` is missing"), hint);
         None
+    }
+
+    /// Notes that a key must be there and is not.
+    pub(crate) fn missing(&mut self, key: &'static str, message: String, hint: &str) {
+        self.missing.push(Missing { key, message, hint: hint.to_owned() });
     }
 
     /// Declares keys that belong here and are read elsewhere.
@@ -201,8 +215,29 @@ impl<'d, 'a, 't> Fields<'d, 'a, 't> {
         self.known.extend(keys);
     }
 
+    /// Reports what is missing, and every key that nobody asked for.
+    pub(crate) fn finish(mut self) {
+        self.settle();
+        self.report_unknown();
+    }
+
+    /// Reports the keys that are missing, unless an unknown key must be the one: then that is the problem.
+    pub(crate) fn settle(&mut self) {
+        let (table, known) = (self.table, &self.known);
+        let unknown = || table.entries.iter().filter(|entry| !known.contains(&entry.key.as_str()));
+        self.missing.retain(|missing| !unknown().any(|entry| is_misspelt(&entry.key, missing.key)));
+        self.report_missing();
+    }
+
+    /// Reports the keys that are missing.
+    pub(crate) fn report_missing(&mut self) {
+        for Missing { message, hint, .. } in std::mem::take(&mut self.missing) {
+            self.decoder.incomplete(&self.span, message, hint);
+        }
+    }
+
     /// Reports every key that nobody asked for.
-    pub(crate) fn finish(self) {
+    fn report_unknown(&mut self) {
         for entry in &self.table.entries {
             if !self.known.contains(&entry.key.as_str()) {
                 let message = format!("unknown key `{}`", entry.key);

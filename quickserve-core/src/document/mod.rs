@@ -13,5 +13,5 @@ pub(crate) use decode::{Codes, Decoder, Fields, table};
 pub(crate) use json::parse as parse_json;
 pub(crate) use node::{Entry, Node, Span, Table, Value};
 pub(crate) use source::Source;
-pub(crate) use suggest::{did_you_mean, nearest};
+pub(crate) use suggest::{did_you_mean, is_misspelt, nearest};
 pub(crate) use toml::parse as parse_toml;

@@ -15,6 +15,11 @@ pub(crate) fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>)
         .map(|(_, name)| name)
 }
 
+/// Whether a key that nobody knows must be this one.
+pub(crate) fn is_misspelt(wrong: &str, key: &str) -> bool {
+    key.len() > 3 && strsim::osa_distance(&fold(wrong), key) <= 2
+}
+
 /// The hint for a wrong name: the nearest one, or the names that there are if they are few.
 pub(crate) fn did_you_mean(wrong: &str, names: &[&str]) -> Option<String> {
     match nearest(wrong, names.iter().copied()) {

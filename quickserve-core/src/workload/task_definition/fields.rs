@@ -82,6 +82,7 @@ pub(super) fn object<'a, T>(
         };
         let mut fields = Fields::new(decoder, table, node.span.start..node.span.start + 1);
         let value = read(&mut fields);
+        fields.report_missing();
         fields.known(silent);
         for entry in fields.rest().collect::<Vec<_>>() {
             if ecs_only.contains(&entry.key.as_str()) {
