@@ -61,7 +61,11 @@ pub(super) fn to_core(what: impl Into<String>, error: Bollard) -> Error {
                 no_engine(what).with_source(error)
             }
             Some(_) => Error::new(ErrorKind::Unavailable, what).temporary().with_source(error),
-            None if matches!(error, Bollard::HyperLegacyError { .. } | Bollard::HyperResponseError { .. }) => {
+            None if matches!(
+                error,
+                Bollard::HyperLegacyError { .. } | Bollard::HyperResponseError { .. }
+            ) =>
+            {
                 Error::new(ErrorKind::Unavailable, what).temporary().with_source(error)
             }
             None => Error::new(ErrorKind::Unexpected, what).with_source(error),
@@ -128,7 +132,10 @@ mod tests {
         assert_eq!(said(404, "No such image: x:1").kind(), ErrorKind::NotFound);
         assert!(said(404, "No such image: x:1").hint().is_some());
         assert_eq!(said(409, "name is in use").kind(), ErrorKind::Conflict);
-        assert_eq!(said(500, "Bind for 127.0.0.1:80 failed: port is already allocated").kind(), ErrorKind::Conflict);
+        assert_eq!(
+            said(500, "Bind for 127.0.0.1:80 failed: port is already allocated").kind(),
+            ErrorKind::Conflict
+        );
         assert_eq!(said(500, "strange").causes(), ["start it", "strange"]);
     }
 
@@ -141,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_forbidden_socket_names_the_group() {
-        let error = to_core("reach the engine", Bollard::from(io::Error::from(io::ErrorKind::PermissionDenied)));
+        let error =
+            to_core("reach the engine", Bollard::from(io::Error::from(io::ErrorKind::PermissionDenied)));
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
         assert!(error.hint().is_some_and(|hint| hint.contains("docker")));
     }

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
-use bollard::query_parameters::{
-    ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptions,
-};
+use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptions};
 use quickserve_core::release::Digest;
 use quickserve_core::{Error, ErrorKind, Result};
 

@@ -136,9 +136,12 @@ impl DockerTaskSets {
                 }
                 BroughtUp::Other(container) => {
                     let container = *container;
-                    let theirs = self.is_ours(&container).then(|| Task::from_labels(&container.labels)).flatten();
+                    let theirs =
+                        self.is_ours(&container).then(|| Task::from_labels(&container.labels)).flatten();
                     match theirs {
-                        Some((name, mut theirs)) if theirs.release == task.release && theirs.ordinal == ordinal => {
+                        Some((name, mut theirs))
+                            if theirs.release == task.release && theirs.ordinal == ordinal =>
+                        {
                             theirs.containers.insert(name, container);
                             if !theirs.is_doomed() && theirs.phase() != TaskPhase::Ended {
                                 self.step(fence, spec, &mut theirs).await?;
@@ -156,9 +159,7 @@ impl DockerTaskSets {
     }
 
     fn is_ours(&self, container: &Inspected) -> bool {
-        names::service_labels(&self.key)
-            .iter()
-            .all(|(name, value)| container.labels.get(name) == Some(value))
+        names::service_labels(&self.key).iter().all(|(name, value)| container.labels.get(name) == Some(value))
     }
 
     /// Starts those containers of a task that can start now and gives all the standing asked for.
@@ -300,7 +301,8 @@ impl DockerTaskSets {
         let is_holder = part.name == task.blueprint.holder;
         if !is_holder && !part.apart {
             let holder = task.containers.get(&task.blueprint.holder).ok_or_else(|| {
-                let message = format!("join container {} to its task's network: no container holds it", part.name);
+                let message =
+                    format!("join container {} to its task's network: no container holds it", part.name);
                 Error::new(ErrorKind::Unexpected, message)
             })?;
             return Ok(Attachment::Joined(holder.id.clone()));
@@ -310,9 +312,10 @@ impl DockerTaskSets {
             return Ok(Attachment::Bridge { network, aliases: Vec::new(), published: BTreeMap::new() });
         }
         let workload = &release.workload;
-        let joined = workload.containers.iter().filter(|container| {
-            task.blueprint.part(&container.name).is_some_and(|part| !part.apart)
-        });
+        let joined = workload
+            .containers
+            .iter()
+            .filter(|container| task.blueprint.part(&container.name).is_some_and(|part| !part.apart));
         let inner: BTreeSet<u16> =
             joined.flat_map(|container| &container.ports).copied().chain(task.blueprint.port).collect();
         let outer = ports::free(inner.len())?;
@@ -438,7 +441,8 @@ impl TaskSets for DockerTaskSets {
         let mut tasks = self.tasks(of_release(&listed, &spec.release.id)).await?;
 
         // What a crash left without ever starting it, and nobody needs any more.
-        let mut surplus = tasks.iter().filter(|task| is_live(task)).count().saturating_sub(spec.tasks as usize);
+        let mut surplus =
+            tasks.iter().filter(|task| is_live(task)).count().saturating_sub(spec.tasks as usize);
         for task in tasks.iter_mut().rev() {
             if surplus > 0 && is_live(task) && task.never_started() {
                 for container in task.containers.values() {
@@ -450,7 +454,8 @@ impl TaskSets for DockerTaskSets {
         }
         tasks.retain(|task| !task.containers.is_empty());
 
-        let taken: BTreeSet<u32> = tasks.iter().filter(|task| is_live(task)).map(|task| task.ordinal).collect();
+        let taken: BTreeSet<u32> =
+            tasks.iter().filter(|task| is_live(task)).map(|task| task.ordinal).collect();
         let live = tasks.iter().filter(|task| is_live(task)).count();
         let missing = (spec.tasks as usize).saturating_sub(live);
         let places: Vec<(u32, u32)> = (0..)

@@ -93,31 +93,39 @@ async fn exhaust(scenario: &Scenario, specimen: &Specimen) -> Result<Tally, Stri
     Ok(tally)
 }
 
-/// All scenarios of a strategy.
-async fn matrix_of(strategy: Strategy) {
+/// All scenarios of a strategy with so many tasks.
+async fn matrix_of(strategy: Strategy, tasks: u32) {
     let mut whole = Tally::default();
-    for scenario in Scenario::all().into_iter().filter(|scenario| scenario.strategy == strategy) {
-        let tally = exhaust(&scenario, &Specimen::default()).await.unwrap_or_else(|error| panic!("{error}"));
+    let wanted = |scenario: &Scenario| (scenario.strategy, scenario.tasks) == (strategy, tasks);
+    for scenario in Scenario::all().into_iter().filter(wanted) {
+        let exhausted = exhaust(&scenario, &Specimen::default()).await;
+        let tally = exhausted.unwrap_or_else(|error| panic!("{error}"));
         report(&format!("  {:<48} {:>5} points {:>6} runs", scenario.name, tally.points, tally.runs));
         whole.add(&tally);
     }
     let Tally { plans, points, runs } = whole;
-    report(&format!("crash matrix, {strategy}: {plans} plans, {points} points, {runs} runs"));
+    assert!(plans > 0, "no scenario of {strategy} with {tasks} tasks");
+    report(&format!("crash matrix, {strategy} x{tasks}: {plans} plans, {points} points, {runs} runs"));
 }
 
 #[tokio::test]
 async fn recreate_survives_a_crash_at_every_call() {
-    matrix_of(Strategy::Recreate).await;
+    matrix_of(Strategy::Recreate, 1).await;
 }
 
 #[tokio::test]
-async fn rolling_survives_a_crash_at_every_call() {
-    matrix_of(Strategy::Rolling).await;
+async fn rolling_of_one_task_survives_a_crash_at_every_call() {
+    matrix_of(Strategy::Rolling, 1).await;
+}
+
+#[tokio::test]
+async fn rolling_of_three_tasks_survives_a_crash_at_every_call() {
+    matrix_of(Strategy::Rolling, 3).await;
 }
 
 #[tokio::test]
 async fn blue_green_survives_a_crash_at_every_call() {
-    matrix_of(Strategy::BlueGreen).await;
+    matrix_of(Strategy::BlueGreen, 2).await;
 }
 
 #[expect(clippy::disallowed_macros, reason = "the size of the matrix is part of what the test shows")]

@@ -84,8 +84,11 @@ impl Stage {
     /// A release of these containers; each runs the test image with its command.
     pub(super) fn release(&self, workload: Workload) -> Arc<Release> {
         let id = docker(&["image", "inspect", "--format", "{{.Id}}", &self.image]);
-        let image =
-            Image { reference: self.image.clone(), digest: id.trim().parse().expect("an id"), manifest: None };
+        let image = Image {
+            reference: self.image.clone(),
+            digest: id.trim().parse().expect("an id"),
+            manifest: None,
+        };
         let images: BTreeMap<String, Image> =
             workload.containers.iter().map(|one| (one.name.clone(), image.clone())).collect();
         let secrets = workload.containers.iter().flat_map(|one| {
