@@ -259,11 +259,7 @@ impl Lab {
     }
 
     fn goals_before(&self) -> Vec<Option<ReleaseId>> {
-        vec![self.nth(self.scenario.before)]
-    }
-
-    fn nth(&self, number: u32) -> Option<ReleaseId> {
-        (number > 0).then(|| release(number).id)
+        vec![nth(self.scenario.before)]
     }
 
     fn goals_of_failure(&self) -> Vec<Option<ReleaseId>> {
@@ -273,8 +269,8 @@ impl Lab {
     fn goals_of_act(&self) -> Vec<Option<ReleaseId>> {
         match (self.scenario.act, self.scenario.outcome) {
             (Act::Down, _) => vec![None],
-            (Act::RollBack, _) => vec![self.nth(self.scenario.before - 1)],
-            (_, Outcome::Done) => vec![self.nth(self.deployed())],
+            (Act::RollBack, _) => vec![nth(self.scenario.before - 1)],
+            (_, Outcome::Done) => vec![nth(self.deployed())],
             _ => self.goals_before(),
         }
     }
@@ -282,15 +278,15 @@ impl Lab {
     /// The act may have ended before the process died, or not have begun.
     fn goals_of_recovery(&self, recovery: Recovery) -> Vec<Option<ReleaseId>> {
         match recovery {
-            Recovery::DeployAnother => vec![self.nth(99)],
+            Recovery::DeployAnother => vec![nth(99)],
             Recovery::Down => vec![None],
             // The wish to abort dies with its process when it was not recorded yet.
             Recovery::Resume if self.scenario.act == Act::DeployAborted => {
-                [self.goals_before(), vec![self.nth(self.deployed())]].concat()
+                [self.goals_before(), vec![nth(self.deployed())]].concat()
             }
             Recovery::Resume => [self.goals_before(), self.goals_of_act()].concat(),
             Recovery::RollBack => {
-                let earlier = self.nth(self.scenario.before.saturating_sub(1));
+                let earlier = nth(self.scenario.before.saturating_sub(1));
                 [self.goals_before(), self.goals_of_act(), vec![earlier]].concat()
             }
         }
@@ -353,4 +349,9 @@ impl Lab {
         }
         Ok(())
     }
+}
+
+/// The id of the nth release; none before the first.
+fn nth(number: u32) -> Option<ReleaseId> {
+    (number > 0).then(|| release(number).id)
 }
