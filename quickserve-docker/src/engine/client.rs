@@ -44,15 +44,18 @@ impl Engine {
                 let message = format!("reach a Docker engine by {scheme}");
                 return Err(Error::new(ErrorKind::Unsupported, message)
                     .with_context("address", address)
-                    .with_hint("give the address of an engine on this machine, such as unix:///var/run/docker.sock"));
+                    .with_hint(
+                        "give the address of an engine on this machine, such as unix:///var/run/docker.sock",
+                    ));
             }
         };
-        let docker = Docker::connect_with_unix(path, TIMEOUT, bollard::API_DEFAULT_VERSION)
-            .map_err(|error| fault::to_core("reach the Docker engine", error).with_context("address", address))?;
-        let docker = docker
-            .negotiate_version()
-            .await
-            .map_err(|error| fault::to_core("reach the Docker engine", error).with_context("address", address))?;
+        let docker =
+            Docker::connect_with_unix(path, TIMEOUT, bollard::API_DEFAULT_VERSION).map_err(|error| {
+                fault::to_core("reach the Docker engine", error).with_context("address", address)
+            })?;
+        let docker = docker.negotiate_version().await.map_err(|error| {
+            fault::to_core("reach the Docker engine", error).with_context("address", address)
+        })?;
         Ok(Self { docker, address: address.into(), cpus: Arc::default() })
     }
 
@@ -64,8 +67,11 @@ impl Engine {
     /// How many cores the engine's machine has; asked once.
     pub(crate) async fn cpus(&self) -> Result<u32> {
         let ask = || async {
-            let info =
-                self.docker.info().await.map_err(|error| fault::to_core("ask the engine for its size", error))?;
+            let info = self
+                .docker
+                .info()
+                .await
+                .map_err(|error| fault::to_core("ask the engine for its size", error))?;
             Ok(info.ncpu.and_then(|cpus| u32::try_from(cpus).ok()).unwrap_or(1).max(1))
         };
         self.cpus.get_or_try_init(ask).await.copied()

@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary,
-    ContainerSummaryStateEnum, ContainerUpdateBody, EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig,
+    ContainerCreateBody, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum,
+    ContainerSummary, ContainerUpdateBody, EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig,
     HostConfigLogConfig, NetworkingConfig, PortBinding, ResourcesUlimits, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
@@ -15,9 +15,9 @@ use bollard::query_parameters::{
     StopContainerOptions,
 };
 use jiff::Timestamp;
+use quickserve_core::Result;
 use quickserve_core::release::Digest;
 use quickserve_core::workload::{ContainerHealthCheck, Tmpfs, Ulimit};
-use quickserve_core::Result;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Engine, fault};
@@ -60,7 +60,6 @@ pub(crate) struct Listed {
     pub(crate) name: String,
     pub(crate) image: String,
     pub(crate) labels: HashMap<String, String>,
-    pub(crate) state: RunState,
     /// Published host ports.
     pub(crate) ports: Vec<u16>,
 }
@@ -315,16 +314,6 @@ fn listed_from(summary: ContainerSummary) -> Listed {
         name: name.trim_start_matches('/').to_owned(),
         image: summary.image.unwrap_or_default(),
         labels: summary.labels.unwrap_or_default(),
-        state: match summary.state {
-            Some(ContainerSummaryStateEnum::CREATED) => RunState::Created,
-            Some(ContainerSummaryStateEnum::RESTARTING) => RunState::Restarting,
-            Some(
-                ContainerSummaryStateEnum::RUNNING
-                | ContainerSummaryStateEnum::PAUSED
-                | ContainerSummaryStateEnum::STOPPING,
-            ) => RunState::Running,
-            _ => RunState::Ended,
-        },
         ports,
     }
 }
@@ -364,7 +353,10 @@ fn inspected_from(response: ContainerInspectResponse) -> Inspected {
             Some(RestartPolicyNameEnum::ON_FAILURE) => RestartPolicy::OnFailure,
             _ => RestartPolicy::No,
         },
-        stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()).unwrap_or_else(|| "SIGTERM".into()),
+        stop_signal: config
+            .stop_signal
+            .filter(|signal| !signal.is_empty())
+            .unwrap_or_else(|| "SIGTERM".into()),
         stop_timeout: Duration::from_secs(stop_timeout),
         memory: host.memory.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0),
         published: host.port_bindings.map(published_from).unwrap_or_default(),
@@ -477,17 +469,14 @@ fn attachment(
         Attachment::Joined(container) => (format!("container:{container}"), None, None, None),
         Attachment::Bridge { network, aliases, published } => {
             let endpoint = EndpointSettings { aliases: Some(aliases.clone()), ..Default::default() };
-            let networking = NetworkingConfig {
-                endpoints_config: Some(HashMap::from([(network.clone(), endpoint)])),
-            };
+            let networking =
+                NetworkingConfig { endpoints_config: Some(HashMap::from([(network.clone(), endpoint)])) };
             let exposed = published.keys().map(|port| format!("{port}/tcp")).collect();
             let bindings = published
                 .iter()
                 .map(|(inner, outer)| {
-                    let binding = PortBinding {
-                        host_ip: Some("127.0.0.1".into()),
-                        host_port: Some(outer.to_string()),
-                    };
+                    let binding =
+                        PortBinding { host_ip: Some("127.0.0.1".into()), host_port: Some(outer.to_string()) };
                     (format!("{inner}/tcp"), Some(vec![binding]))
                 })
                 .collect();

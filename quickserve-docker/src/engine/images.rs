@@ -97,8 +97,7 @@ fn stored_from(image: ImageInspect) -> Result<StoredImage> {
         Error::new(ErrorKind::Unexpected, "read the image's id").with_source(error)
     })?;
     let config = image.config.unwrap_or_default();
-    let mut platform =
-        format!("{}/{}", image.os.unwrap_or_default(), image.architecture.unwrap_or_default());
+    let mut platform = format!("{}/{}", image.os.unwrap_or_default(), image.architecture.unwrap_or_default());
     if let Some(variant) = image.variant.filter(|variant| !variant.is_empty()) {
         platform = format!("{platform}/{variant}");
     }

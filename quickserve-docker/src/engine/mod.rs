@@ -11,9 +11,9 @@ mod logs;
 mod networks;
 
 pub use client::Engine;
-pub(crate) use fault::is_port_taken;
 pub(crate) use containers::{
     Attachment, CheckResult, Created, Inspected, Listed, NewContainer, RestartPolicy, RunState, Started,
 };
+pub(crate) use fault::is_port_taken;
 pub(crate) use images::{PushAuth, StoredImage};
 pub(crate) use logs::{LogFrame, LogRequest};

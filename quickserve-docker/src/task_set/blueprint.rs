@@ -69,8 +69,7 @@ impl Blueprint {
                     && matches!(dependency.condition, Condition::Complete | Condition::Success)
             })
         };
-        let first =
-            |container: &&&Container| ancestors(workload, &container.name).into_iter().all(awaited);
+        let first = |container: &&&Container| ancestors(workload, &container.name).into_iter().all(awaited);
         let lasting: Vec<&Container> =
             order.iter().copied().filter(|container| !awaited(&container.name)).collect();
         let endpoint = workload.endpoint.as_ref();
@@ -103,8 +102,11 @@ impl Blueprint {
             }
         }
         let position = parts.iter().position(|part| part.name == holder.name).unwrap_or_default();
-        let mut blueprint =
-            Self { holder: holder.name.clone(), port: endpoint.map(|endpoint: &EndpointPort| endpoint.port), parts };
+        let mut blueprint = Self {
+            holder: holder.name.clone(),
+            port: endpoint.map(|endpoint: &EndpointPort| endpoint.port),
+            parts,
+        };
         // The holder goes before everything that joins it: only what it waits for may come earlier.
         let part = blueprint.parts.remove(position);
         let place = blueprint

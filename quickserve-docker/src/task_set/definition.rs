@@ -110,12 +110,13 @@ impl Definition<'_> {
         let bind = |mount: &quickserve_core::workload::Mount| {
             let volume = workload.volumes.iter().find(|volume| volume.name == mount.volume);
             let volume = volume.ok_or_else(|| {
-                let message =
-                    format!("container {} mounts volume {}, which is not defined", container.name, mount.volume);
+                let message = format!(
+                    "container {} mounts volume {}, which is not defined",
+                    container.name, mount.volume
+                );
                 Error::new(ErrorKind::Invalid, message)
             })?;
-            let source =
-                volume.host_path.clone().unwrap_or_else(|| names::volume(self.key, &volume.name));
+            let source = volume.host_path.clone().unwrap_or_else(|| names::volume(self.key, &volume.name));
             let mode = if mount.read_only { ":ro" } else { "" };
             Ok(format!("{source}:{}{mode}", mount.path))
         };

@@ -44,7 +44,8 @@ impl Fences {
 
     /// Refuses a fence below an epoch that a container carries.
     pub(crate) fn admit_beside(&self, fence: &Fence, containers: &[Listed]) -> Result<()> {
-        let epochs = containers.iter().filter_map(|container| container.labels.get(names::EPOCH)?.parse().ok());
+        let epochs =
+            containers.iter().filter_map(|container| container.labels.get(names::EPOCH)?.parse().ok());
         if let Some(highest) = epochs.max() {
             self.highest.fetch_max(highest, Ordering::Relaxed);
         }

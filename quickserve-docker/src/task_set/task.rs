@@ -74,7 +74,8 @@ impl Task {
     pub(crate) fn ending(&self) -> Option<Ending<'_>> {
         let ended = self.parts_with_containers().filter(|(part, container)| {
             has_failed_to_start(container)
-                || (container.state == RunState::Ended && (part.essential && !part.once || self.is_vain(part)))
+                || (container.state == RunState::Ended
+                    && (part.essential && !part.once || self.is_vain(part)))
         });
         let ending = ended.min_by_key(|(_, container)| container.ended);
         ending.map(|(part, container)| Ending { part, container })
@@ -147,7 +148,8 @@ impl Task {
     fn health(&self) -> Health {
         let holder_started = self.containers.get(&self.blueprint.holder).and_then(|holder| holder.started);
         let mut healths = Vec::new();
-        for (part, container) in self.parts_with_containers().filter(|(part, _)| part.essential && !part.once) {
+        for (part, container) in self.parts_with_containers().filter(|(part, _)| part.essential && !part.once)
+        {
             if container.state == RunState::Restarting {
                 let why = format!("container {} exited {} and is restarted", part.name, container.exit_code);
                 return Health::Unhealthy(why);
@@ -155,7 +157,10 @@ impl Task {
             // The engine gives a restarted holder a new network and leaves those that joined in the old one.
             let joined = part.name != self.blueprint.holder && !part.apart;
             if joined && container.started < holder_started {
-                let why = format!("container {} lost its network when {} restarted", part.name, self.blueprint.holder);
+                let why = format!(
+                    "container {} lost its network when {} restarted",
+                    part.name, self.blueprint.holder
+                );
                 return Health::Unhealthy(why);
             }
             match &container.check {

@@ -9,7 +9,14 @@ use super::support::{Stage, container, docker, fence, ids, serving, sets, single
 #[tokio::test]
 async fn a_crash_at_start_is_explained_with_its_log() {
     let stage = Stage::new("crash").await;
-    let release = stage.release(single(&["say", "starting", "err", "\u{1b}[31mDB_HOST is missing\u{1b}[0m", "exit", "3"]));
+    let release = stage.release(single(&[
+        "say",
+        "starting",
+        "err",
+        "\u{1b}[31mDB_HOST is missing\u{1b}[0m",
+        "exit",
+        "3",
+    ]));
     stage.platform.register(&fence(1), &release).await.expect("a revision");
     let set = stage.sets().advance(&fence(1), &spec(&release, 1)).await.expect("an advance");
     stage.observe_until(&release.id, "ended", |tasks| tasks[0].phase == TaskPhase::Ended).await;
@@ -137,7 +144,9 @@ async fn a_container_that_restarts_for_ever_can_be_doomed() {
     spec.standing = Standing::Promoted;
     let set = stage.sets().advance(&fence(1), &spec).await.expect("an advance");
     let seen = stage
-        .observe_until(&release.id, "restarting", |tasks| tasks[0].restarts > 2 && tasks[0].phase == TaskPhase::Starting)
+        .observe_until(&release.id, "restarting", |tasks| {
+            tasks[0].restarts > 2 && tasks[0].phase == TaskPhase::Starting
+        })
         .await;
     assert_eq!(
         seen[0].health,

@@ -60,11 +60,14 @@ async fn a_migration_that_fails_ends_the_task_and_is_named() {
     let stage = Stage::new("migrate").await;
     let release = stage.release(shop(&["err", "no such table", "exit", "4"]));
     stage.platform.register(&fence(1), &release).await.expect("a revision");
-    let set = stage.advance_until(&spec(&release, 1), TaskPhase::Ended).await;
+    let set = stage.advance_until_ended(&spec(&release, 1)).await;
     let failures = stage.platform.explain(&release.id).await.expect("an explanation");
     assert_eq!((failures[0].container.as_str(), failures[0].exit_code), ("migrate", Some(4)));
     assert_eq!(failures[0].log_tail, ["no such table"]);
-    assert_eq!(stage.containers().len(), 2, "the application was never made");
+    let names = docker(&["ps", "-a", "--format", "{{.Names}}"]);
+    let application =
+        format!("qs-{}.{}-{:#}-0-1-app", stage.key.service(), stage.key.environment(), release.id);
+    assert!(!names.contains(&application), "the application is never made: {names}");
     stage.doom(&ids(&set)).await;
     assert!(stage.containers().is_empty());
 }

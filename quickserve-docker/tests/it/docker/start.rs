@@ -44,7 +44,8 @@ async fn repeated_and_concurrent_calls_make_no_more_than_asked() {
     assert_eq!(stage.containers().len(), 3);
     assert_eq!(again.tasks.iter().map(|task| task.ordinal).collect::<Vec<_>>(), [0, 1, 2]);
     for answer in [a, b].into_iter().flatten() {
-        assert_eq!(ids(&answer), ids(&again));
+        // One that came while the other was at it may not have seen all yet.
+        assert!(ids(&answer).iter().all(|id| ids(&again).contains(id)), "{answer:?} {again:?}");
     }
 }
 
@@ -88,7 +89,8 @@ async fn promotion_is_a_restart_policy_and_the_port_survives_a_restart() {
     stage.platform.register(&fence(1), &release).await.expect("a revision");
     let mut spec = spec(&release, 1);
     let staged = stage.sets().advance(&fence(1), &spec).await.expect("an advance");
-    let policy = || docker(&["inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", &stage.containers()[0]]);
+    let policy =
+        || docker(&["inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", &stage.containers()[0]]);
     assert_eq!(policy().trim(), "no");
     spec.standing = Standing::Promoted;
     let promoted = stage.sets().advance(&fence(1), &spec).await.expect("an advance");
@@ -113,10 +115,10 @@ async fn a_lower_epoch_and_an_ended_lease_are_fenced() {
     let release = stage.release(serving(&["serve", "8080"]));
     stage.platform.register(&fence(5), &release).await.expect("a revision");
     let set = stage.sets().advance(&fence(5), &spec(&release, 1)).await.expect("an advance");
-    let stale = sets(&stage.another_process());
-    let refused = stale.advance(&fence(4), &spec(&release, 2)).await.expect_err("fenced");
+    let taken_over = sets(&stage.another_process());
+    let refused = taken_over.advance(&fence(4), &spec(&release, 2)).await.expect_err("fenced");
     assert_eq!(refused.kind(), ErrorKind::Fenced);
-    let refused = stale.doom(&fence(4), &ids(&set)).await.expect_err("fenced");
+    let refused = taken_over.doom(&fence(4), &ids(&set)).await.expect_err("fenced");
     assert_eq!(refused.kind(), ErrorKind::Fenced);
     let mut late = fence(6);
     late.not_after = jiff::Timestamp::UNIX_EPOCH;
@@ -129,8 +131,18 @@ async fn a_lower_epoch_and_an_ended_lease_are_fenced() {
 async fn values_reach_the_container_and_nothing_else() {
     let stage = Stage::new("values").await;
     let mut workload = single(&[
-        "env", "PASSWORD", "env", "PLAIN", "env", "QUICKSERVE_RELEASE", "env", "IMAGE_TAG", "env", "FROM_IMAGE",
-        "sleep", "60000",
+        "env",
+        "PASSWORD",
+        "env",
+        "PLAIN",
+        "env",
+        "QUICKSERVE_RELEASE",
+        "env",
+        "IMAGE_TAG",
+        "env",
+        "FROM_IMAGE",
+        "sleep",
+        "60000",
     ]);
     workload.containers[0].environment.insert("PLAIN".into(), "text".into());
     workload.containers[0].secrets.insert("PASSWORD".into(), "password".into());
@@ -201,10 +213,7 @@ async fn the_definition_reaches_the_container() {
                   {{.Config.WorkingDir}} {{.Config.StopTimeout}} {{index .Config.Labels \"team\"}} \
                   {{.HostConfig.LogConfig.Type}} {{index .HostConfig.LogConfig.Config \"max-size\"}}";
     let shown = docker(&["inspect", "--format", format, &stage.containers()[0]]);
-    assert_eq!(
-        shown.trim(),
-        "67108864 33554432 500000000 128 true true 0:0 /tmp 2 shop json-file 10m",
-    );
+    assert_eq!(shown.trim(), "67108864 33554432 500000000 128 true true 0:0 /tmp 2 shop json-file 10m",);
     let volume = format!("qs-{}.{}-data", stage.key.service(), stage.key.environment());
     assert!(docker(&["volume", "inspect", "--format", "{{json .Labels}}", &volume]).contains("managed"));
 }
@@ -214,7 +223,14 @@ async fn an_unhealthy_container_says_what_its_check_saw() {
     let stage = Stage::new("sick").await;
     let mut workload = single(&["sleep", "60000"]);
     workload.containers[0].health_check = Some(ContainerHealthCheck {
-        command: vec!["CMD".into(), "/app".into(), "say".into(), "no database".into(), "exit".into(), "1".into()],
+        command: vec![
+            "CMD".into(),
+            "/app".into(),
+            "say".into(),
+            "no database".into(),
+            "exit".into(),
+            "1".into(),
+        ],
         interval: Duration::from_millis(100),
         timeout: Duration::from_secs(2),
         retries: 1,
@@ -240,7 +256,13 @@ async fn services_find_each_other_by_name() {
     let set = stage.advance_until(&spec(&looks, 1), TaskPhase::Running).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     let now = stage.platform.observe().await.expect("an observation").set(&looks.id);
-    assert_eq!(now.tasks[0].phase, TaskPhase::Running, "{:?} {:?}", set, stage.platform.explain(&looks.id).await);
+    assert_eq!(
+        now.tasks[0].phase,
+        TaskPhase::Running,
+        "{:?} {:?}",
+        set,
+        stage.platform.explain(&looks.id).await
+    );
 }
 
 #[tokio::test]
@@ -252,7 +274,7 @@ async fn a_network_that_went_away_is_made_again() {
     let fence = fence(1);
     let (ours, other) = (stage.sets(), sets(&stage.another_process()));
     let (a, b) = tokio::join!(ours.advance(&fence, &spec), other.advance(&fence, &spec));
-    assert!(a.is_ok() || b.is_ok(), "{a:?} {b:?}");
+    assert!(a.is_ok() && b.is_ok(), "{a:?} {b:?}");
     let set = stage.advance_until(&spec, TaskPhase::Running).await;
     assert_eq!(set.tasks.len(), 2);
     let name = format!("name=quickserve-{}", stage.key.environment());

@@ -84,8 +84,11 @@ impl Stage {
     /// A release of these containers; each runs the test image with its command.
     pub(super) fn release(&self, workload: Workload) -> Arc<Release> {
         let id = docker(&["image", "inspect", "--format", "{{.Id}}", &self.image]);
-        let image =
-            Image { reference: self.image.clone(), digest: id.trim().parse().expect("an id"), manifest: None };
+        let image = Image {
+            reference: self.image.clone(),
+            digest: id.trim().parse().expect("an id"),
+            manifest: None,
+        };
         let images: BTreeMap<String, Image> =
             workload.containers.iter().map(|one| (one.name.clone(), image.clone())).collect();
         let secrets = workload.containers.iter().flat_map(|one| {
@@ -115,6 +118,19 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("never {phase:?}: {last:#?}");
+    }
+
+    /// Advances until a task has ended, and no further: the next advance would replace it.
+    pub(super) async fn advance_until_ended(&self, spec: &SetSpec) -> SetState {
+        for _ in 0..200 {
+            let now = self.platform.observe().await.expect("an observation").set(&spec.release.id);
+            if now.tasks.iter().any(|task| task.phase == TaskPhase::Ended) {
+                return now;
+            }
+            self.sets().advance(&fence(1), spec).await.expect("an advance");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no task ever ends");
     }
 
     /// The set as it is, until it is as told.
@@ -273,10 +289,10 @@ fn program() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let program = folder.join(format!("docker-it-{}", &hash.hex()[..12]));
     if !program.exists() {
-        let build = TempDir::new_in(folder).expect("a folder");
-        let file = build.path().join("app.c");
+        let workshop = TempDir::new_in(folder).expect("a folder");
+        let file = workshop.path().join("app.c");
         std::fs::write(&file, source).expect("a file");
-        let output = build.path().join("app");
+        let output = workshop.path().join("app");
         let built = Command::new("cc").args(["-static", "-O1", "-s", "-o"]).arg(&output).arg(&file).output();
         let built = built.unwrap_or_else(|error| panic!("these tests need a C compiler (cc): {error}"));
         assert!(built.status.success(), "cc: {}", String::from_utf8_lossy(&built.stderr));
