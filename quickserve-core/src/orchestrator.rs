@@ -1,6 +1,6 @@
 //! What a platform must offer so that the engine can drive it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -224,6 +224,8 @@ pub struct SetSpec {
     pub tasks: u32,
     /// What they are meant for.
     pub standing: Standing,
+    /// Tasks that a destructive intent has named: they count for nothing, also while they still run.
+    pub doomed: BTreeSet<TaskId>,
 }
 
 /// Why a task failed.

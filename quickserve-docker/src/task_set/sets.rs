@@ -98,8 +98,9 @@ fn of_release<'a>(listed: &'a [Listed], release: &'a ReleaseId) -> impl Iterator
     listed.iter().filter(|one| one.labels.get(names::RELEASE).is_some_and(|name| name == release.as_str()))
 }
 
-fn is_live(task: &Task) -> bool {
-    !task.is_doomed() && task.phase() != TaskPhase::Ended
+/// Whether a task counts: neither doomed, here or by the plan, nor ended.
+pub(super) fn is_live(task: &Task, spec: &SetSpec) -> bool {
+    !task.is_doomed() && !spec.doomed.contains(&task.id) && task.phase() != TaskPhase::Ended
 }
 
 #[async_trait]
@@ -113,9 +114,9 @@ impl TaskSets for DockerTaskSets {
 
         // What a crash left without ever starting it, and nobody needs any more.
         let mut surplus =
-            tasks.iter().filter(|task| is_live(task)).count().saturating_sub(spec.tasks as usize);
+            tasks.iter().filter(|task| is_live(task, spec)).count().saturating_sub(spec.tasks as usize);
         for task in tasks.iter_mut().rev() {
-            if surplus > 0 && is_live(task) && task.never_started() {
+            if surplus > 0 && is_live(task, spec) && task.never_started() {
                 for container in task.containers.values() {
                     self.engine.remove(&container.id).await?;
                 }
@@ -126,8 +127,8 @@ impl TaskSets for DockerTaskSets {
         tasks.retain(|task| !task.containers.is_empty());
 
         let taken: BTreeSet<u32> =
-            tasks.iter().filter(|task| is_live(task)).map(|task| task.ordinal).collect();
-        let live = tasks.iter().filter(|task| is_live(task)).count();
+            tasks.iter().filter(|task| is_live(task, spec)).map(|task| task.ordinal).collect();
+        let live = tasks.iter().filter(|task| is_live(task, spec)).count();
         let missing = (spec.tasks as usize).saturating_sub(live);
         let free: Vec<(u32, u32)> = (0..)
             .filter(|ordinal| !taken.contains(ordinal))
@@ -138,7 +139,8 @@ impl TaskSets for DockerTaskSets {
             })
             .collect();
 
-        let steps = tasks.iter_mut().filter(|task| is_live(task)).map(|task| self.step(fence, spec, task));
+        let steps =
+            tasks.iter_mut().filter(|task| is_live(task, spec)).map(|task| self.step(fence, spec, task));
         let made = free
             .into_iter()
             .map(|(ordinal, generation)| self.place(fence, spec, &blueprint, ordinal, generation));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
 use quickserve_core::fence::Fence;
-use quickserve_core::orchestrator::{SetSpec, TaskId, TaskPhase};
+use quickserve_core::orchestrator::{SetSpec, TaskId};
 use quickserve_core::release::Release;
 use quickserve_core::workload::Container;
 use quickserve_core::{Error, ErrorKind, Result};
@@ -13,6 +13,7 @@ use super::DockerTaskSets;
 use super::blueprint::{Blueprint, Part};
 use super::definition::{Definition, environment};
 use super::ports;
+use super::sets::is_live;
 use super::task::{Task, policy};
 use crate::engine::{Attachment, Created, Inspected, RunState, Started};
 use crate::{names, random};
@@ -83,7 +84,7 @@ impl DockerTaskSets {
                             if theirs.release == task.release && theirs.ordinal == ordinal =>
                         {
                             theirs.containers.insert(name, container);
-                            if !theirs.is_doomed() && theirs.phase() != TaskPhase::Ended {
+                            if is_live(&theirs, spec) {
                                 self.step(fence, spec, &mut theirs).await?;
                                 return Ok(Some(theirs));
                             }

@@ -116,3 +116,23 @@ async fn containers_stop_in_the_reverse_order() {
     stage.doom(&ids(&set)).await;
     assert!(stage.containers().is_empty());
 }
+
+#[tokio::test]
+async fn a_container_that_lost_its_network_is_unhealthy() {
+    let stage = Stage::new("cut").await;
+    let mut workload = Workload::single("app");
+    let mut app = container("app", &["serve", "8080"]);
+    app.ports = vec![8080];
+    workload.containers = vec![app, container("side", &["sleep", "60000"])];
+    workload.endpoint = Some(EndpointPort { container: "app".into(), port: 8080 });
+    let release = stage.release(workload);
+    stage.platform.register(&fence(1), &release).await.expect("a revision");
+    let mut promoted = spec(&release, 1);
+    promoted.standing = Standing::Promoted;
+    let set = stage.advance_until(&promoted, TaskPhase::Running).await;
+    let address = set.tasks[0].address.expect("an address");
+    get_until_answered(address).await;
+    super::support::get(address, "/die");
+    let cut = Health::Unhealthy("container side lost its network when app restarted".into());
+    stage.observe_until(&release.id, "cut off", |tasks| tasks[0].health == cut).await;
+}

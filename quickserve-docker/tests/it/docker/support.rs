@@ -1,7 +1,7 @@
 //! What the tests stand on: an image with one small program, a service of its own for each test, and a
 //! guard that removes both, after a panic too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -222,7 +222,7 @@ pub(super) fn container(name: &str, command: &[&str]) -> Container {
 }
 
 pub(super) fn spec(release: &Arc<Release>, tasks: u32) -> SetSpec {
-    SetSpec { release: Arc::clone(release), tasks, standing: Standing::Staged }
+    SetSpec { release: Arc::clone(release), tasks, standing: Standing::Staged, doomed: BTreeSet::new() }
 }
 
 pub(super) fn fence(epoch: u64) -> Fence {

@@ -1,0 +1,61 @@
+# Each target does its own set-up (.ci/setup): on a fresh Debian or Ubuntu machine with the Rust toolchain it runs as is.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: demo test bench docs lint setup help artifacts release
+# The recipes are steps of one story; cargo itself uses every core.
+.NOTPARALLEL:
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+ARTIFACTS := $(TARGET)/artifacts
+
+demo: ## the whole story under load: deploys, refusals, roll backs; cleans up after itself
+	@.ci/setup cc docker
+	@$(MAKE) --no-print-directory artifacts release
+	examples/demo/run $(TARGET)/release/quickserve $(ARTIFACTS)/storefront
+
+test: ## every test, with Docker
+	@.ci/setup cc nextest docker
+	@$(MAKE) --no-print-directory artifacts
+	cargo build --locked --workspace --all-features --bins --tests --examples
+	cargo nextest run --locked --workspace --all-features $(if $(CI),--profile ci)
+	cargo test --locked --doc --workspace --all-features
+
+bench: ## deployment time beside `docker run`
+	@.ci/setup cc docker
+	@$(MAKE) --no-print-directory artifacts release
+	cargo bench --locked -p quickserve-tests --benches
+
+docs: ## the crates' documentation, and the book where mdbook is installed
+	@.ci/setup cc
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
+	@if command -v mdbook >/dev/null; then \
+	  mdbook build docs --dest-dir "$(TARGET)/book" && echo "book: $(TARGET)/book/index.html"; \
+	else \
+	  echo "the book was not built: it needs mdbook (cargo install --locked mdbook)"; \
+	fi
+	@echo "crates: $(TARGET)/doc/quickserve_core/index.html"
+
+lint: ## formatting, lints, documentation, licences
+	.ci/run lint
+
+setup: ## only the set-up, for all targets
+	.ci/setup lint cc docker nextest deny
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
+
+# What tests, the demo and benchmarks use beside the code under test. Whatever else they come to need is made here,
+# and found in target/artifacts.
+artifacts:
+	@# A folder of its own, so that its flags do not rebuild everything else.
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release -p storefront \
+	  --target $(HOST) --target-dir $(TARGET)/storefront
+	@# Unchanged means untouched: whoever builds an image from it keeps the cached layer.
+	@install -d $(ARTIFACTS)
+	@install -C $(TARGET)/storefront/$(HOST)/release/storefront $(ARTIFACTS)/storefront
+
+release:
+	cargo build --locked --release -p quickserve-cli

@@ -1,0 +1,101 @@
+//! Waiting: how often to look, and what every wait watches beside what it waits for.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::run::{Run, Stop};
+use crate::clock::{after, between};
+use crate::error::Result;
+use crate::journal::Cause;
+
+/// How long from one look to the next: short at first, longer as nothing happens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Pace {
+    /// For things that take milliseconds when all is well.
+    pub(crate) const QUICK: Self =
+        Self { next: Duration::from_millis(2), longest: Duration::from_millis(250) };
+    /// For things that are watched for a long time.
+    pub(crate) const STEADY: Self =
+        Self { next: Duration::from_millis(100), longest: Duration::from_millis(250) };
+    /// For calls that failed and are made again.
+    pub(crate) const RETRY: Self = Self { next: Duration::from_millis(50), longest: Duration::from_secs(2) };
+
+    pub(crate) fn next(&mut self) -> Duration {
+        let now = self.next;
+        self.next = (self.next * 3 / 2).min(self.longest);
+        now
+    }
+}
+
+/// How long the journal is not read again while waiting.
+const LISTEN_EVERY: Duration = Duration::from_millis(500);
+
+impl Run {
+    /// Waits a little, and stops the deployment when it was asked to stop, was taken over, or is too late.
+    pub(crate) async fn tick(&mut self, pace: &mut Pace) -> Result<(), Stop> {
+        let left = between(self.clock.now(), self.deadline);
+        let nap = pace.next().min(left.max(Duration::from_millis(1)));
+        self.control.clone().sleep(self.clock.as_ref(), nap).await;
+        self.attend().await
+    }
+
+    /// Renews the lease, listens for requests, and looks at the deadline.
+    pub(crate) async fn attend(&mut self) -> Result<(), Stop> {
+        self.journal.renew().await.map_err(Stop::Lost)?;
+        let now = self.clock.now();
+        if now >= after(self.listened, LISTEN_EVERY) {
+            match self.journal.refresh().await {
+                Ok(_) => self.listened = now,
+                // Nothing is decided here: the next look comes soon, and every append reads first.
+                Err(error) if error.is_temporary() => {}
+                Err(error) => return Err(Stop::Lost(error)),
+            }
+        }
+        self.heed().await?;
+        if now >= self.deadline {
+            let cause = Cause::new(format!("the deadline passed during {}", self.doing()));
+            return Err(Stop::Failed { cause, condemns: true });
+        }
+        Ok(())
+    }
+
+    /// Reads the journal, and goes on trying while it cannot be reached.
+    pub(crate) async fn listen(&mut self) -> Result<(), Stop> {
+        let mut pace = Pace::RETRY;
+        loop {
+            match self.journal.refresh().await {
+                Ok(_) => return self.heed().await,
+                Err(error) if error.is_temporary() => self.tick(&mut pace).await?,
+                Err(error) => return Err(Stop::Lost(error)),
+            }
+        }
+    }
+
+    /// Makes a call until it gives an answer that is not temporary, or the deadline passes.
+    pub(crate) async fn insist<T, F>(&mut self, mut call: impl FnMut() -> F) -> Result<T, Stop>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut pace = Pace::RETRY;
+        loop {
+            let last = match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if error.is_temporary() => error,
+                Err(error) => return Err(error.into()),
+            };
+            match self.tick(&mut pace).await {
+                Err(Stop::Failed { mut cause, .. }) => {
+                    // The platform did not answer until the deadline: no fault of the release.
+                    cause.causes.extend(last.causes());
+                    return Err(Stop::Failed { cause, condemns: false });
+                }
+                other => other?,
+            }
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! Findings: what a check, a reader of a file or a gate has to say, with its place and what to do about it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The stable code of a kind of finding, such as `QS101`.
+///
+/// QS1xx configuration and secrets, QS2xx ports, QS3xx versions and images, QS4xx task definition and health,
+/// QS5xx Dockerfile and build context, QS6xx platform and permissions, QS7xx chain of trust, QS8xx CI workflow
+/// and deploy scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Code(u16);
+
+impl Code {
+    /// A variable that the contract requires is missing.
+    pub const MISSING_VARIABLE: Self = Self(101);
+    /// quickserve.toml is not TOML.
+    pub const CONFIG_SYNTAX: Self = Self(110);
+    /// A key of quickserve.toml that nobody knows.
+    pub const CONFIG_UNKNOWN_KEY: Self = Self(111);
+    /// A value of quickserve.toml that is of another type.
+    pub const CONFIG_TYPE: Self = Self(112);
+    /// A value of quickserve.toml that cannot be meant.
+    pub const CONFIG_VALUE: Self = Self(113);
+    /// A key of quickserve.toml that is missing, or that contradicts another.
+    pub const CONFIG_INCOMPLETE: Self = Self(114);
+    /// quickserve.toml asks for another version of QuickServe.
+    pub const REQUIRED_VERSION: Self = Self(115);
+    /// A `${NAME}` in a task definition has no value.
+    pub const UNRESOLVED_PLACEHOLDER: Self = Self(120);
+    /// A release that was rolled back is deployed again unasked.
+    pub const CONDEMNED_RELEASE: Self = Self(310);
+    /// A task definition is not JSON.
+    pub const DEFINITION_SYNTAX: Self = Self(401);
+    /// A value of a task definition is of another type, or cannot be meant.
+    pub const DEFINITION_VALUE: Self = Self(402);
+    /// A field of a task definition is missing, twice there, or contradicts another.
+    pub const DEFINITION_INCOMPLETE: Self = Self(403);
+    /// A field of a task definition that ECS does not know.
+    pub const DEFINITION_UNKNOWN_FIELD: Self = Self(405);
+    /// Containers of a task that wait for each other in a way that never ends.
+    pub const DEFINITION_DEPENDENCY: Self = Self(406);
+    /// Which container and port take requests cannot be told.
+    pub const DEFINITION_ENDPOINT: Self = Self(407);
+    /// A field of a task definition that reaches ECS and has no effect on the local platform.
+    pub const DEFINITION_ECS_ONLY: Self = Self(408);
+
+    /// The code of that number, 100 to 999.
+    pub const fn new(number: u16) -> Option<Self> {
+        if number >= 100 && number <= 999 { Some(Self(number)) } else { None }
+    }
+
+    /// Its number, such as 101.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The page that says what it means, why it breaks a deployment, and how to mend it.
+    pub fn docs(self) -> String {
+        format!("{}/blob/main/docs/reference/findings/{self}.md", env!("CARGO_PKG_REPOSITORY"))
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "QS{}", self.0)
+    }
+}
+
+impl FromStr for Code {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let number = text.strip_prefix("QS").filter(|digits| digits.len() == 3);
+        number.and_then(|digits| digits.parse().ok()).and_then(Self::new).ok_or_else(|| {
+            Error::new(ErrorKind::Invalid, format!("{text:?} is not QS and three digits, such as QS101"))
+        })
+    }
+}
+
+impl TryFrom<String> for Code {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Code> for String {
+    fn from(code: Code) -> Self {
+        code.to_string()
+    }
+}
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// A deployment goes on, and may regret it.
+    Warning,
+    /// A deployment is refused.
+    Error,
+}
+
+/// Where a finding was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Location {
+    /// A place in a file.
+    Place(Place),
+    /// A thing that is not a file: a container, a port, an ARN.
+    Resource {
+        /// Its name.
+        resource: String,
+    },
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place(place) => place.fmt(f),
+            Self::Resource { resource } => f.pad(resource),
+        }
+    }
+}
+
+/// A place in a text file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// The file as the caller named it.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// The line of a file that a finding is about, fit for a terminal: without control characters, and a long
+/// line cut to the part around the place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The line, or its part.
+    pub text: String,
+    /// Where in `text` the place is, in characters, from 0.
+    pub start: usize,
+    /// How many characters it is about; at least 1.
+    pub width: usize,
+}
+
+/// What a check, a reader of a file or a gate has to say.
+///
+/// `{}` shows code, message, place and hint; `{:#}` the source line as well. It serialises as the command's
+/// `check --format json` prints it; the excerpt stays out of that.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What kind of finding it is.
+    pub code: Code,
+    /// How much it weighs.
+    pub severity: Severity,
+    /// What was found, as one fragment. Never a secret value.
+    pub message: String,
+    /// Where.
+    #[serde(rename = "where", default)]
+    pub location: Option<Location>,
+    /// What a person may do about it.
+    #[serde(default)]
+    pub hint: Option<String>,
+    /// The line that it is about.
+    #[serde(skip)]
+    pub excerpt: Option<Excerpt>,
+}
+
+impl Finding {
+    /// A finding without a place.
+    pub fn new(code: Code, severity: Severity, message: impl Into<String>) -> Self {
+        Self { code, severity, message: message.into(), location: None, hint: None, excerpt: None }
+    }
+
+    /// An error without a place.
+    pub fn error(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, message)
+    }
+
+    /// Says where in a file.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.location = Some(Location::Place(place));
+        self
+    }
+
+    /// Says on what.
+    #[must_use]
+    pub fn on(mut self, resource: impl Into<String>) -> Self {
+        self.location = Some(Location::Resource { resource: resource.into() });
+        self
+    }
+
+    /// Adds what a person may do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the line that it is about. Not for files that hold secret values.
+    #[must_use]
+    pub fn with_excerpt(mut self, excerpt: Excerpt) -> Self {
+        self.excerpt = Some(excerpt);
+        self
+    }
+
+    /// Its place, where it has one in a file.
+    pub fn place(&self) -> Option<&Place> {
+        match &self.location {
+            Some(Location::Place(place)) => Some(place),
+            Some(Location::Resource { .. }) | None => None,
+        }
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            code: Code,
+            severity: Severity,
+            message: &'a str,
+            #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+            location: Option<&'a Location>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            hint: Option<&'a str>,
+            docs: String,
+        }
+        Shown {
+            code: self.code,
+            severity: self.severity,
+            message: &self.message,
+            location: self.location.as_ref(),
+            hint: self.hint.as_deref(),
+            docs: self.code.docs(),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.message)?;
+        if let Some(location) = &self.location {
+            write!(f, "\n  --> {location}")?;
+        }
+        if let (true, Some(excerpt), Some(place)) = (f.alternate(), &self.excerpt, self.place()) {
+            let line = place.line;
+            let gutter = line.to_string().len();
+            let Excerpt { text, start, width } = excerpt;
+            write!(f, "\n  {line} | {text}\n  {:gutter$} | {:start$}{:^<width$}", "", "", "")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// All that is wrong with a text, in the order of its lines. Never empty.
+///
+/// `{}` shows each finding, `{:#}` with its source line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Problems {
+    findings: Vec<Finding>,
+}
+
+impl Problems {
+    /// These findings, or nothing when there are none.
+    pub fn new(findings: Vec<Finding>) -> Option<Self> {
+        (!findings.is_empty()).then_some(Self { findings })
+    }
+
+    /// The findings.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The findings.
+    pub fn into_findings(self) -> Vec<Finding> {
+        self.findings
+    }
+}
+
+impl From<Finding> for Problems {
+    fn from(finding: Finding) -> Self {
+        Self { findings: vec![finding] }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, finding) in self.findings.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            finding.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl From<Problems> for Error {
+    fn from(problems: Problems) -> Self {
+        let file = problems.findings.iter().find_map(|finding| finding.place().map(|place| &*place.file));
+        let (count, file) = (problems.findings.len(), file.unwrap_or("the configuration"));
+        let plural = if count == 1 { "" } else { "s" };
+        Self::new(ErrorKind::Invalid, format!("{count} problem{plural} in {file}")).with_source(problems)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding() -> Finding {
+        let place = Place { file: "deploy/task.json".into(), line: 34, column: 24 };
+        let code = Code::new(105).expect("a code");
+        Finding::error(code, "secret STRIPE_API_KEY not found in us-east-1")
+            .at(place)
+            .with_hint("did you mean stripe-key-prod")
+            .with_excerpt(Excerpt { text: "\"valueFrom\": \"x\"".into(), start: 13, width: 3 })
+    }
+
+    #[test]
+    fn a_finding_reads_as_the_command_promises() {
+        insta::assert_snapshot!(finding(), @r"
+        QS105 secret STRIPE_API_KEY not found in us-east-1
+          --> deploy/task.json:34:24
+          hint: did you mean stripe-key-prod
+        ");
+        insta::assert_snapshot!(format!("{:#}", finding()), @r#"
+        QS105 secret STRIPE_API_KEY not found in us-east-1
+          --> deploy/task.json:34:24
+          34 | "valueFrom": "x"
+             |              ^^^
+          hint: did you mean stripe-key-prod
+        "#);
+    }
+
+    #[test]
+    fn a_finding_serialises_as_the_command_promises() {
+        let json = serde_json::to_value(finding()).expect("json");
+        insta::assert_json_snapshot!(json, @r#"
+        {
+          "code": "QS105",
+          "docs": "https://github.com/quickserve/quickserve/blob/main/docs/reference/findings/QS105.md",
+          "hint": "did you mean stripe-key-prod",
+          "message": "secret STRIPE_API_KEY not found in us-east-1",
+          "severity": "error",
+          "where": {
+            "column": 24,
+            "file": "deploy/task.json",
+            "line": 34
+          }
+        }
+        "#);
+        let back: Finding = serde_json::from_value(json).expect("a finding");
+        assert_eq!(back, Finding { excerpt: None, ..finding() });
+        let resource = Finding::new(Code::MISSING_VARIABLE, Severity::Warning, "gone").on("port 8080");
+        assert_eq!(serde_json::to_value(resource).expect("json")["where"]["resource"], "port 8080");
+    }
+
+    #[test]
+    fn codes_have_three_digits() {
+        assert_eq!("QS101".parse::<Code>().expect("a code"), Code::MISSING_VARIABLE);
+        for bad in ["QS1", "QS1010", "QS099", "qs101", "101", "QS+10", ""] {
+            assert!(bad.parse::<Code>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn problems_become_an_error_that_names_the_file() {
+        let error = Error::from(Problems::from(finding()));
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert_eq!(error.to_string(), "1 problem in deploy/task.json");
+        assert_eq!(Problems::new(Vec::new()), None);
+    }
+}

@@ -1,0 +1,26 @@
+//! The journal: lock, history and recovery in one append-only log per service.
+//!
+//! Record n is written create-only, so an append is a compare-and-set, and the log is the lock: who appends the
+//! record that opens a deployment owns the service until the record that ends it, or until another takes over.
+
+#[cfg(any(test, feature = "contract"))]
+pub mod faulty;
+mod lease;
+mod log;
+mod ownership;
+mod parse;
+mod record;
+mod snapshot;
+mod state;
+mod store;
+
+pub use lease::{Liveness, NoLiveness, OwnerStatus, OwnerWatch};
+pub use log::Journal;
+pub use record::{
+    AbortKind, Act, Cause, DeploymentId, Entry, Event, Opened, Owner, Process, Record, VERSION,
+};
+pub use state::{DeploymentSummary, OpenDeployment, State};
+pub use store::{in_memory, local};
+
+#[cfg(test)]
+mod tests;

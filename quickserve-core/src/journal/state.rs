@@ -1,0 +1,216 @@
+//! What a journal's records amount to, folded one after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::record::{AbortKind, Act, Cause, DeploymentId, Event, Opened, Owner, Record};
+use crate::fence::Epoch;
+use crate::orchestrator::TaskId;
+use crate::outcome::Outcome;
+use crate::plan::{DeploymentConfig, Goal, Plan, Purpose, Step};
+use crate::release::{Release, ReleaseId};
+
+/// What a journal says, up to its last record.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The number of the last record; 0 where there is none.
+    pub last: u64,
+    /// The newest epoch.
+    pub epoch: Epoch,
+    /// The deployment that has not ended, if there is one.
+    pub open: Option<OpenDeployment>,
+    /// Every release that a deployment was opened for since the service was last removed.
+    pub releases: BTreeMap<ReleaseId, Release>,
+    /// Promotions, oldest first; the last is what should serve.
+    pub promoted: Vec<ReleaseId>,
+    /// How many tasks the release that was promoted last has.
+    pub tasks: u32,
+    /// The configuration of the last deployment.
+    pub config: Option<DeploymentConfig>,
+    /// Releases that were decided to be bad, and why.
+    pub condemned: BTreeMap<ReleaseId, Cause>,
+    /// Tasks that a destructive intent has named.
+    pub doomed: BTreeSet<TaskId>,
+    /// Every deployment, oldest first.
+    pub deployments: Vec<DeploymentSummary>,
+}
+
+/// A deployment that has not ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenDeployment {
+    /// How it began.
+    pub opened: Opened,
+    /// When it began.
+    pub started: Timestamp,
+    /// Who holds it now.
+    pub owner: Owner,
+    /// The plan in force and when its goal must be reached.
+    pub plan: Option<(Plan, Timestamp)>,
+    /// The step that was begun last, and when.
+    pub step: Option<(u32, Step, Timestamp)>,
+    /// Whether that step has completed.
+    pub step_completed: bool,
+    /// Why it failed, once it has.
+    pub failed: Option<Cause>,
+    /// How an abort was asked for, once it was.
+    pub abort: Option<(AbortKind, String)>,
+    /// Whether its release was promoted.
+    pub promoted: bool,
+}
+
+/// One line of the history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeploymentSummary {
+    /// Its name.
+    pub deployment: DeploymentId,
+    /// The record that opened it.
+    pub seq: u64,
+    /// What was asked for.
+    pub act: Act,
+    /// Its release, if it had one.
+    pub release: Option<ReleaseId>,
+    /// How it ended, once it has.
+    pub outcome: Option<Outcome>,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended, once it has.
+    pub finished: Option<Timestamp>,
+    /// Who did it.
+    pub by: String,
+    /// Why it did not end well.
+    pub cause: Option<Cause>,
+}
+
+impl State {
+    /// Folds the next record in.
+    pub fn apply(&mut self, record: &Record) {
+        self.last = record.seq;
+        // Also of kinds that this version does not know: a record that begins an epoch has its own number.
+        self.epoch = self.epoch.max(record.epoch);
+        let Some(event) = record.entry.event() else { return };
+        match event {
+            Event::Opened(opened) => self.open(record, opened),
+            Event::Promoted { release } => {
+                self.promoted.push(release.clone());
+                self.condemned.remove(release);
+                if let Some(open) = &mut self.open
+                    && let Goal::Serve { release: wanted, tasks } = &open.opened.goal
+                    && wanted == release
+                {
+                    open.promoted = true;
+                    self.tasks = *tasks;
+                }
+            }
+            Event::Condemned { release, cause } => {
+                self.condemned.insert(release.clone(), cause.clone());
+            }
+            Event::Removed {} => {
+                self.promoted.clear();
+                self.condemned.clear();
+                self.releases.clear();
+                self.doomed.clear();
+            }
+            Event::Ended { outcome, cause, .. } => {
+                self.open = None;
+                if let Some(summary) = self.deployments.last_mut() {
+                    summary.outcome = Some(*outcome);
+                    summary.finished = Some(record.at);
+                    summary.cause.clone_from(cause);
+                }
+            }
+            Event::Intended { dooms, .. } => {
+                self.doomed.extend(dooms.iter().cloned());
+                self.progress(record, event);
+            }
+            Event::TakenOver { .. }
+            | Event::Planned { .. }
+            | Event::Completed { .. }
+            | Event::Failed { .. }
+            | Event::AbortRequested { .. } => self.progress(record, event),
+            Event::Repaired { .. } => {}
+        }
+    }
+
+    fn open(&mut self, record: &Record, opened: &Opened) {
+        if let Some(release) = &opened.release {
+            self.releases.insert(release.id.clone(), release.clone());
+        }
+        self.config = Some(opened.config.clone());
+        self.deployments.push(DeploymentSummary {
+            deployment: opened.deployment.clone(),
+            seq: record.seq,
+            act: opened.act,
+            release: opened.goal.release().cloned(),
+            outcome: None,
+            started: record.at,
+            finished: None,
+            by: opened.owner.who.clone(),
+            cause: None,
+        });
+        self.open = Some(OpenDeployment {
+            opened: opened.clone(),
+            started: record.at,
+            owner: opened.owner.clone(),
+            plan: None,
+            step: None,
+            step_completed: false,
+            failed: None,
+            abort: None,
+            promoted: false,
+        });
+    }
+
+    fn progress(&mut self, record: &Record, event: &Event) {
+        let Some(open) = &mut self.open else { return };
+        match event {
+            Event::TakenOver { owner, .. } => open.owner = owner.clone(),
+            Event::Planned { plan, deadline, .. } => {
+                open.plan = Some((plan.clone(), *deadline));
+                open.step = None;
+            }
+            Event::Intended { index, step, .. } => {
+                open.step = Some((*index, step.clone(), record.at));
+                open.step_completed = false;
+            }
+            Event::Completed { .. } => open.step_completed = true,
+            Event::Failed { cause, .. } => open.failed = Some(cause.clone()),
+            Event::AbortRequested { by, how } => open.abort = Some((*how, by.clone())),
+            _ => {}
+        }
+    }
+
+    /// The release that was promoted last: what should serve while no deployment is in flight.
+    pub fn current(&self) -> Option<&ReleaseId> {
+        self.promoted.last()
+    }
+
+    /// What a rollback goes to: the newest promoted release that is neither condemned nor the current one.
+    pub fn rollback_target(&self) -> Option<&ReleaseId> {
+        let current = self.current();
+        self.promoted
+            .iter()
+            .rev()
+            .find(|release| Some(*release) != current && !self.condemned.contains_key(*release))
+    }
+
+    /// The goal that holds when a deployment's own is given up: the current release, else nothing.
+    pub fn fallback_goal(&self) -> Goal {
+        match self.current() {
+            Some(release) => Goal::Serve { release: release.clone(), tasks: self.tasks },
+            None => Goal::Nothing,
+        }
+    }
+
+    /// What the journal implies for an unfinished deployment: its goal and whether that must prove itself.
+    pub fn implied(&self, open: &OpenDeployment) -> (Goal, Purpose) {
+        if open.promoted {
+            return (open.opened.goal.clone(), Purpose::Restore);
+        }
+        if open.failed.is_some() || open.abort.is_some() {
+            return (self.fallback_goal(), Purpose::Restore);
+        }
+        (open.opened.goal.clone(), open.opened.purpose)
+    }
+}

@@ -1,0 +1,103 @@
+//! A registry in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::registry::{Referrer, Registry, ResolvedImage};
+use crate::release::{Digest, Image, ReleaseId};
+
+/// A registry in memory: images under references, pins, and attached documents.
+#[derive(Debug, Default)]
+pub struct MemoryRegistry {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    images: BTreeMap<String, ResolvedImage>,
+    pins: BTreeMap<ReleaseId, BTreeSet<Digest>>,
+    referrers: BTreeMap<Digest, Vec<Referrer>>,
+}
+
+impl MemoryRegistry {
+    /// Puts an image under a reference, over whatever was there.
+    pub fn insert(&self, reference: impl Into<String>, content: &[u8]) -> Image {
+        let reference = reference.into();
+        let image = Image { reference: reference.clone(), digest: Digest::of(content), manifest: None };
+        let resolved = ResolvedImage {
+            image: image.clone(),
+            platform: "linux/amd64".to_owned(),
+            exposed_ports: Vec::new(),
+            variables: Vec::new(),
+            has_health_check: false,
+            user: String::new(),
+        };
+        self.lock().images.insert(reference, resolved);
+        image
+    }
+
+    /// The digests kept for a release.
+    pub fn pinned(&self, release: &ReleaseId) -> BTreeSet<Digest> {
+        self.lock().pins.get(release).cloned().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for MemoryRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("memory registry")
+    }
+}
+
+#[async_trait]
+impl Registry for MemoryRegistry {
+    async fn resolve(&self, reference: &str) -> Result<ResolvedImage> {
+        self.lock().images.get(reference).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("image {reference} is not in the registry"))
+        })
+    }
+
+    async fn pin(&self, release: &ReleaseId, _: &str, image: &Image) -> Result<()> {
+        self.lock().pins.entry(release.clone()).or_default().insert(image.digest.clone());
+        Ok(())
+    }
+
+    async fn unpin(&self, release: &ReleaseId) -> Result<()> {
+        self.lock().pins.remove(release);
+        Ok(())
+    }
+
+    async fn push(&self, image: &Image, reference: &str) -> Result<Digest> {
+        let mut inner = self.lock();
+        let known = inner.images.values().find(|known| known.image.digest == image.digest).cloned();
+        let mut pushed = known
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("image {} is not here", image.digest)))?;
+        pushed.image.reference = reference.to_owned();
+        inner.images.insert(reference.to_owned(), pushed);
+        Ok(image.digest.clone())
+    }
+
+    async fn attach(&self, image: &Digest, referrer: &Referrer, content: &[u8]) -> Result<Digest> {
+        let digest = Digest::of(content);
+        let stored = Referrer { digest: Some(digest.clone()), artifact_type: referrer.artifact_type.clone() };
+        let mut inner = self.lock();
+        let referrers = inner.referrers.entry(image.clone()).or_default();
+        if !referrers.contains(&stored) {
+            referrers.push(stored);
+        }
+        Ok(digest)
+    }
+
+    async fn referrers(&self, image: &Digest, artifact_type: Option<&str>) -> Result<Vec<Referrer>> {
+        let referrers = self.lock().referrers.get(image).cloned().unwrap_or_default();
+        let wanted = |referrer: &Referrer| artifact_type.is_none_or(|kind| kind == referrer.artifact_type);
+        Ok(referrers.into_iter().filter(wanted).collect())
+    }
+}

@@ -1,0 +1,106 @@
+//! The router: a split in memory.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::world::{Change, Inner, World};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{Interceptor, intercept};
+use crate::fence::Fence;
+use crate::orchestrator::TaskId;
+use crate::release::ReleaseId;
+use crate::traffic::{Counters, Split, SplitVersion, TrafficRouter};
+
+/// One process' way to a [`World`]'s router.
+#[derive(Debug, Clone)]
+pub struct MemoryRouter {
+    world: World,
+    interceptor: Arc<dyn Interceptor>,
+}
+
+impl MemoryRouter {
+    pub(super) fn new(world: World, interceptor: Arc<dyn Interceptor>) -> Self {
+        Self { world, interceptor }
+    }
+}
+
+impl fmt::Display for MemoryRouter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("memory router")
+    }
+}
+
+#[async_trait]
+impl TrafficRouter for MemoryRouter {
+    async fn split(&self) -> Result<(Split, SplitVersion)> {
+        let split = || async {
+            let inner = self.world.lock();
+            Ok((inner.router.split.clone(), SplitVersion(inner.router.version)))
+        };
+        intercept(&*self.interceptor, "router", "split", false, split).await
+    }
+
+    async fn raise(&self, fence: &Fence) -> Result<()> {
+        let raise = || async { self.world.lock().fence_router(fence) };
+        intercept(&*self.interceptor, "router", "raise", true, raise).await
+    }
+
+    async fn set(&self, fence: &Fence, expect: SplitVersion, split: &Split) -> Result<SplitVersion> {
+        let set = || async {
+            let (from, version) = {
+                let mut inner = self.world.lock();
+                inner.fence_router(fence)?;
+                let router = &mut inner.router;
+                if router.split == *split {
+                    return Ok(SplitVersion(router.version));
+                }
+                if router.version != expect.0 {
+                    return Err(Error::new(ErrorKind::Conflict, "the split has changed meanwhile"));
+                }
+                router.version += 1;
+                (std::mem::replace(&mut router.split, split.clone()), router.version)
+            };
+            self.world.tell(&Change::Shifted { from, to: split.clone() }, fence);
+            Ok(SplitVersion(version))
+        };
+        intercept(&*self.interceptor, "router", "set", true, set).await
+    }
+
+    async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {
+        let in_flight = || async { Ok(BTreeMap::new()) };
+        intercept(&*self.interceptor, "router", "in_flight", false, in_flight).await
+    }
+
+    async fn counters(&self) -> Result<BTreeMap<ReleaseId, Counters>> {
+        let counters = || async { Ok(BTreeMap::new()) };
+        intercept(&*self.interceptor, "router", "counters", false, counters).await
+    }
+
+    async fn remove(&self, fence: &Fence) -> Result<()> {
+        let remove = || async {
+            {
+                let mut inner = self.world.lock();
+                inner.fence_router(fence)?;
+                inner.router.version += 1;
+                inner.router.split = Split::default();
+            }
+            self.world.tell(&Change::Closed, fence);
+            Ok(())
+        };
+        intercept(&*self.interceptor, "router", "remove", true, remove).await
+    }
+}
+
+impl Inner {
+    fn fence_router(&mut self, fence: &Fence) -> Result<()> {
+        if fence.epoch < self.router.epoch {
+            let message = format!("epoch {} was followed by {}", fence.epoch, self.router.epoch);
+            return Err(Error::new(ErrorKind::Fenced, message));
+        }
+        self.router.epoch = fence.epoch;
+        Ok(())
+    }
+}

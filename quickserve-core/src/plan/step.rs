@@ -1,0 +1,176 @@
+//! The steps that plans are made of.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::orchestrator::Standing;
+use crate::release::ReleaseId;
+use crate::traffic::Role;
+
+/// One thing to be ensured. A step that finds it so already does nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "step")]
+pub enum Step {
+    /// The platform knows the release.
+    Register {
+        /// The release.
+        release: ReleaseId,
+    },
+    /// So many tasks of the release run and are healthy; failed ones are replaced until the circuit breaker
+    /// trips.
+    Place {
+        /// The release.
+        release: ReleaseId,
+        /// How many tasks.
+        tasks: u32,
+        /// What they are meant for.
+        standing: Standing,
+    },
+    /// Each staged task answers the smoke checks as expected.
+    SmokeStaged {
+        /// The release.
+        release: ReleaseId,
+    },
+    /// Requests go to these releases and to no others.
+    Shift {
+        /// Each release's part. Empty: requests go nowhere.
+        shares: Vec<Share>,
+    },
+    /// The public port answers the smoke checks as expected.
+    SmokePublic {
+        /// The release that serves.
+        release: ReleaseId,
+    },
+    /// The serving tasks stay healthy for a time.
+    Bake {
+        /// The release.
+        release: ReleaseId,
+        /// How many tasks of it must stay healthy.
+        tasks: u32,
+        /// For how long.
+        #[serde(with = "crate::workload::seconds")]
+        duration: Duration,
+    },
+    /// The platform, read back, shows this release's digests serving.
+    Verify {
+        /// The release.
+        release: ReleaseId,
+        /// How many tasks of it must be healthy.
+        tasks: u32,
+        /// Whether nothing else may exist.
+        alone: bool,
+    },
+    /// The release is decided to be good: it is what later failures come back to.
+    Promote {
+        /// The release.
+        release: ReleaseId,
+        /// How many tasks of it get the standing of promoted ones.
+        tasks: u32,
+    },
+    /// Tasks that get no new requests finish those that they have, or the time is up.
+    Drain {
+        /// The release.
+        release: ReleaseId,
+        /// Tasks that stay, the first ones of the set.
+        keep: u32,
+        /// For how long at most.
+        #[serde(with = "crate::workload::seconds")]
+        timeout: Duration,
+    },
+    /// Tasks beyond those kept are stopped and removed.
+    Retire {
+        /// The release.
+        release: ReleaseId,
+        /// Tasks that stay, the first ones of the set.
+        keep: u32,
+    },
+    /// The service's public port is closed and forgotten.
+    Close,
+}
+
+/// A release's part in a [`Step::Shift`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// The release.
+    pub release: ReleaseId,
+    /// What part it has.
+    pub role: Role,
+    /// How many of its tasks take part, the first healthy ones of the set.
+    pub tasks: u32,
+}
+
+impl Step {
+    /// The step's name, as events and journals show it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Register { .. } => "register",
+            Self::Place { .. } => "place",
+            Self::SmokeStaged { .. } => "smoke_staged",
+            Self::Shift { .. } => "shift",
+            Self::SmokePublic { .. } => "smoke_public",
+            Self::Bake { .. } => "bake",
+            Self::Verify { .. } => "verify",
+            Self::Promote { .. } => "promote",
+            Self::Drain { .. } => "drain",
+            Self::Retire { .. } => "retire",
+            Self::Close => "close",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Register { release } => write!(f, "register {release:#}"),
+            Self::Place { release, tasks, .. } => {
+                write!(f, "place {release:#}: {} healthy", count(*tasks, "task"))
+            }
+            Self::SmokeStaged { release } => write!(f, "smoke {release:#} before it takes traffic"),
+            Self::Shift { shares } if shares.is_empty() => {
+                f.write_str("shift traffic away from every release")
+            }
+            Self::Shift { shares } => {
+                f.write_str("shift traffic:")?;
+                let sum: u32 = shares.iter().map(|share| share.role.weight()).sum();
+                for (index, share) in shares.iter().enumerate() {
+                    write!(f, "{} {:#} ", if index == 0 { "" } else { "," }, share.release)?;
+                    match share.role {
+                        Role::Serving(weight) => write!(f, "{} %", weight * 100 / sum.max(1))?,
+                        Role::Standby => f.write_str("standing by")?,
+                        Role::Preview => f.write_str("on the preview")?,
+                    }
+                }
+                Ok(())
+            }
+            Self::SmokePublic { release } => write!(f, "smoke {release:#} on the public port"),
+            Self::Bake { release, duration, .. } => write!(f, "bake {release:#} for {duration:?}"),
+            Self::Verify { release, alone: true, .. } => write!(f, "verify that {release:#} alone serves"),
+            Self::Verify { release, .. } => write!(f, "verify that {release:#} serves"),
+            Self::Promote { release, .. } => write!(f, "promote {release:#}"),
+            Self::Drain { release, keep: 0, timeout } => write!(f, "drain {release:#}, at most {timeout:?}"),
+            Self::Drain { release, keep, timeout } => {
+                write!(f, "drain {release:#} but {}, at most {timeout:?}", count(*keep, "task"))
+            }
+            Self::Retire { release, keep: 0 } => write!(f, "retire {release:#}"),
+            Self::Retire { release, keep } => {
+                write!(f, "keep {} of {release:#} and no more", count(*keep, "task"))
+            }
+            Self::Close => f.write_str("close the public port"),
+        }
+    }
+}
+
+impl Role {
+    fn weight(self) -> u32 {
+        match self {
+            Self::Serving(weight) => weight,
+            Self::Standby | Self::Preview => 0,
+        }
+    }
+}
+
+fn count(number: u32, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

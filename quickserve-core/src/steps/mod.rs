@@ -1,0 +1,10 @@
+//! What each kind of step does: one file per kind, each a method of the engine's run.
+
+mod bake;
+mod drain;
+mod place;
+mod promote;
+mod retire;
+mod shift;
+mod smoke;
+mod verify;

@@ -1,0 +1,25 @@
+//! Promote: the release is decided to be good, and its tasks get the standing of promoted ones.
+
+use crate::engine::{Pace, Run, Stop};
+use crate::journal::Event;
+use crate::orchestrator::Standing;
+use crate::release::ReleaseId;
+
+impl Run {
+    pub(crate) async fn promote(&mut self, release: &ReleaseId, tasks: u32) -> Result<Option<String>, Stop> {
+        // The last moment at which an abort is heard; from the record on, the release is what serves.
+        self.listen().await?;
+        self.record(Event::Promoted { release: release.clone() }).await?;
+        self.abortable = false;
+        let mut pace = Pace::QUICK;
+        loop {
+            let (sets, fence) = (self.sets.clone(), self.fence());
+            let spec = self.spec(release, tasks, Standing::Promoted)?;
+            let set = self.insist(|| sets.advance(&fence, &spec)).await?;
+            if set.live().all(|task| task.standing == Standing::Promoted || spec.doomed.contains(&task.id)) {
+                return Ok(None);
+            }
+            self.tick(&mut pace).await?;
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Retire: tasks beyond those kept are stopped and removed, for ever.
+
+use crate::engine::{Pace, Run, Stop};
+use crate::error::{Error, ErrorKind};
+use crate::orchestrator::{TaskId, TaskPhase};
+use crate::plan::Step;
+use crate::release::ReleaseId;
+
+impl Run {
+    pub(crate) async fn retire(
+        &mut self,
+        step: &Step,
+        release: &ReleaseId,
+        keep: u32,
+    ) -> Result<Option<String>, Stop> {
+        let targets = self.superfluous(release, keep).await?;
+        self.intend(step, targets.clone()).await?;
+        if targets.is_empty() {
+            return Ok(None);
+        }
+        let mut pace = Pace::QUICK;
+        let mut shown = usize::MAX;
+        loop {
+            let (sets, fence) = (self.sets.clone(), self.fence());
+            let left = self.insist(|| sets.doom(&fence, &targets)).await?;
+            if left.is_empty() {
+                return Ok(Some(format!("{} gone", targets.len())));
+            }
+            if left.len() != shown {
+                shown = left.len();
+                self.progress(format!("{shown} still stopping"));
+            }
+            self.tick(&mut pace).await?;
+        }
+    }
+
+    /// Tasks of a release that are not among those to keep. The router is read back first: none that it
+    /// names is ever among them.
+    pub(crate) async fn superfluous(&mut self, release: &ReleaseId, keep: u32) -> Result<Vec<TaskId>, Stop> {
+        let observed = self.observe().await?;
+        let set = observed.set(release);
+        let named = |task: &TaskId| observed.split.references(task);
+        let routed = set.tasks.iter().filter(|task| named(&task.id)).count();
+        if routed > keep as usize {
+            let message = format!("the router names {routed} tasks of {release:#}, {keep} shall stay");
+            return Err(Error::new(ErrorKind::Unexpected, message).into());
+        }
+        let mut stay = keep as usize - routed;
+        let mut targets = Vec::new();
+        for task in &set.tasks {
+            let spare = task.doomed || task.phase == TaskPhase::Ended;
+            if named(&task.id) {
+                continue;
+            }
+            if !spare && stay > 0 {
+                stay -= 1;
+                continue;
+            }
+            targets.push(task.id.clone());
+        }
+        Ok(targets)
+    }
+}

@@ -1,0 +1,85 @@
+//! Verify: the platform, read back, shows this release's digests serving.
+
+use crate::engine::{Pace, Run, Stop};
+use crate::journal::Cause;
+use crate::orchestrator::Observed;
+use crate::release::ReleaseId;
+
+impl Run {
+    pub(crate) async fn verify(
+        &mut self,
+        release: &ReleaseId,
+        tasks: u32,
+        alone: bool,
+    ) -> Result<Option<String>, Stop> {
+        let workload = self.workload(release)?;
+        let mut pace = Pace::QUICK;
+        loop {
+            let mut observed = self.observe().await?;
+            let now = self.clock.now();
+            if let Some(set) = observed.sets.get_mut(release) {
+                self.vitals.examine(set, &workload, now).await?;
+            }
+            self.compare_digests(release, &observed)?;
+            let traffic = workload.endpoint.is_some();
+            let Some(why) = self.amiss(release, tasks, traffic, &observed) else {
+                return match left_over(release, &observed).filter(|_| alone) {
+                    Some(why) => Err(Stop::Leftover(why)),
+                    None => Ok(Some(format!("{tasks} tasks, digests equal"))),
+                };
+            };
+            if let Some(failing) = observed.set(release).live().find_map(super::place::failing) {
+                let cause = Cause::new(why).because([failing]).because(self.last_words(release).await);
+                return Err(Stop::Failed { cause, condemns: true });
+            }
+            self.progress(why.clone());
+            if let Err(stop) = self.tick(&mut pace).await {
+                return Err(match stop {
+                    Stop::Failed { cause, condemns } => {
+                        Stop::Failed { cause: cause.because([why]), condemns }
+                    }
+                    stop => stop,
+                });
+            }
+        }
+    }
+
+    /// A task that runs another image than its release says is never waited for.
+    fn compare_digests(&self, release: &ReleaseId, observed: &Observed) -> Result<(), Stop> {
+        let wanted = self.release(release)?.digests();
+        match observed.set(release).live().find(|task| task.images != wanted) {
+            None => Ok(()),
+            Some(task) => {
+                let cause = Cause::new(format!("task {} runs other images than {release:#} says", task.id));
+                Err(Stop::Failed { cause, condemns: true })
+            }
+        }
+    }
+
+    /// What is not yet as it should be, if anything is not.
+    fn amiss(&self, release: &ReleaseId, tasks: u32, traffic: bool, observed: &Observed) -> Option<String> {
+        let healthy = observed.set(release).tasks.iter().filter(|task| self.policy.ready(task)).count();
+        if healthy < tasks as usize {
+            return Some(format!("{healthy} of {tasks} tasks of {release:#} are healthy"));
+        }
+        let mut serving = observed.split.serving().map(|(release, _)| release);
+        if traffic && !(serving.next() == Some(release) && serving.next().is_none()) {
+            return Some(format!("requests do not go to {release:#} alone"));
+        }
+        None
+    }
+}
+
+/// What is there beside a release that should be alone.
+fn left_over(release: &ReleaseId, observed: &Observed) -> Option<String> {
+    let other = observed.sets.iter().find(|(other, set)| *other != release && !set.tasks.is_empty());
+    if let Some((other, set)) = other {
+        return Some(format!("{} tasks of {other:#} are left", set.tasks.len()));
+    }
+    if let Some(route) = observed.split.routes.iter().find(|route| route.release != *release) {
+        return Some(format!("{:#} is still in the split", route.release));
+    }
+    let set = observed.set(release);
+    let stale = set.tasks.len() - set.live().count();
+    (stale > 0).then(|| format!("{stale} ended tasks of {release:#} are left"))
+}
