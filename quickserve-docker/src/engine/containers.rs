@@ -1,0 +1,518 @@
+//! Containers: list, look, make, start, signal, remove.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::Duration;
+
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary,
+    ContainerSummaryStateEnum, ContainerUpdateBody, EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig,
+    HostConfigLogConfig, NetworkingConfig, PortBinding, ResourcesUlimits, RestartPolicyNameEnum,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
+    StopContainerOptions,
+};
+use jiff::Timestamp;
+use quickserve_core::release::Digest;
+use quickserve_core::workload::{ContainerHealthCheck, Tmpfs, Ulimit};
+use quickserve_core::Result;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Engine, fault};
+
+/// How many bytes of log an engine keeps of a container: three files of this size.
+const LOG_FILE: (&str, &str) = ("10m", "3");
+
+/// What a container does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunState {
+    Created,
+    Running,
+    Restarting,
+    Ended,
+}
+
+/// When the engine starts a container again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum RestartPolicy {
+    #[default]
+    No,
+    OnFailure,
+    UnlessStopped,
+}
+
+/// What a container's own health check says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CheckResult {
+    None,
+    Starting,
+    Healthy,
+    /// With the first line of the last run's output.
+    Unhealthy(String),
+}
+
+/// A container as a list shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) labels: HashMap<String, String>,
+    pub(crate) state: RunState,
+    /// Published host ports.
+    pub(crate) ports: Vec<u16>,
+}
+
+/// A container as a close look shows it, without its environment.
+#[derive(Debug, Clone)]
+pub(crate) struct Inspected {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) labels: HashMap<String, String>,
+    pub(crate) image: Option<Digest>,
+    pub(crate) state: RunState,
+    pub(crate) exit_code: i64,
+    /// Why it could not start.
+    pub(crate) start_error: Option<String>,
+    pub(crate) oom_killed: bool,
+    pub(crate) started: Option<Timestamp>,
+    pub(crate) ended: Option<Timestamp>,
+    pub(crate) check: CheckResult,
+    pub(crate) restarts: u32,
+    pub(crate) policy: RestartPolicy,
+    pub(crate) stop_signal: String,
+    pub(crate) stop_timeout: Duration,
+    pub(crate) memory: Option<u64>,
+    /// Container port to published loopback port.
+    pub(crate) published: BTreeMap<u16, u16>,
+}
+
+/// A container to make.
+pub(crate) struct NewContainer {
+    pub(crate) name: String,
+    pub(crate) image: Digest,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) environment: BTreeMap<String, SecretString>,
+    pub(crate) entry_point: Option<Vec<String>>,
+    pub(crate) command: Option<Vec<String>>,
+    pub(crate) user: Option<String>,
+    pub(crate) working_directory: Option<String>,
+    pub(crate) read_only_root: bool,
+    pub(crate) health_check: Option<ContainerHealthCheck>,
+    pub(crate) stop_timeout: Duration,
+    pub(crate) init_process: bool,
+    pub(crate) nano_cpus: Option<i64>,
+    pub(crate) cpu_shares: Option<i64>,
+    pub(crate) memory: Option<i64>,
+    pub(crate) memory_reservation: Option<i64>,
+    pub(crate) binds: Vec<String>,
+    pub(crate) tmpfs: Vec<Tmpfs>,
+    pub(crate) ulimits: Vec<Ulimit>,
+    pub(crate) policy: RestartPolicy,
+    pub(crate) network: Attachment,
+}
+
+/// How a container is attached to the network.
+#[derive(Debug, Clone)]
+pub(crate) enum Attachment {
+    /// To a network of its own standing.
+    Bridge {
+        network: String,
+        aliases: Vec<String>,
+        /// Container port to loopback port.
+        published: BTreeMap<u16, u16>,
+    },
+    /// Through another container, by id.
+    Joined(String),
+}
+
+impl fmt::Debug for NewContainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variables: Vec<&String> = self.environment.keys().collect();
+        f.debug_struct("NewContainer")
+            .field("name", &self.name)
+            .field("image", &self.image)
+            .field("variables", &variables)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came of making a container.
+#[derive(Debug)]
+pub(crate) enum Created {
+    /// It exists, with this id.
+    New(String),
+    /// One of that name existed before, or is being made.
+    NameTaken,
+    /// Its network does not exist.
+    NetworkGone,
+}
+
+/// What came of starting a container.
+#[derive(Debug)]
+pub(crate) enum Started {
+    /// It runs, or ran before.
+    Yes,
+    /// Its host port is held by something else.
+    PortTaken,
+    /// Its network is gone.
+    NetworkGone,
+    /// It can never start; an inspection says why.
+    Failed,
+}
+
+impl Engine {
+    /// Containers with these labels, running or not.
+    pub(crate) async fn list(&self, labels: &BTreeMap<String, String>) -> Result<Vec<Listed>> {
+        let filters = HashMap::from([("label", label_filters(labels))]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let listed = self.docker.list_containers(Some(options)).await;
+        let listed = listed.map_err(|error| fault::to_core("list containers", error))?;
+        Ok(listed.into_iter().map(listed_from).collect())
+    }
+
+    /// All running containers, whoever made them.
+    pub(crate) async fn list_running(&self) -> Result<Vec<Listed>> {
+        let listed = self.docker.list_containers(None).await;
+        let listed = listed.map_err(|error| fault::to_core("list containers", error))?;
+        Ok(listed.into_iter().map(listed_from).collect())
+    }
+
+    /// One container, by id or name; `None` when it does not exist.
+    pub(crate) async fn inspect(&self, container: &str) -> Result<Option<Inspected>> {
+        match self.docker.inspect_container(container, None::<InspectContainerOptions>).await {
+            Ok(response) => Ok(Some(inspected_from(response))),
+            Err(error) if fault::is_not_found(&error) => Ok(None),
+            Err(error) => Err(fault::to_core(format!("inspect container {container}"), error)),
+        }
+    }
+
+    /// Makes a container, without starting it.
+    pub(crate) async fn create(&self, new: &NewContainer) -> Result<Created> {
+        let options = CreateContainerOptionsBuilder::default().name(&new.name).build();
+        match self.docker.create_container(Some(options), create_body(new)).await {
+            Ok(response) => Ok(Created::New(response.id)),
+            Err(error) => match fault::answer(&error) {
+                Some((409, message)) if message.contains("is already in use") => Ok(Created::NameTaken),
+                Some((404, message)) if message.starts_with("network ") => Ok(Created::NetworkGone),
+                Some((_, message))
+                    if new.environment.values().any(|value| contains_secret(message, value)) =>
+                {
+                    // The engine repeats what it does not like; a value must not reach an error.
+                    let hidden = bollard::errors::Error::DockerResponseServerError {
+                        status_code: 400,
+                        message: "the engine refused the container's definition".into(),
+                    };
+                    Err(fault::to_core(format!("create container {}", new.name), hidden))
+                }
+                _ => Err(fault::to_core(format!("create container {}", new.name), error)),
+            },
+        }
+    }
+
+    /// Starts a container; one that runs already is a success.
+    pub(crate) async fn start(&self, container: &str) -> Result<Started> {
+        let Err(error) = self.docker.start_container(container, None).await else {
+            return Ok(Started::Yes);
+        };
+        match fault::answer(&error) {
+            Some((_, message)) if fault::is_port_taken(message) => Ok(Started::PortTaken),
+            Some((404, message)) if message.starts_with("network ") => Ok(Started::NetworkGone),
+            Some((404, message)) if message.to_lowercase().contains("no such container") => {
+                Err(fault::to_core(format!("start container {container}"), error))
+            }
+            Some((_, message)) if message.contains("marked for removal") => {
+                Err(fault::to_core(format!("start container {container}"), error).temporary())
+            }
+            Some((400 | 404 | 409 | 500, _)) => Ok(Started::Failed),
+            _ => Err(fault::to_core(format!("start container {container}"), error)),
+        }
+    }
+
+    /// Sends a signal, without waiting; a container that does not run is a success.
+    ///
+    /// It also ends a pending restart.
+    pub(crate) async fn kill(&self, container: &str, signal: &str) -> Result<()> {
+        let options = KillContainerOptionsBuilder::default().signal(signal).build();
+        match self.docker.kill_container(container, Some(options)).await {
+            Ok(()) => Ok(()),
+            Err(error) => match fault::answer(&error) {
+                Some((404, _)) => Ok(()),
+                Some((409 | 500, message)) if message.contains("is not running") => Ok(()),
+                _ => Err(fault::to_core(format!("send {signal} to container {container}"), error)),
+            },
+        }
+    }
+
+    /// Stops a container and waits: its stop signal, its stop timeout, SIGKILL.
+    pub(crate) async fn stop(&self, container: &str) -> Result<()> {
+        match self.docker.stop_container(container, None::<StopContainerOptions>).await {
+            Ok(()) => Ok(()),
+            Err(error) if fault::is_not_found(&error) => Ok(()),
+            Err(error) => Err(fault::to_core(format!("stop container {container}"), error)),
+        }
+    }
+
+    /// Removes an ended container with its anonymous volumes, and answers whether it is gone; one that runs
+    /// or is being removed is not.
+    pub(crate) async fn remove(&self, container: &str) -> Result<bool> {
+        let options = RemoveContainerOptionsBuilder::default().v(true).force(false).build();
+        match self.docker.remove_container(container, Some(options)).await {
+            Ok(()) => Ok(true),
+            Err(error) => match fault::answer(&error) {
+                Some((404, _)) => Ok(true),
+                Some((409, _)) => Ok(false),
+                _ => Err(fault::to_core(format!("remove container {container}"), error)),
+            },
+        }
+    }
+
+    /// Renames a container; one that does not exist is a success.
+    pub(crate) async fn rename(&self, container: &str, name: &str) -> Result<()> {
+        let options = RenameContainerOptionsBuilder::default().name(name).build();
+        match self.docker.rename_container(container, options).await {
+            Ok(()) => Ok(()),
+            Err(error) if fault::is_not_found(&error) => Ok(()),
+            Err(error) => Err(fault::to_core(format!("rename container {container}"), error)),
+        }
+    }
+
+    /// Changes when the engine starts a container again by itself; one that does not exist is a success.
+    pub(crate) async fn set_policy(&self, container: &str, policy: RestartPolicy) -> Result<()> {
+        let body = ContainerUpdateBody { restart_policy: Some(policy_to(policy)), ..Default::default() };
+        match self.docker.update_container(container, body).await {
+            Ok(()) => Ok(()),
+            Err(error) => match fault::answer(&error) {
+                Some((404, _)) => Ok(()),
+                Some((_, message)) if message.contains("marked for removal") => Ok(()),
+                _ => Err(fault::to_core(format!("set the restart policy of container {container}"), error)),
+            },
+        }
+    }
+}
+
+/// `name=value` for each label, as the engine's filters want them.
+pub(super) fn label_filters(labels: &BTreeMap<String, String>) -> Vec<String> {
+    labels.iter().map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+/// Whether a text repeats a value that is long enough to be worth hiding.
+fn contains_secret(message: &str, value: &SecretString) -> bool {
+    let value = value.expose_secret();
+    value.len() > 3 && message.contains(value)
+}
+
+fn listed_from(summary: ContainerSummary) -> Listed {
+    let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+    let mut ports: Vec<u16> =
+        summary.ports.unwrap_or_default().into_iter().filter_map(|port| port.public_port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    Listed {
+        id: summary.id.unwrap_or_default(),
+        name: name.trim_start_matches('/').to_owned(),
+        image: summary.image.unwrap_or_default(),
+        labels: summary.labels.unwrap_or_default(),
+        state: match summary.state {
+            Some(ContainerSummaryStateEnum::CREATED) => RunState::Created,
+            Some(ContainerSummaryStateEnum::RESTARTING) => RunState::Restarting,
+            Some(
+                ContainerSummaryStateEnum::RUNNING
+                | ContainerSummaryStateEnum::PAUSED
+                | ContainerSummaryStateEnum::STOPPING,
+            ) => RunState::Running,
+            _ => RunState::Ended,
+        },
+        ports,
+    }
+}
+
+fn inspected_from(response: ContainerInspectResponse) -> Inspected {
+    let state = response.state.unwrap_or_default();
+    let host = response.host_config.unwrap_or_default();
+    let config = response.config.unwrap_or_default();
+    let run_state = match state.status {
+        Some(ContainerStateStatusEnum::CREATED) => RunState::Created,
+        Some(ContainerStateStatusEnum::RESTARTING) => RunState::Restarting,
+        Some(
+            ContainerStateStatusEnum::RUNNING
+            | ContainerStateStatusEnum::PAUSED
+            | ContainerStateStatusEnum::STOPPING,
+        ) => RunState::Running,
+        _ => RunState::Ended,
+    };
+    let stop_timeout = config.stop_timeout.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(10);
+    Inspected {
+        id: response.id.unwrap_or_default(),
+        name: response.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        labels: config.labels.unwrap_or_default(),
+        image: response.image.and_then(|image| image.parse().ok()),
+        state: run_state,
+        exit_code: state.exit_code.unwrap_or_default(),
+        start_error: state.error.clone().filter(|error| !error.is_empty()),
+        oom_killed: state.oom_killed.unwrap_or_default(),
+        started: state.started_at.as_deref().and_then(timestamp),
+        ended: state.finished_at.as_deref().and_then(timestamp),
+        check: check_from(&state),
+        restarts: response.restart_count.and_then(|count| u32::try_from(count).ok()).unwrap_or_default(),
+        policy: match host.restart_policy.and_then(|policy| policy.name) {
+            Some(RestartPolicyNameEnum::UNLESS_STOPPED | RestartPolicyNameEnum::ALWAYS) => {
+                RestartPolicy::UnlessStopped
+            }
+            Some(RestartPolicyNameEnum::ON_FAILURE) => RestartPolicy::OnFailure,
+            _ => RestartPolicy::No,
+        },
+        stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()).unwrap_or_else(|| "SIGTERM".into()),
+        stop_timeout: Duration::from_secs(stop_timeout),
+        memory: host.memory.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0),
+        published: host.port_bindings.map(published_from).unwrap_or_default(),
+    }
+}
+
+/// The engine's time; its zero value means "not yet".
+pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
+    text.parse().ok().filter(|time: &Timestamp| time.as_second() > 0)
+}
+
+fn check_from(state: &ContainerState) -> CheckResult {
+    let Some(health) = &state.health else {
+        return CheckResult::None;
+    };
+    match health.status {
+        Some(HealthStatusEnum::STARTING) => CheckResult::Starting,
+        Some(HealthStatusEnum::HEALTHY) => CheckResult::Healthy,
+        Some(HealthStatusEnum::UNHEALTHY) => {
+            let last = health.log.as_ref().and_then(|log| log.last());
+            let output = last.and_then(|result| result.output.as_deref()).unwrap_or_default();
+            let line = output.lines().map(crate::text::plain).find(|line| !line.trim().is_empty());
+            let code = last.and_then(|result| result.exit_code).unwrap_or_default();
+            CheckResult::Unhealthy(line.unwrap_or_else(|| format!("its health check exited {code}")))
+        }
+        _ => CheckResult::None,
+    }
+}
+
+fn published_from(map: HashMap<String, Option<Vec<PortBinding>>>) -> BTreeMap<u16, u16> {
+    map.into_iter()
+        .filter_map(|(port, bindings)| {
+            let inner = port.strip_suffix("/tcp").unwrap_or(&port).parse().ok()?;
+            let outer = bindings?.into_iter().find_map(|binding| binding.host_port?.parse().ok())?;
+            Some((inner, outer))
+        })
+        .collect()
+}
+
+fn policy_to(policy: RestartPolicy) -> bollard::models::RestartPolicy {
+    let name = match policy {
+        RestartPolicy::No => RestartPolicyNameEnum::NO,
+        RestartPolicy::OnFailure => RestartPolicyNameEnum::ON_FAILURE,
+        RestartPolicy::UnlessStopped => RestartPolicyNameEnum::UNLESS_STOPPED,
+    };
+    bollard::models::RestartPolicy { name: Some(name), maximum_retry_count: None }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Whole seconds, rounded up: a container never gets less time than it was promised.
+fn whole_seconds(duration: Duration) -> i64 {
+    let up = u64::from(duration.subsec_nanos() > 0);
+    i64::try_from(duration.as_secs() + up).unwrap_or(i64::MAX)
+}
+
+fn create_body(new: &NewContainer) -> ContainerCreateBody {
+    let (network_mode, networking, exposed, bindings) = attachment(&new.network);
+    let host = HostConfig {
+        network_mode: Some(network_mode),
+        port_bindings: bindings,
+        restart_policy: Some(policy_to(new.policy)),
+        readonly_rootfs: Some(new.read_only_root),
+        init: new.init_process.then_some(true),
+        nano_cpus: new.nano_cpus,
+        cpu_shares: new.cpu_shares,
+        memory: new.memory,
+        // No swap beside the memory: a task that needs more than its limit is killed, as on Fargate.
+        memory_swap: new.memory,
+        memory_reservation: new.memory_reservation,
+        binds: (!new.binds.is_empty()).then(|| new.binds.clone()),
+        tmpfs: (!new.tmpfs.is_empty()).then(|| new.tmpfs.iter().map(tmpfs).collect()),
+        ulimits: (!new.ulimits.is_empty()).then(|| new.ulimits.iter().map(ulimit).collect()),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("json-file".into()),
+            config: Some(
+                [("max-size", LOG_FILE.0), ("max-file", LOG_FILE.1)]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into(),
+            ),
+        }),
+        ..Default::default()
+    };
+    let environment = new.environment.iter().map(|(name, value)| format!("{name}={}", value.expose_secret()));
+    ContainerCreateBody {
+        image: Some(new.image.as_str().to_owned()),
+        labels: Some(new.labels.clone().into_iter().collect()),
+        env: Some(environment.collect()),
+        entrypoint: new.entry_point.clone(),
+        cmd: new.command.clone(),
+        user: new.user.clone(),
+        working_dir: new.working_directory.clone(),
+        healthcheck: new.health_check.as_ref().map(health),
+        stop_timeout: Some(whole_seconds(new.stop_timeout)),
+        exposed_ports: exposed,
+        host_config: Some(host),
+        networking_config: networking,
+        ..Default::default()
+    }
+}
+
+type Bindings = HashMap<String, Option<Vec<PortBinding>>>;
+
+fn attachment(
+    attachment: &Attachment,
+) -> (String, Option<NetworkingConfig>, Option<Vec<String>>, Option<Bindings>) {
+    match attachment {
+        Attachment::Joined(container) => (format!("container:{container}"), None, None, None),
+        Attachment::Bridge { network, aliases, published } => {
+            let endpoint = EndpointSettings { aliases: Some(aliases.clone()), ..Default::default() };
+            let networking = NetworkingConfig {
+                endpoints_config: Some(HashMap::from([(network.clone(), endpoint)])),
+            };
+            let exposed = published.keys().map(|port| format!("{port}/tcp")).collect();
+            let bindings = published
+                .iter()
+                .map(|(inner, outer)| {
+                    let binding = PortBinding {
+                        host_ip: Some("127.0.0.1".into()),
+                        host_port: Some(outer.to_string()),
+                    };
+                    (format!("{inner}/tcp"), Some(vec![binding]))
+                })
+                .collect();
+            (network.clone(), Some(networking), Some(exposed), Some(bindings))
+        }
+    }
+}
+
+fn health(check: &ContainerHealthCheck) -> HealthConfig {
+    HealthConfig {
+        test: Some(check.command.clone()),
+        interval: Some(nanos(check.interval)),
+        timeout: Some(nanos(check.timeout)),
+        retries: Some(i64::from(check.retries)),
+        start_period: Some(nanos(check.start_period)),
+        start_interval: None,
+    }
+}
+
+fn tmpfs(tmpfs: &Tmpfs) -> (String, String) {
+    let mut options = vec![format!("size={}m", tmpfs.size_mib)];
+    options.extend(tmpfs.options.iter().cloned());
+    (tmpfs.path.clone(), options.join(","))
+}
+
+fn ulimit(ulimit: &Ulimit) -> ResourcesUlimits {
+    ResourcesUlimits { name: Some(ulimit.name.clone()), soft: Some(ulimit.soft), hard: Some(ulimit.hard) }
+}

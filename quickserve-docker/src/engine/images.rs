@@ -1,0 +1,119 @@
+//! Images: find, tag, push.
+
+use std::collections::HashMap;
+
+use bollard::auth::DockerCredentials;
+use bollard::models::ImageInspect;
+use bollard::query_parameters::{
+    ListImagesOptionsBuilder, PushImageOptionsBuilder, RemoveImageOptions, TagImageOptionsBuilder,
+};
+use futures_util::StreamExt as _;
+use quickserve_core::release::Digest;
+use quickserve_core::{Error, ErrorKind, Result};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Engine, fault};
+
+/// An image in the engine's store.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredImage {
+    pub(crate) id: Digest,
+    /// `repository@sha256:...`, one per registry that it is known from.
+    pub(crate) repo_digests: Vec<String>,
+    pub(crate) platform: String,
+    pub(crate) exposed_ports: Vec<u16>,
+    pub(crate) variables: Vec<String>,
+    pub(crate) has_health_check: bool,
+    pub(crate) user: String,
+}
+
+/// Credentials for a registry.
+#[derive(Debug, Clone)]
+pub(crate) struct PushAuth {
+    pub(crate) username: String,
+    pub(crate) password: SecretString,
+}
+
+impl Engine {
+    /// An image by reference, id or digest; `None` when the store does not have it.
+    pub(crate) async fn image(&self, reference: &str) -> Result<Option<StoredImage>> {
+        match self.docker.inspect_image(reference).await {
+            Ok(image) => stored_from(image).map(Some),
+            Err(error) if fault::is_not_found(&error) => Ok(None),
+            Err(error) => Err(fault::to_core(format!("find image {reference}"), error)),
+        }
+    }
+
+    /// All tags in the store; with a repository, its tags only.
+    pub(crate) async fn tags(&self, repository: Option<&str>) -> Result<Vec<String>> {
+        let mut options = ListImagesOptionsBuilder::default();
+        if let Some(repository) = repository {
+            options = options.filters(&HashMap::from([("reference", vec![repository])]));
+        }
+        let images = self.docker.list_images(Some(options.build())).await;
+        let images = images.map_err(|error| fault::to_core("list images", error))?;
+        let tags = images.into_iter().flat_map(|image| image.repo_tags);
+        Ok(tags.filter(|tag| !tag.starts_with("<none>")).collect())
+    }
+
+    /// Gives an image a tag; the same one twice is a success.
+    pub(crate) async fn tag(&self, image: &Digest, repository: &str, tag: &str) -> Result<()> {
+        let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
+        let tagged = self.docker.tag_image(image.as_str(), Some(options)).await;
+        tagged.map_err(|error| fault::to_core(format!("tag image {image:#} as {repository}:{tag}"), error))
+    }
+
+    /// Takes a tag away, and the image with it when it was its last and nothing uses it.
+    pub(crate) async fn untag(&self, reference: &str) -> Result<()> {
+        match self.docker.remove_image(reference, None::<RemoveImageOptions>, None).await {
+            Ok(_) => Ok(()),
+            Err(error) => match fault::answer(&error) {
+                Some((404, _)) => Ok(()),
+                _ => Err(fault::to_core(format!("remove tag {reference}"), error)),
+            },
+        }
+    }
+
+    /// Pushes a tag to its registry.
+    pub(crate) async fn push(&self, repository: &str, tag: &str, auth: Option<&PushAuth>) -> Result<()> {
+        let options = PushImageOptionsBuilder::default().tag(tag).build();
+        let credentials = auth.map(|auth| DockerCredentials {
+            username: Some(auth.username.clone()),
+            password: Some(auth.password.expose_secret().to_owned()),
+            ..Default::default()
+        });
+        let stream = self.docker.push_image(repository, Some(options), credentials);
+        let mut stream = std::pin::pin!(stream);
+        while let Some(progress) = stream.next().await {
+            progress.map_err(|error| fault::to_core(format!("push image {repository}:{tag}"), error))?;
+        }
+        Ok(())
+    }
+}
+
+fn stored_from(image: ImageInspect) -> Result<StoredImage> {
+    let id = image.id.unwrap_or_default();
+    let id = id.parse().map_err(|error: Error| {
+        Error::new(ErrorKind::Unexpected, "read the image's id").with_source(error)
+    })?;
+    let config = image.config.unwrap_or_default();
+    let mut platform =
+        format!("{}/{}", image.os.unwrap_or_default(), image.architecture.unwrap_or_default());
+    if let Some(variant) = image.variant.filter(|variant| !variant.is_empty()) {
+        platform = format!("{platform}/{variant}");
+    }
+    let port = |port: &String| port.strip_suffix("/tcp").unwrap_or(port).parse().ok();
+    let mut exposed_ports: Vec<u16> = config.exposed_ports.iter().flatten().filter_map(port).collect();
+    exposed_ports.sort_unstable();
+    let name = |entry: String| entry.split('=').next().unwrap_or_default().to_owned();
+    let test = config.healthcheck.and_then(|check| check.test).unwrap_or_default();
+    Ok(StoredImage {
+        id,
+        repo_digests: image.repo_digests.unwrap_or_default(),
+        platform,
+        exposed_ports,
+        variables: config.env.unwrap_or_default().into_iter().map(name).collect(),
+        has_health_check: test.first().is_some_and(|kind| kind != "NONE"),
+        user: config.user.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,19 @@
+//! The Docker engine: the only module that uses bollard.
+//!
+//! Each method is one request. "Already so" is a value, not an error; everything else that goes wrong
+//! becomes a [`quickserve_core::Error`] in [`fault`].
+
+mod client;
+mod containers;
+mod fault;
+mod images;
+mod logs;
+mod networks;
+
+pub use client::Engine;
+pub(crate) use fault::is_port_taken;
+pub(crate) use containers::{
+    Attachment, CheckResult, Created, Inspected, Listed, NewContainer, RestartPolicy, RunState, Started,
+};
+pub(crate) use images::{PushAuth, StoredImage};
+pub(crate) use logs::{LogFrame, LogRequest};
