@@ -2,6 +2,7 @@
 //! journal.
 
 pub mod clock;
+pub mod config;
 pub mod engine;
 pub mod error;
 pub mod event;
@@ -21,6 +22,7 @@ pub mod service;
 pub mod traffic;
 pub mod workload;
 
+mod document;
 mod steps;
 
 pub use error::{Error, ErrorKind, Result, Retry};

@@ -69,6 +69,7 @@ pub struct Deployer {
     policy: Arc<dyn Policy>,
     events: Events,
     readers: Arc<AtomicU64>,
+    patience: Duration,
 }
 
 impl Deployer {
@@ -79,7 +80,20 @@ impl Deployer {
 
     pub(crate) fn with_policy(parts: Parts, policy: Arc<dyn Policy>) -> Self {
         let events = Events::new(parts.observer.clone(), parts.clock.clone());
-        Self { parts, policy, events, readers: Arc::default() }
+        Self { parts, policy, events, readers: Arc::default(), patience: Duration::ZERO }
+    }
+
+    /// Waits so long for a living owner to end before it gives up with [`ErrorKind::Busy`]. One that lives but
+    /// does not renew its lease, because it is stopped, is taken over meanwhile. Not at all unless set.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn parts_platform(&self) -> Arc<dyn Orchestrator> {
+        self.parts.platform.clone()
     }
 
     /// The journal as it is now, for reading.
@@ -276,11 +290,12 @@ fn purpose_of(journal: &Journal, release: &ReleaseId) -> Purpose {
     if current { Purpose::Restore } else { Purpose::Prove }
 }
 
-/// An abort has reached its own goal when the deployment is taken back.
+/// An abort has reached its own goal, what served before, when the deployment is taken back.
 fn aborted(finished: Finished) -> Finished {
     match finished.outcome {
         Outcome::RolledBack | Outcome::Interrupted | Outcome::Terminated => {
-            Finished { outcome: Outcome::Done, exit_code: Outcome::Done.exit_code(), ..finished }
+            let release = finished.serving.first().map(|serving| serving.release.clone());
+            Finished { outcome: Outcome::Done, exit_code: Outcome::Done.exit_code(), release, ..finished }
         }
         _ => finished,
     }
@@ -431,14 +446,18 @@ impl Deployer {
         if journal.state().open.is_none() {
             return Ok(None);
         }
-        let mut watch = OwnerWatch::new(self.parts.liveness.clone(), self.parts.clock.clone());
+        let clock = &self.parts.clock;
+        let mut watch = OwnerWatch::new(self.parts.liveness.clone(), clock.clone());
+        let until = after(clock.now(), self.patience);
         loop {
             match watch.observe(journal).await? {
                 OwnerStatus::Gone { because } => return Ok(Some(because)),
-                OwnerStatus::Alive => return Err(super::begin::busy(journal, self.parts.clock.now())),
-                OwnerStatus::Unknown => {}
+                OwnerStatus::Alive if clock.now() >= until => {
+                    return Err(super::begin::busy(journal, clock.now()));
+                }
+                OwnerStatus::Alive | OwnerStatus::Unknown => {}
             }
-            self.parts.clock.sleep(Duration::from_secs(1)).await;
+            clock.sleep(Duration::from_secs(1)).await;
             journal.refresh().await?;
             if journal.state().open.is_none() {
                 return Ok(None);

@@ -16,3 +16,6 @@ pub use deployer::{Deployer, Parts, Request};
 
 pub(crate) use run::{Run, Stop};
 pub(crate) use wait::Pace;
+
+#[cfg(test)]
+mod crash_matrix;

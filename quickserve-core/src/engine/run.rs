@@ -9,6 +9,7 @@ use super::control::Control;
 use super::deployer::Parts;
 use super::policy::{Ending, Policy};
 use super::vitals::Vitals;
+use super::wait::Pace;
 use crate::clock::{Clock, after, between};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Envelope, Finished, Observer, Progress, Serving};
@@ -34,6 +35,8 @@ pub(crate) enum Stop {
         /// Whether it is the release's fault.
         condemns: bool,
     },
+    /// Something is there that no step of the plan knew of: a former owner left it. To be planned anew.
+    Leftover(String),
     /// Somebody wants it taken back; the journal says so already.
     Aborted(AbortKind),
     /// We do not hold the service any more, or cannot tell: nothing may be touched.
@@ -207,10 +210,10 @@ impl Run {
 
     /// After a stop: back to the last good release, unless that is not wanted or not ours to do.
     async fn back(&mut self, stop: Stop) -> Finished {
-        let state = self.journal.state();
-        let promoted = state.open.as_ref().is_some_and(|open| open.promoted);
+        let promoted = self.promoted();
         let (cause, ending) = match stop {
             Stop::Lost(error) => return self.lost(error).await,
+            Stop::Leftover(why) => (Cause::new(why), Ending::Restored),
             Stop::Failed { cause, .. } if promoted => {
                 // The release is good and serves; what is left over goes with the next command.
                 let message = format!("{}; what is left over goes with the next command", cause.message);
@@ -252,7 +255,7 @@ impl Run {
             match self.reach(&goal, Purpose::Restore, Some(because), deadline).await {
                 Ok(()) => return self.conclude(ending, Some(cause)).await,
                 Err(Stop::Lost(error)) => return self.lost(error).await,
-                Err(Stop::Aborted(_)) => because = cause.clone(),
+                Err(Stop::Aborted(_) | Stop::Leftover(_)) => because = cause.clone(),
                 Err(Stop::Failed { cause: obstacle, .. }) => {
                     let message = format!("way back, attempt {attempt}: {}", obstacle.message);
                     self.emit(Progress::Warning { message });
@@ -270,8 +273,32 @@ impl Run {
         self.conclude(Ending::Stuck, Some(cause)).await
     }
 
-    /// Observes, plans, and runs the plan.
+    /// Goes to a goal, and again while former owners turn out to have left something.
     async fn reach(
+        &mut self,
+        goal: &Goal,
+        mut purpose: Purpose,
+        mut because: Option<Cause>,
+        deadline: Timestamp,
+    ) -> Result<(), Stop> {
+        loop {
+            match self.attempt(goal, purpose, because, deadline).await {
+                Err(Stop::Leftover(why)) => because = Some(Cause::new(why)),
+                other => return other,
+            }
+            if self.promoted() {
+                purpose = Purpose::Restore;
+            }
+            self.tick(&mut { Pace::RETRY }).await?;
+        }
+    }
+
+    fn promoted(&self) -> bool {
+        self.journal.state().open.as_ref().is_some_and(|open| open.promoted)
+    }
+
+    /// Observes, plans, and runs the plan.
+    async fn attempt(
         &mut self,
         goal: &Goal,
         purpose: Purpose,
@@ -455,7 +482,7 @@ impl Run {
         match stop {
             Stop::Lost(error) => self.lost(error).await,
             Stop::Failed { cause, .. } => self.finish(Outcome::InternalError, Some(cause)).await,
-            Stop::Aborted(_) => self.finish(Outcome::InternalError, None).await,
+            Stop::Aborted(_) | Stop::Leftover(_) => self.finish(Outcome::InternalError, None).await,
         }
     }
 

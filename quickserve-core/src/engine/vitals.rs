@@ -86,7 +86,12 @@ async fn attempt(
         return Ok(Some(Err("it has no address yet".to_owned())));
     };
     let request = ProbeRequest { address, path, headers: Vec::new(), timeout: gate.timeout };
-    let report = prober.probe(&request).await?;
+    let report = match prober.probe(&request).await {
+        Ok(report) => report,
+        // The prober could not try: that says nothing about the task, and the next look comes soon.
+        Err(error) if error.is_temporary() => return Ok(None),
+        Err(error) => return Err(error),
+    };
     Ok(Some(if report.is_healthy() { Ok(()) } else { Err(report.to_string()) }))
 }
 

@@ -49,8 +49,12 @@ impl Run {
         self.journal.renew().await.map_err(Stop::Lost)?;
         let now = self.clock.now();
         if now >= after(self.listened, LISTEN_EVERY) {
-            self.journal.refresh().await.map_err(Stop::Lost)?;
-            self.listened = now;
+            match self.journal.refresh().await {
+                Ok(_) => self.listened = now,
+                // Nothing is decided here: the next look comes soon, and every append reads first.
+                Err(error) if error.is_temporary() => {}
+                Err(error) => return Err(Stop::Lost(error)),
+            }
         }
         self.heed().await?;
         if now >= self.deadline {
@@ -58,6 +62,18 @@ impl Run {
             return Err(Stop::Failed { cause, condemns: true });
         }
         Ok(())
+    }
+
+    /// Reads the journal, and goes on trying while it cannot be reached.
+    pub(crate) async fn listen(&mut self) -> Result<(), Stop> {
+        let mut pace = Pace::RETRY;
+        loop {
+            match self.journal.refresh().await {
+                Ok(_) => return self.heed().await,
+                Err(error) if error.is_temporary() => self.tick(&mut pace).await?,
+                Err(error) => return Err(Stop::Lost(error)),
+            }
+        }
     }
 
     /// Makes a call until it gives an answer that is not temporary, or the deadline passes.

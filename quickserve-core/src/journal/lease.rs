@@ -26,11 +26,13 @@ pub(super) struct Term {
     counter: u64,
     /// When the last confirmed renewal began.
     confirmed: Option<Timestamp>,
+    /// When the last lease of the former owner has ended.
+    former_ends: Option<Timestamp>,
 }
 
 impl Term {
     pub(super) fn new(epoch: Epoch) -> Self {
-        Self { epoch, counter: 0, confirmed: None }
+        Self { epoch, counter: 0, confirmed: None, former_ends: None }
     }
 
     /// When the confirmed lease ends.
@@ -65,14 +67,27 @@ impl Journal {
     /// folded in by the way.
     ///
     /// # Errors
-    /// [`ErrorKind::Fenced`] when this process is not or no longer the owner. Others leave the former lease as
-    /// it was; the next call tries again.
+    /// [`ErrorKind::Fenced`] when this process is not or no longer the owner. A store that is unavailable is no
+    /// error while the former lease lasts: the next call tries again.
     pub async fn renew(&mut self) -> Result<()> {
         let epoch = self.owned()?;
-        let ttl = self.lease_ttl;
         let now = self.clock.now();
-        let Some(term) = self.term.as_mut().filter(|term| !term.lasts(now, ttl / 3)) else { return Ok(()) };
+        if self.term.as_ref().is_some_and(|term| term.lasts(now, self.lease_ttl / 3)) {
+            return Ok(());
+        }
+        match self.renew_now(epoch, now).await {
+            Err(error) if error.is_temporary() && self.lease_valid() => {
+                tracing::warn!(%error, "the lease was not renewed yet");
+                Ok(())
+            }
+            answer => answer,
+        }
+    }
+
+    async fn renew_now(&mut self, epoch: Epoch, now: Timestamp) -> Result<()> {
+        let Some(term) = &mut self.term else { return Ok(()) };
         term.counter += 1;
+        let ttl = self.lease_ttl;
         let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         let lease = Lease { epoch, counter: term.counter, ttl_ms, at: now };
         let bytes = serde_json::to_vec(&lease).map_err(|error| {
@@ -92,6 +107,22 @@ impl Journal {
     pub fn lease_valid(&self) -> bool {
         let now = self.clock.now();
         self.owned().is_ok() && self.term.as_ref().is_some_and(|term| term.lasts(now, self.lease_ttl))
+    }
+
+    /// When the last lease of the owner that this one took over has ended, whatever it saw last: nothing that
+    /// platforms which cannot refuse a stale call were sent is younger. Nothing when nobody was taken over.
+    pub fn former_lease_ends(&self) -> Option<Timestamp> {
+        self.term.as_ref().and_then(|term| term.former_ends)
+    }
+
+    /// Counts the former owner's lease from now, where its record that ends its term stands. A renewal that it
+    /// began before that may have been confirmed without anybody having seen it.
+    pub(super) async fn outlast(&mut self, ended: Epoch) {
+        let lease = self.shelf.get(Folder::Leases, ended.0).await.unwrap_or_default();
+        let ttl = ttl(lease.as_ref()).max(self.lease_ttl);
+        if let Some(term) = &mut self.term {
+            term.former_ends = Some(clock::after(self.clock.now(), ttl));
+        }
     }
 
     /// Writes the first lease of a term. It may fail: then there is no valid lease until a renewal succeeds.
@@ -122,9 +153,10 @@ impl Liveness for NoLiveness {
 /// What is known about the owner of the open deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnerStatus {
-    /// It lives: its process was found, or its lease has changed since the last look.
+    /// It lives: its lease has changed since the last look, or its process was found on this host and its
+    /// lease is fresh.
     Alive,
-    /// Its lease has not changed, though not for long enough to tell: look again later.
+    /// Its lease has not changed, though not for long enough to tell: look again in a second or so.
     Unknown,
     /// It is gone.
     Gone {
@@ -159,7 +191,7 @@ impl OwnerWatch {
     /// Looks once. It wants to be called every few seconds, on a journal that was just
     /// [refreshed](Journal::refresh).
     ///
-    /// Two times are never compared across machines: what counts is for how long this watch has seen the lease
+    /// Wall times of two machines are never compared: what counts is for how long this watch has seen the lease
     /// unchanged. A gap between two looks counts at most half a lease, because a machine that slept through it
     /// may be the owner's too, which then deserves time to renew.
     pub async fn observe(&mut self, journal: &Journal) -> Result<OwnerStatus> {
@@ -173,6 +205,8 @@ impl OwnerWatch {
         let lease = journal.shelf.get(Folder::Leases, epoch.0).await?;
         let now = self.clock.now();
         let ttl = ttl(lease.as_ref()).max(journal.lease_ttl);
+        // A process of this host wrote its lease by the clock that we read.
+        let fresh = read(lease.as_ref()).is_some_and(|lease| clock::between(lease.at, now) <= ttl);
         let former = self.seen.take();
         let first = former.as_ref().is_none_or(|seen| seen.epoch != epoch);
         let unchanged = match former {
@@ -187,15 +221,17 @@ impl OwnerWatch {
                 gone(format!("the lease of {} was not renewed for {} s", open.owner.who, unchanged.as_secs()))
             }
             None if !first => Ok(OwnerStatus::Alive),
-            _ if alive == Some(true) => Ok(OwnerStatus::Alive),
+            _ if alive == Some(true) && fresh => Ok(OwnerStatus::Alive),
             _ => Ok(OwnerStatus::Unknown),
         }
     }
 }
 
+fn read(lease: Option<&Bytes>) -> Option<Lease> {
+    lease.and_then(|bytes| serde_json::from_slice(bytes).ok())
+}
+
 /// How long the owner wants its lease to last.
 fn ttl(lease: Option<&Bytes>) -> Duration {
-    lease
-        .and_then(|bytes| serde_json::from_slice::<Lease>(bytes).ok())
-        .map_or(Duration::ZERO, |lease| Duration::from_millis(lease.ttl_ms))
+    read(lease).map_or(Duration::ZERO, |lease| Duration::from_millis(lease.ttl_ms))
 }

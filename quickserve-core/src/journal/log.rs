@@ -110,6 +110,11 @@ impl Journal {
         self
     }
 
+    /// How long a lease of this process lasts when it is not renewed.
+    pub fn lease_ttl(&self) -> Duration {
+        self.lease_ttl
+    }
+
     /// Whose journal it is.
     pub fn key(&self) -> &ServiceKey {
         &self.key

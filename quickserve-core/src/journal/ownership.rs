@@ -1,5 +1,7 @@
 //! Becoming the owner of a service, writing as its owner, and asking the owner for something.
 
+use jiff::Timestamp;
+
 use super::log::Journal;
 use super::record::{Event, Opened, Owner};
 use super::snapshot;
@@ -22,18 +24,15 @@ impl Journal {
             self.write(entry).await?;
         }
         self.begin_lease().await;
-        if let Some(state) = self.unsaved.take().filter(|state| state.last > 0)
-            && let Err(error) = snapshot::save(&self.shelf, &state).await
-        {
-            tracing::warn!(%error, "a snapshot of the journal was not written");
-        }
-        Ok(self.state.epoch)
+        self.save_unsaved().await;
+        self.owned()
     }
 
     /// Becomes the owner of the unfinished deployment.
     ///
     /// Only after the former owner is known to be gone: see [`OwnerWatch`](super::OwnerWatch). On a platform
-    /// that cannot refuse a stale owner's calls, wait the lease's time and then observe, before anything else.
+    /// that cannot refuse a stale owner's calls, wait for [`former_lease_ends`](Self::former_lease_ends) and
+    /// whatever a call of it may still take to arrive, and then observe, before anything else.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when there is nothing to take over, or somebody else took it over since this
@@ -41,6 +40,13 @@ impl Journal {
     pub async fn take_over(&mut self, owner: Owner, because: String) -> Result<Epoch> {
         let ended = self.state.epoch;
         self.refresh().await?;
+        let holds = self.state.open.as_ref().is_some_and(|open| open.owner == owner);
+        if holds && self.owned().is_ok() {
+            // The same call again after it had failed, though its record stands.
+            self.outlast(ended).await;
+            self.begin_lease().await;
+            return self.owned();
+        }
         let entry = |journal: &Self| {
             let Some(open) = &journal.state.open else {
                 return Err(Error::new(
@@ -57,8 +63,9 @@ impl Journal {
             Ok((None, Event::TakenOver { owner, ended, because: because.clone() }))
         };
         self.write(entry).await?;
+        self.outlast(ended).await;
         self.begin_lease().await;
-        Ok(self.state.epoch)
+        self.owned()
     }
 
     /// Appends in the epoch that this process owns and answers the record's number. Requests that others
@@ -99,11 +106,21 @@ impl Journal {
     /// The fence of the calls that a record announced. That of a process which owns nothing, or whose lease
     /// was never confirmed, has ended long ago.
     pub fn fence(&self, op: u64) -> Fence {
-        let (epoch, not_after) = match &self.term {
-            Some(term) => (term.epoch, term.not_after(self.lease_ttl)),
-            None => (Epoch(0), jiff::Timestamp::MIN),
+        let (epoch, not_after) = match (&self.term, self.owned()) {
+            (Some(term), Ok(epoch)) => (epoch, term.not_after(self.lease_ttl)),
+            (Some(term), Err(_)) => (term.epoch, Timestamp::MIN),
+            (None, _) => (Epoch(0), Timestamp::MIN),
         };
         Fence { epoch, op, not_after }
+    }
+
+    /// Writes the snapshot of the state before the deployment. Without it, reading only takes longer.
+    async fn save_unsaved(&mut self) {
+        if let Some(state) = self.unsaved.take().filter(|state| state.last > 0)
+            && let Err(error) = snapshot::save(&self.shelf, &state).await
+        {
+            tracing::warn!(%error, "a snapshot of the journal was not written");
+        }
     }
 
     /// The epoch of this process.

@@ -98,9 +98,10 @@ impl Shelf {
         self.put(folder, number, bytes, PutMode::Create).await
     }
 
-    /// Writes over what is there.
+    /// Writes over what is there. A conflict with another write of the same moment may be tried again.
     pub(super) async fn overwrite(&self, folder: Folder, number: u64, bytes: Bytes) -> Result<()> {
-        self.put(folder, number, bytes, PutMode::Overwrite).await
+        let put = self.put(folder, number, bytes, PutMode::Overwrite).await;
+        put.map_err(|error| if error.kind() == ErrorKind::Conflict { error.temporary() } else { error })
     }
 
     async fn put(&self, folder: Folder, number: u64, bytes: Bytes, mode: PutMode) -> Result<()> {

@@ -108,6 +108,7 @@ impl Run {
         let fresh: Vec<TaskId> =
             existing.iter().filter(|task| !task.doomed).map(|task| task.id.clone()).collect();
         if !fresh.is_empty() {
+            self.take_out(&fresh).await?;
             self.intend_doom(fresh).await?;
         }
         let tasks: Vec<TaskId> = existing.iter().map(|task| task.id.clone()).collect();

@@ -8,8 +8,7 @@ use crate::release::ReleaseId;
 impl Run {
     pub(crate) async fn promote(&mut self, release: &ReleaseId, tasks: u32) -> Result<Option<String>, Stop> {
         // The last moment at which an abort is heard; from the record on, the release is what serves.
-        self.journal.refresh().await.map_err(Stop::Lost)?;
-        self.heed().await?;
+        self.listen().await?;
         self.record(Event::Promoted { release: release.clone() }).await?;
         self.abortable = false;
         let mut pace = Pace::QUICK;

@@ -2,7 +2,7 @@
 
 use crate::engine::{Pace, Run, Stop};
 use crate::journal::Cause;
-use crate::orchestrator::{Observed, TaskState};
+use crate::orchestrator::{Observed, TaskId, TaskState};
 use crate::plan::Share;
 use crate::traffic::{Route, Split, SplitVersion, Upstream};
 
@@ -13,18 +13,43 @@ impl Run {
             let split = self.split_for(shares).await?;
             let router = self.router.clone();
             let (current, version) = self.insist(|| router.split()).await?;
-            if current == split {
+            if current == split || self.replace(version, &split).await? {
                 return Ok(None);
             }
-            let fence = self.fence();
-            match self.insist(|| router.set(&fence, version, &split)).await {
-                Ok(_) => return Ok(None),
-                Err(Stop::Failed { cause, .. }) if self.changed_meanwhile(version).await? => {
-                    self.progress(format!("the split changed meanwhile: {}", cause.message));
-                }
-                Err(stop) => return Err(stop),
+            self.tick(&mut pace).await?;
+        }
+    }
+
+    /// Takes tasks that have failed out of the split, wherever they are in it.
+    pub(crate) async fn take_out(&mut self, failed: &[TaskId]) -> Result<(), Stop> {
+        let mut pace = Pace::RETRY;
+        loop {
+            let router = self.router.clone();
+            let (mut split, version) = self.insist(|| router.split()).await?;
+            if !failed.iter().any(|task| split.references(task)) {
+                return Ok(());
+            }
+            for route in &mut split.routes {
+                route.upstreams.retain(|upstream| !failed.contains(&upstream.task));
+            }
+            split.routes.retain(|route| !route.upstreams.is_empty());
+            if self.replace(version, &split).await? {
+                return Ok(());
             }
             self.tick(&mut pace).await?;
+        }
+    }
+
+    /// Replaces the split, unless it has changed since it was read: then it answers no.
+    async fn replace(&mut self, version: SplitVersion, split: &Split) -> Result<bool, Stop> {
+        let (router, fence) = (self.router.clone(), self.fence());
+        match self.insist(|| router.set(&fence, version, split)).await {
+            Ok(_) => Ok(true),
+            Err(Stop::Failed { cause, .. }) if self.changed_meanwhile(version).await? => {
+                self.progress(format!("the split changed meanwhile: {}", cause.message));
+                Ok(false)
+            }
+            Err(stop) => Err(stop),
         }
     }
 

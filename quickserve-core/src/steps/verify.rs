@@ -21,8 +21,12 @@ impl Run {
                 self.vitals.examine(set, &workload, now).await?;
             }
             self.compare_digests(release, &observed)?;
-            let Some(why) = self.amiss(release, tasks, alone, workload.endpoint.is_some(), &observed) else {
-                return Ok(Some(format!("{tasks} tasks, digests equal")));
+            let traffic = workload.endpoint.is_some();
+            let Some(why) = self.amiss(release, tasks, traffic, &observed) else {
+                return match left_over(release, &observed).filter(|_| alone) {
+                    Some(why) => Err(Stop::Leftover(why)),
+                    None => Ok(Some(format!("{tasks} tasks, digests equal"))),
+                };
             };
             if let Some(failing) = observed.set(release).live().find_map(super::place::failing) {
                 let cause = Cause::new(why).because([failing]).because(self.last_words(release).await);
@@ -53,14 +57,7 @@ impl Run {
     }
 
     /// What is not yet as it should be, if anything is not.
-    fn amiss(
-        &self,
-        release: &ReleaseId,
-        tasks: u32,
-        alone: bool,
-        traffic: bool,
-        observed: &Observed,
-    ) -> Option<String> {
+    fn amiss(&self, release: &ReleaseId, tasks: u32, traffic: bool, observed: &Observed) -> Option<String> {
         let healthy = observed.set(release).tasks.iter().filter(|task| self.policy.ready(task)).count();
         if healthy < tasks as usize {
             return Some(format!("{healthy} of {tasks} tasks of {release:#} are healthy"));
@@ -69,18 +66,20 @@ impl Run {
         if traffic && !(serving.next() == Some(release) && serving.next().is_none()) {
             return Some(format!("requests do not go to {release:#} alone"));
         }
-        if !alone {
-            return None;
-        }
-        let other = observed.sets.iter().find(|(other, set)| *other != release && !set.tasks.is_empty());
-        if let Some((other, set)) = other {
-            return Some(format!("{} tasks of {other:#} are left", set.tasks.len()));
-        }
-        let routed = observed.split.routes.iter().find(|route| route.release != *release);
-        if let Some(route) = routed {
-            return Some(format!("{:#} is still in the split", route.release));
-        }
-        let stale = observed.set(release).tasks.len() - observed.set(release).live().count();
-        (stale > 0).then(|| format!("{stale} ended tasks of {release:#} are left"))
+        None
     }
+}
+
+/// What is there beside a release that should be alone.
+fn left_over(release: &ReleaseId, observed: &Observed) -> Option<String> {
+    let other = observed.sets.iter().find(|(other, set)| *other != release && !set.tasks.is_empty());
+    if let Some((other, set)) = other {
+        return Some(format!("{} tasks of {other:#} are left", set.tasks.len()));
+    }
+    if let Some(route) = observed.split.routes.iter().find(|route| route.release != *release) {
+        return Some(format!("{:#} is still in the split", route.release));
+    }
+    let set = observed.set(release);
+    let stale = set.tasks.len() - set.live().count();
+    (stale > 0).then(|| format!("{stale} ended tasks of {release:#} are left"))
 }

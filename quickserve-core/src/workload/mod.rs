@@ -1,9 +1,19 @@
 //! The workload: what runs, in the terms of an ECS task definition, whichever platform it runs on.
 
+mod endpoint;
+mod gate;
+mod short_form;
+pub(crate) mod size;
+pub mod substitute;
+mod task_definition;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use short_form::from_short_form;
+pub use task_definition::{Reading, TaskDefinition};
 
 /// What one task of a service is made of.
 ///

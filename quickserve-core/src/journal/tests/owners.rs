@@ -1,87 +1,11 @@
-//! The journal under races, faults and torn writes.
+//! One owner at a time.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use async_trait::async_trait;
-use jiff::Timestamp;
-use object_store::ObjectStore;
+use std::sync::Arc;
 
 use super::*;
-use crate::clock::{self, Clock};
 use crate::error::ErrorKind;
 use crate::fence::Epoch;
-use crate::plan::{DeploymentConfig, Goal, Purpose};
-use crate::service::ServiceKey;
-
-/// A clock that stands still but for sleeps and [`pass`](Self::pass).
-#[derive(Debug)]
-pub(super) struct Hand(Mutex<Timestamp>);
-
-impl Hand {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new("2025-06-01T12:00:00Z".parse().unwrap())))
-    }
-
-    pub(super) fn pass(&self, seconds: u64) {
-        let mut now = self.0.lock().unwrap();
-        *now = clock::after(*now, Duration::from_secs(seconds));
-    }
-}
-
-#[async_trait]
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        {
-            let mut now = self.0.lock().unwrap();
-            *now = clock::after(*now, duration);
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-pub(super) fn key() -> ServiceKey {
-    ServiceKey::new("shop", "local").unwrap()
-}
-
-pub(super) async fn journal(store: &Arc<dyn ObjectStore>, clock: &Arc<Hand>, nonce: &str) -> Journal {
-    Journal::read(Arc::clone(store), &key(), clock.clone(), nonce).await.unwrap()
-}
-
-pub(super) fn owner(nonce: &str) -> Owner {
-    Owner { nonce: nonce.to_owned(), who: format!("{nonce}@laptop"), process: None }
-}
-
-pub(super) fn opened(nonce: &str) -> Opened {
-    Opened {
-        deployment: DeploymentId("d-20250601-1".to_owned()),
-        act: Act::Down,
-        owner: owner(nonce),
-        needs: "0.1.0".to_owned(),
-        goal: Goal::Nothing,
-        purpose: Purpose::Restore,
-        release: None,
-        fallback: None,
-        config: DeploymentConfig::default(),
-    }
-}
-
-pub(super) fn completed(index: u32) -> Event {
-    Event::Completed { index, evidence: None }
-}
-
-pub(super) fn ended() -> Event {
-    Event::Ended { outcome: crate::outcome::Outcome::Done, serving: Vec::new(), cause: None }
-}
-
-pub(super) fn abort(by: &str) -> Event {
-    Event::AbortRequested { by: by.to_owned(), how: AbortKind::Asked }
-}
 
 #[tokio::test]
 async fn what_is_appended_is_read_by_the_next() {
@@ -169,4 +93,81 @@ async fn of_two_racing_writers_no_record_is_lost_or_doubled() {
     let records = journal(&store, &clock, "reader").await.records(1).await.unwrap();
     let ids: BTreeSet<_> = records.iter().map(|record| &record.id).collect();
     assert_eq!(ids.len(), 401);
+}
+
+#[tokio::test]
+async fn what_somebody_else_took_over_meanwhile_is_not_taken_over_again() {
+    let (store, clock) = (in_memory(), Hand::new());
+    journal(&store, &clock, "ada").await.open(opened("ada")).await.unwrap();
+    let mut bob = journal(&store, &clock, "bob").await;
+    let mut eve = journal(&store, &clock, "eve").await;
+    bob.take_over(owner("bob"), "gone".to_owned()).await.unwrap();
+    let error = eve.take_over(owner("eve"), "gone".to_owned()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    // A second try would judge the new owner, whom nobody has watched: it is allowed only on a fresh look.
+    assert_eq!(eve.state().open.as_ref().unwrap().owner, owner("bob"));
+    bob.append(ended()).await.unwrap();
+    let error = eve.take_over(owner("eve"), "gone".to_owned()).await.unwrap_err();
+    assert_eq!(error.to_string(), "there is no unfinished deployment to take over");
+}
+
+#[tokio::test]
+async fn a_deployment_that_needs_a_newer_version_is_not_taken_over() {
+    let (store, clock) = (in_memory(), Hand::new());
+    for (needs, allowed) in [("99.0.0", false), ("0.99.0", false), ("nonsense", false), ("0.1.0-rc.1", true)]
+    {
+        let mut ada = journal(&store, &clock, "ada").await;
+        ada.open(Opened { needs: needs.to_owned(), ..opened("ada") }).await.unwrap();
+        let mut bob = journal(&store, &clock, "bob").await;
+        match bob.take_over(owner("bob"), "gone".to_owned()).await {
+            Ok(_) => assert!(allowed, "{needs}"),
+            Err(error) => {
+                assert!(!allowed, "{needs}: {error}");
+                assert_eq!(error.kind(), ErrorKind::Unsupported);
+                assert!(error.to_string().contains(needs), "{error}");
+                ada.append(ended()).await.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_owns_nothing_writes_nothing_and_its_fence_has_ended() {
+    let (store, clock) = (in_memory(), Hand::new());
+    let mut ada = journal(&store, &clock, "ada").await;
+    assert_eq!(ada.append(completed(0)).await.unwrap_err().kind(), ErrorKind::Fenced);
+    assert_eq!(ada.renew().await.unwrap_err().kind(), ErrorKind::Fenced);
+    assert!(!ada.lease_valid());
+    assert_eq!(ada.fence(1).not_after, Timestamp::MIN);
+    ada.open(opened("ada")).await.unwrap();
+    for forbidden in [Event::Opened(Box::new(opened("ada"))), Event::Repaired { torn: 1 }] {
+        assert!(ada.append(forbidden.clone()).await.is_err());
+        assert!(ada.request(forbidden).await.is_err());
+    }
+    assert_eq!(ada.state().last, 1);
+}
+
+#[tokio::test]
+async fn a_lease_is_renewed_when_a_third_of_it_has_passed() {
+    let (store, clock) = (in_memory(), Hand::new());
+    let mut ada = journal(&store, &clock, "ada").await;
+    ada.open(opened("ada")).await.unwrap();
+    let first = ada.fence(1).not_after;
+    clock.pass(9);
+    ada.renew().await.unwrap();
+    assert_eq!(ada.fence(1).not_after, first);
+    clock.pass(1);
+    ada.renew().await.unwrap();
+    assert_eq!(ada.fence(1).not_after, clock::after(first, Duration::from_secs(10)));
+}
+
+#[tokio::test]
+async fn a_renewal_brings_requests_along() {
+    let (store, clock) = (in_memory(), Hand::new());
+    let mut ada = journal(&store, &clock, "ada").await;
+    ada.open(opened("ada")).await.unwrap();
+    journal(&store, &clock, "bob").await.request(abort("bob")).await.unwrap();
+    clock.pass(10);
+    ada.renew().await.unwrap();
+    assert!(ada.state().open.as_ref().unwrap().abort.is_some());
 }

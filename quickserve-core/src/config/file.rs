@@ -1,0 +1,373 @@
+//! The file as a whole: services, environments and what they inherit.
+
+use std::collections::BTreeMap;
+
+use semver::{Version, VersionReq};
+
+use crate::config::Platform;
+use crate::config::settings::{self, Settings};
+use crate::document::{Codes, Decoder, Entry, Fields, Node, Source, Span, Table, parse_toml, values};
+use crate::error::{Error, ErrorKind, Result};
+use crate::finding::{Code, Problems};
+use crate::service::ServiceKey;
+
+const CODES: Codes = Codes {
+    unknown: Code::CONFIG_UNKNOWN_KEY,
+    kind: Code::CONFIG_TYPE,
+    value: Code::CONFIG_VALUE,
+    incomplete: Code::CONFIG_INCOMPLETE,
+    elsewhere: &[
+        ("service", AT_THE_TOP),
+        ("required_version", AT_THE_TOP),
+        ("strategy", IN_DEPLOY),
+        ("tasks", IN_DEPLOY),
+        ("desired_count", "write tasks = 2 in [deploy]"),
+        ("replicas", "write tasks = 2 in [deploy]"),
+        ("bake_time", IN_DEPLOY),
+        ("timeout", IN_DEPLOY),
+        ("drain_timeout", IN_DEPLOY),
+        ("on_failure", IN_DEPLOY),
+        ("migrate", IN_DEPLOY),
+        ("judge", IN_DEPLOY),
+        ("canary_percent", IN_DEPLOY),
+        ("dockerfile", "it belongs in [build]"),
+        ("lint", "it belongs in [stages]"),
+        ("test", "it belongs in [stages]"),
+        ("scan", "it belongs in [stages]"),
+        ("sign", "it belongs in [stages]"),
+        ("environment", "variables go into [variables], places to deploy to into [environments.NAME]"),
+        ("env", "variables go into [variables], places to deploy to into [environments.NAME]"),
+        ("ports", "write port = 3000 for the container and public_port = 8080 in [environments.local]"),
+    ],
+};
+const AT_THE_TOP: &str = "it belongs at the top of the file, before the first [table]";
+const IN_DEPLOY: &str = "it belongs in [deploy]";
+
+/// Keys that are only at the top of the file.
+const TOP: [&str; 4] = ["service", "required_version", "services", "environments"];
+
+/// A quickserve.toml without a mistake: the settings of every service in every environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    settings: BTreeMap<String, BTreeMap<String, Settings>>,
+}
+
+impl Config {
+    /// Reads the text of a quickserve.toml; `file` is what problems call it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place: syntax, unknown keys, wrong types, values out of
+    /// range, what is missing, and a `required_version` that this crate's version does not meet.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Problems> {
+        Self::parse_as(text, file, env!("CARGO_PKG_VERSION"))
+    }
+
+    /// Reads the text as a QuickServe of that version.
+    fn parse_as(text: &str, file: &str, version: &str) -> Result<Self, Problems> {
+        let source = Source { file, text };
+        let mut decoder = Decoder::new(source, CODES);
+        let settings = match parse_toml(source, Code::CONFIG_SYNTAX) {
+            Ok(tree) => read(&mut decoder, &tree, version),
+            Err(findings) => {
+                decoder.extend(findings);
+                BTreeMap::new()
+            }
+        };
+        match Problems::new(decoder.into_findings()) {
+            None => Ok(Self { settings }),
+            Some(problems) => Err(problems),
+        }
+    }
+
+    /// The services, sorted by name.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.settings.keys().map(String::as_str)
+    }
+
+    /// The environments of a service, sorted by name.
+    pub fn environments(&self, service: &str) -> impl Iterator<Item = &str> {
+        self.settings.get(service).into_iter().flat_map(BTreeMap::keys).map(String::as_str)
+    }
+
+    /// The settings of every service in every environment.
+    pub fn all(&self) -> impl Iterator<Item = &Settings> {
+        self.settings.values().flat_map(BTreeMap::values)
+    }
+
+    /// The settings of a service in an environment.
+    ///
+    /// Without a name it is the only service; without an environment it is `local` if there is one, else the
+    /// only one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for a name that the file does not have, [`ErrorKind::Invalid`] when none is
+    /// given and there are several; the hint lists them.
+    pub fn settings(&self, service: Option<&str>, environment: Option<&str>) -> Result<&Settings> {
+        let environments = choose(&self.settings, "service", service, None)?;
+        choose(environments, "environment", environment, Some("local"))
+    }
+}
+
+fn choose<'m, T>(
+    all: &'m BTreeMap<String, T>,
+    what: &str,
+    wanted: Option<&str>,
+    default: Option<&str>,
+) -> Result<&'m T> {
+    let names: Vec<&str> = all.keys().map(String::as_str).collect();
+    if let Some(wanted) = wanted {
+        return all.get(wanted).ok_or_else(|| {
+            let message = format!("quickserve.toml has no {what} `{wanted}`");
+            Error::new(ErrorKind::NotFound, message).with_hint(settings::among(wanted, &names))
+        });
+    }
+    if let Some(found) = default.and_then(|default| all.get(default)) {
+        return Ok(found);
+    }
+    let mut values = all.values();
+    if let (Some(only), None) = (values.next(), values.next()) {
+        return Ok(only);
+    }
+    let message = format!("quickserve.toml has several {what}s and none is named");
+    Err(Error::new(ErrorKind::Invalid, message).with_hint(format!("name one of {}", names.join(", "))))
+}
+
+type All = BTreeMap<String, BTreeMap<String, Settings>>;
+
+fn read(decoder: &mut Decoder<'_>, tree: &Node, version: &str) -> All {
+    let mut all = All::new();
+    let Some(root) = tree.as_table() else { return all };
+    if root.entries.is_empty() {
+        decoder.incomplete(
+            &(0..0),
+            "the file is empty",
+            "begin with service = \"name\"; `quickserve init` writes it",
+        );
+        return all;
+    }
+    // Of a file for another version, nothing else can be judged.
+    if !meets_version(decoder, root, version) {
+        return all;
+    }
+    let services = services(decoder, root);
+    let top_environments = tables(decoder, root, "environments");
+    check_layers(decoder, root, &services, &top_environments);
+    let base = root.without(&TOP);
+    let mut ports = Vec::new();
+    for service in &services {
+        let own = service.table.map_or_else(Table::default, |table| table.without(&["environments"]));
+        let own_environments =
+            service.table.map_or_else(Vec::new, |table| quiet_tables(table, "environments"));
+        let mut environments: Vec<&Layer<'_>> = own_environments.iter().collect();
+        for layer in &top_environments {
+            if !own_environments.iter().any(|own| own.name == layer.name) {
+                environments.push(layer);
+            }
+        }
+        if environments.is_empty()
+            && !is_misspelt(root, "environments")
+            && root.entry("environments").is_none_or(|entry| entry.node.as_table().is_some())
+        {
+            let hint = "add [environments.local] and under it public_port = 8080";
+            decoder.incomplete(&service.span, "there is no environment to deploy to", hint);
+        }
+        for environment in environments {
+            let Some(key) = key(decoder, service, environment) else { continue };
+            let layers = [&own]
+                .into_iter()
+                .chain(
+                    top_environments
+                        .iter()
+                        .filter(|layer| layer.name == environment.name)
+                        .map(|layer| layer.table),
+                )
+                .chain(
+                    own_environments
+                        .iter()
+                        .filter(|layer| layer.name == environment.name)
+                        .map(|layer| layer.table),
+                );
+            let merged = layers.fold(base.clone(), |below, over| below.overlaid(over));
+            let mut fields = Fields::new(decoder, &merged, environment.span.clone());
+            let settings = settings::read(&mut fields, key);
+            fields.finish();
+            ports.extend(Port::of(&settings, &merged));
+            let name = service.name.to_owned();
+            all.entry(name).or_default().insert(environment.name.to_owned(), settings);
+        }
+    }
+    check_shared_ports(decoder, &ports);
+    all
+}
+
+/// A named table: a service or an environment.
+struct Layer<'t> {
+    name: &'t str,
+    span: Span,
+    table: &'t Table,
+}
+
+/// A service and, in the form with several, its table.
+struct Service<'t> {
+    name: &'t str,
+    span: Span,
+    table: Option<&'t Table>,
+}
+
+fn services<'t>(decoder: &mut Decoder<'_>, root: &'t Table) -> Vec<Service<'t>> {
+    let named = root.entry("service");
+    let several = tables(decoder, root, "services");
+    if let Some(entry) = named
+        && root.entry("services").is_some()
+    {
+        let hint = "keep `service` for one service, or [services.NAME] for several";
+        decoder.incomplete(&entry.key_span, "`service` and `services` exclude each other", hint);
+    }
+    if let Some(Entry { node, .. }) = named {
+        let name = values::raw_text(decoder, node);
+        // What is below is read all the same, under another name.
+        return vec![Service { name: name.unwrap_or("service"), span: node.span.clone(), table: None }];
+    }
+    if several.is_empty() {
+        let service = Service { name: "service", span: 0..0, table: None };
+        if is_misspelt(root, "service") {
+            return vec![service];
+        }
+        let hint = "begin with service = \"name\", or with a table [services.NAME] for each of several";
+        decoder.incomplete(&(0..0), "`service` is missing", hint);
+        return vec![service];
+    }
+    let several = several.into_iter();
+    several.map(|Layer { name, span, table }| Service { name, span, table: Some(table) }).collect()
+}
+
+/// Whether the table has an unknown key that must be this one: its own problem says so.
+fn is_misspelt(table: &Table, key: &str) -> bool {
+    let unknown = table.entries.iter().filter(|entry| !TOP.contains(&entry.key.as_str()));
+    unknown.map(|entry| strsim::osa_distance(&entry.key, key)).any(|distance| distance <= 2)
+}
+
+/// The tables in a table of tables, such as all of `[environments.NAME]`.
+fn tables<'t>(decoder: &mut Decoder<'_>, table: &'t Table, key: &str) -> Vec<Layer<'t>> {
+    let Some(entry) = table.entry(key) else { return Vec::new() };
+    let Some(named) = entry.node.as_table() else {
+        let hint = format!("write [{key}.NAME] and its keys below");
+        decoder.wrong_type_hint(&entry.node, "a table of tables", hint);
+        return Vec::new();
+    };
+    for entry in named.entries.iter().filter(|entry| entry.node.as_table().is_none()) {
+        let hint = format!("write [{key}.NAME] and its keys below");
+        decoder.wrong_type_hint(&entry.node, "a table", hint);
+    }
+    quiet_tables(table, key)
+}
+
+fn quiet_tables<'t>(table: &'t Table, key: &str) -> Vec<Layer<'t>> {
+    let named = table.entry(key).and_then(|entry| entry.node.as_table());
+    let entries = named.into_iter().flat_map(|named| &named.entries);
+    let layer = |entry: &'t Entry| {
+        let table = entry.node.as_table()?;
+        Some(Layer { name: &entry.key, span: entry.key_span.clone(), table })
+    };
+    entries.filter_map(layer).collect()
+}
+
+/// Checks each layer by itself, so that a mistake is found although it is overridden everywhere.
+fn check_layers(
+    decoder: &mut Decoder<'_>,
+    root: &Table,
+    services: &[Service<'_>],
+    environments: &[Layer<'_>],
+) {
+    check_layer(decoder, root, &TOP);
+    for environment in environments {
+        check_layer(decoder, environment.table, &[]);
+    }
+    for table in services.iter().filter_map(|service| service.table) {
+        check_layer(decoder, table, &["environments"]);
+        for environment in tables(decoder, table, "environments") {
+            check_layer(decoder, environment.table, &[]);
+        }
+    }
+}
+
+fn check_layer(decoder: &mut Decoder<'_>, table: &Table, more: &[&'static str]) {
+    let Ok(key) = ServiceKey::new("service", "local") else { return };
+    decoder.partial = true;
+    let mut fields = Fields::new(decoder, table, 0..0);
+    settings::read(&mut fields, key);
+    settings::check_layer(&mut fields);
+    fields.known(more);
+    fields.finish();
+    decoder.partial = false;
+}
+
+fn key(decoder: &mut Decoder<'_>, service: &Service<'_>, environment: &Layer<'_>) -> Option<ServiceKey> {
+    let alone = [
+        (&service.span, ServiceKey::new(service.name, "local")),
+        (&environment.span, ServiceKey::new("service", environment.name)),
+    ];
+    for (span, key) in alone {
+        if let Err(error) = key {
+            decoder.bad_value(span, &error, error.hint().unwrap_or_default());
+        }
+    }
+    ServiceKey::new(service.name, environment.name).ok()
+}
+
+fn meets_version(decoder: &mut Decoder<'_>, root: &Table, version: &str) -> bool {
+    let Some(Entry { node, .. }) = root.entry("required_version") else { return true };
+    let Some(text) = values::raw_text(decoder, node) else { return true };
+    let Ok(required) = VersionReq::parse(text) else {
+        let message = format!("{text:?} is not a requirement on a version");
+        decoder.bad_value(&node.span, message, "write it as Cargo does, such as \"^1\" or \">=1.4, <3\"");
+        return true;
+    };
+    let met = Version::parse(version).is_ok_and(|version| required.matches(&version));
+    if !met {
+        let message = format!("QuickServe {required} is required, this is {version}");
+        decoder.report(Code::REQUIRED_VERSION, &node.span, message).hint =
+            Some("install that version, or change `required_version`".to_owned());
+    }
+    met
+}
+
+/// A port of this machine that a service takes.
+struct Port {
+    owner: ServiceKey,
+    number: u16,
+    span: Span,
+}
+
+impl Port {
+    fn of(settings: &Settings, merged: &Table) -> Vec<Self> {
+        if settings.platform != Platform::Docker {
+            return Vec::new();
+        }
+        let ports = [("public_port", settings.public.port), ("preview_port", settings.public.preview_port)];
+        let port = |(key, port): (&str, Option<u16>)| {
+            let span = merged.entry(key)?.node.span.clone();
+            Some(Self { owner: settings.key.clone(), number: port?, span })
+        };
+        ports.into_iter().filter_map(port).collect()
+    }
+}
+
+/// Two services of one environment cannot have one port.
+fn check_shared_ports(decoder: &mut Decoder<'_>, ports: &[Port]) {
+    for (index, port) in ports.iter().enumerate() {
+        let first = ports[..index].iter().find(|first| {
+            let (a, b) = (&first.owner, &port.owner);
+            first.number == port.number && a.environment() == b.environment() && a.service() != b.service()
+        });
+        if let Some(first) = first {
+            let owner = &first.owner;
+            let message = format!("port {} is also the port of {owner}", port.number);
+            decoder.incomplete(&port.span, message, format!("choose another port for {}", port.owner));
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

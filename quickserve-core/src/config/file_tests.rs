@@ -1,0 +1,238 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{
+    JournalLocation, NoData, OnFailure, Percent, ScanSeverity, SecretPolicy, Strategy, WorkloadSource,
+};
+use crate::workload::Probe;
+
+const SHORT: &str = include_str!("testdata/short.toml");
+const FULL: &str = include_str!("testdata/full.toml");
+
+fn config(text: &str) -> Config {
+    Config::parse_as(text, "quickserve.toml", "1.4.0").unwrap_or_else(|problems| panic!("{problems:#}"))
+}
+
+fn problems(text: &str) -> String {
+    match Config::parse_as(text, "quickserve.toml", "1.4.0") {
+        Ok(_) => panic!("this is right: {text}"),
+        Err(problems) => format!("{problems:#}"),
+    }
+}
+
+#[test]
+fn the_short_form_of_the_contract_is_enough() {
+    let config = config(SHORT);
+    let settings = config.settings(None, None).expect("settings");
+    assert_eq!(settings.key.to_string(), "quickserve/local");
+    assert_eq!(settings.platform, Platform::Docker);
+    assert_eq!(settings.port, Some(3000));
+    assert_eq!(settings.health_check.probe, Some(Probe::Http { path: "/health".into() }));
+    assert_eq!(settings.public.port, Some(8080));
+    assert!(settings.public.host.is_loopback());
+    assert_eq!(settings.version_variable, "IMAGE_TAG");
+    assert_eq!(settings.journal, JournalLocation::Local);
+    let deploy = &settings.deploy;
+    assert_eq!((deploy.strategy, deploy.tasks), (None, Some(1)));
+    assert_eq!(deploy.bake_time, Duration::from_secs(10));
+    assert_eq!(deploy.timeout, Duration::from_mins(15));
+    assert_eq!(deploy.drain_timeout, Duration::from_secs(30));
+    assert_eq!(deploy.on_failure, OnFailure::Rollback);
+}
+
+#[test]
+fn the_full_form_of_the_contract_keeps_everything() {
+    let config = config(FULL);
+    assert_eq!(config.services().collect::<Vec<_>>(), ["quickserve"]);
+    assert_eq!(config.environments("quickserve").collect::<Vec<_>>(), ["local", "production"]);
+    let local = config.settings(None, None).expect("local");
+    let production = config.settings(Some("quickserve"), Some("production")).expect("production");
+
+    assert_eq!(local.deploy.strategy, Some(Strategy::BlueGreen));
+    assert_eq!(local.env_file.as_deref(), Some(".env".as_ref()));
+    assert_eq!(local.ecs, None);
+    assert_eq!(local.stages.test.as_ref().and_then(|test| test.min_coverage), Some(80.0));
+    assert_eq!(
+        local.stages.scan.as_ref().map(|scan| (scan.fail_on, scan.fixable_only)),
+        Some((ScanSeverity::High, true))
+    );
+    assert_eq!(local.build.as_ref().and_then(|build| build.platform.as_deref()), Some("linux/amd64"));
+    assert_eq!(local.smoke[0].expect.json["/status"], "OK");
+    let migrate = local.deploy.migrate.as_ref().expect("the migration");
+    assert_eq!((migrate.command.len(), migrate.on_failure), (2, Some(OnFailure::Freeze)));
+
+    assert_eq!(production.workload, WorkloadSource::TaskDefinition("deploy/aws-task-definition.json".into()));
+    assert_eq!(production.deploy.strategy, Some(Strategy::Canary));
+    assert_eq!(production.deploy.canary_percent, [Percent::from_tenths(50).expect("5 %")]);
+    assert_eq!(production.deploy.canary_bake_time, Duration::from_mins(10));
+    assert_eq!(production.deploy.bake_time, Duration::from_mins(2), "inherited from [deploy]");
+    assert_eq!(production.deploy.tasks, None);
+    let judge = production.deploy.judge.as_ref().expect("the judge");
+    assert_eq!((judge.max_error_rate, judge.no_data), (Some(0.01), NoData::Pause));
+    assert_eq!(production.journal, JournalLocation::Url("s3://acme-deploy/journal".into()));
+    assert_eq!(production.secrets, SecretPolicy::Pinned);
+    assert_eq!(production.alarms, ["quickserve-5xx"]);
+    assert_eq!(production.ecs.as_ref().map(|ecs| ecs.cluster.as_str()), Some("quickserve-cluster"));
+}
+
+#[test]
+fn the_more_specific_layer_wins_and_tables_merge() {
+    let config = config(
+        r#"
+        variables = { LOG_LEVEL = "info", REGION = "eu" }
+        port = 3000
+        [deploy]
+        drain_timeout = "5s"
+        [stages]
+        lint = "make lint"
+        [environments.local]
+        public_port = 8080
+        [environments.local.deploy]
+        tasks = 2
+        [services.api]
+        variables = { LOG_LEVEL = "warn" }
+        [services.web]
+        port = 80
+        [services.web.environments.local]
+        public_port = 8081
+        stages = { lint = false }
+        variables = { LOG_LEVEL = "trace" }
+        [services.web.environments.staging]
+        platform = "docker"
+        public_port = 9000
+        "#,
+    );
+    let of = |service, environment| config.settings(Some(service), environment).expect("settings");
+    let (api, web) = (of("api", None), of("web", None));
+    assert_eq!((api.port, api.public.port, api.deploy.tasks), (Some(3000), Some(8080), Some(2)));
+    assert_eq!((web.port, web.public.port, web.deploy.tasks), (Some(80), Some(8081), Some(2)));
+    assert_eq!(api.variables["LOG_LEVEL"], "warn");
+    assert_eq!((web.variables["LOG_LEVEL"].as_str(), web.variables["REGION"].as_str()), ("trace", "eu"));
+    assert_eq!(web.deploy.drain_timeout, Duration::from_secs(5));
+    assert!(api.stages.lint.is_some() && web.stages.lint.is_none());
+    assert_eq!(of("web", Some("staging")).public.port, Some(9000));
+    assert_eq!(config.all().count(), 3);
+}
+
+#[test]
+fn a_name_that_cannot_be_told_lists_the_choices() {
+    let text =
+        "port = 1\n[services.api]\n[services.web]\n[environments.a]\nplatform = 'docker'\npublic_port = 1\n";
+    let config = config(&format!(
+        "{text}[services.web.environments.a]\npublic_port = 2\n[services.web.environments.b]\nplatform = 'docker'\npublic_port = 3"
+    ));
+    let told = |service, environment| match config.settings(service, environment) {
+        Ok(settings) => settings.key.to_string(),
+        Err(error) => format!("{error}: {}", error.hint().unwrap_or_default()),
+    };
+    assert_eq!(told(Some("api"), None), "api/a");
+    assert_eq!(
+        told(None, None),
+        "quickserve.toml has several services and none is named: name one of api, web"
+    );
+    assert_eq!(told(Some("wep"), None), "quickserve.toml has no service `wep`: did you mean `web`");
+    assert_eq!(told(Some("web"), Some("local")), "quickserve.toml has no environment `local`: one of a, b");
+    assert_eq!(
+        told(Some("web"), None),
+        "quickserve.toml has several environments and none is named: name one of a, b"
+    );
+}
+
+#[test]
+fn every_wrong_file_says_where_and_what_to_do() {
+    let files = [
+        ("empty", "# nothing yet\n"),
+        ("not_toml", "service = quickserve\nport = 3000\n[environments.local\npublic_port = 8080\n"),
+        ("twice", "service = \"a\"\nport = 1\nport = 2\n"),
+        (
+            "unknown_keys",
+            "servce = \"a\"\nstrategy = \"rolling\"\n[enviroments.local]\n[deploy]\nbakeTime = \"2m\"\ncolour = 1\n",
+        ),
+        (
+            "wrong_types",
+            "service = 3\nport = \"3000\"\nhealth_check = true\nalarms = \"a\"\nvariables = { PORT = 3000 }\nenvironments = []\n[deploy]\nmigrate = \"node migrate.js\"\ntasks = 1.5\n",
+        ),
+        (
+            "durations",
+            "service = \"a\"\nport = 1\n[environments.local]\npublic_port = 2\n[deploy]\nbake_time = 30\ntimeout = \"15\"\ndrain_timeout = \"2 minutes\"\ncanary_bake_time = \"30s1m\"\nstep_bake_time = \"\"\n",
+        ),
+        (
+            "out_of_range",
+            "service = \"a\"\nport = 0\n[environments.local]\npublic_port = 65536\npreview_port = -1\npublic_host = \"localhost\"\n[deploy]\ntasks = 0\ncanary_percent = 101\nminimum_healthy_percent = 120\nmaximum_percent = 50\nstep_percent = 0.55\n",
+        ),
+        (
+            "unknown_words",
+            "service = \"a\"\nport = 1\n[environments.local]\npublic_port = 2\nplatform = \"dokcer\"\nsecrets = \"pin\"\n[deploy]\nstrategy = \"bluegreen\"\non_failure = \"explode\"\n[stages]\nscan = \"severe\"\n",
+        ),
+        (
+            "missing",
+            "port = 3000\n[environments.production]\n[environments.ecs]\nplatform = \"ecs\"\n[environments.local]\n",
+        ),
+        ("no_environment", "service = \"a\"\nport = 3000\n"),
+        (
+            "contradictions",
+            "service = \"a\"\ntask_definition = \"live\"\ncommand = [\"x\"]\n[environments.local]\npublic_port = 80\npreview_port = 80\n[deploy]\nminimum_healthy_percent = 100\nmaximum_percent = 100\nbake_time = \"1h\"\n[stages]\ntest = { command = \"t\", min_coverage = 80 }\n",
+        ),
+        (
+            "shared_port",
+            "port = 80\n[services.api]\n[services.web]\n[environments.local]\npublic_port = 8080\n",
+        ),
+        (
+            "names",
+            "service = \"My Service\"\nport = 1\n[environments.Local]\nplatform = \"docker\"\npublic_port = 2\n",
+        ),
+        ("version", "required_version = \"^2\"\nservice = \"a\"\nnew_key_of_version_2 = true\n"),
+        (
+            "smoke",
+            "service = \"a\"\nport = 1\n[environments.local]\npublic_port = 2\n[[smoke]]\nmethod = \"get\"\n[[smoke]]\npath = \"health\"\nexpect = { status = 20, json = { \"a.b\" = 1 } }\n[findings]\nQS404 = \"\"\nnope = \"because\"\n",
+        ),
+        (
+            "overridden_mistake",
+            "service = \"a\"\nport = \"x\"\n[environments.local]\nport = 80\npublic_port = 2\n",
+        ),
+        ("worker", "service = \"a\"\nhealth_check = \"/health\"\n[environments.local]\npublic_port = 2\n"),
+        ("terminal", "service = \"a\\u001b[31m\"\nport = 1 # \u{1b}[31m\n"),
+    ];
+    for (name, text) in files {
+        insta::assert_snapshot!(name, problems(text));
+    }
+}
+
+#[test]
+fn a_requirement_on_the_version_is_kept() {
+    let text = |required: &str| format!("required_version = {required:?}\n{SHORT}");
+    assert!(Config::parse_as(&text("^1"), "f", "1.4.0").is_ok());
+    assert!(Config::parse_as(&text("^1"), "f", "0.1.0").is_err());
+    assert!(Config::parse_as(&text("nonsense"), "f", "1.4.0").is_err());
+    assert!(Config::parse(SHORT, "f").is_ok());
+}
+
+#[test]
+fn deep_nesting_does_not_make_it_panic() {
+    for text in [format!("a = {}", "[".repeat(100_000)), format!("{}a = 1", "a.".repeat(100_000))] {
+        assert!(Config::parse(&text, "f").is_err());
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "(?s).{0,200}") {
+        let _ = Config::parse(&text, "f");
+    }
+
+    #[test]
+    fn no_half_right_file_makes_it_panic(lines in prop::collection::vec(
+        r#"(service|port|health_check|deploy|environments|variables|smoke|stages|\[environments.local\]|\[deploy\]|\[\[smoke\]\]|strategy|bake_time|é)( = |\.)("[a-z/é$\{\}]{0,5}"|[0-9]{1,20}|\{ [a-z]+ = [0-9] \}|\[\]|true|1979-05-27)?"#,
+        0..8,
+    )) {
+        let _ = Config::parse(&lines.join("\n"), "f");
+    }
+
+    #[test]
+    fn no_cut_or_changed_file_makes_it_panic(at in 0..FULL.len(), insert in "[\\[\\]{}\"'=.\né]{0,3}") {
+        let _ = Config::parse(&format!("{}{insert}", &FULL[..at]), "f");
+        let _ = Config::parse(&format!("{}{insert}{}", &FULL[..at], &FULL[at..]), "f");
+    }
+}

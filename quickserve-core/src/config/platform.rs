@@ -1,0 +1,131 @@
+//! Where a service runs: the platform's own settings.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::document::{Decoder, Fields, Node, values};
+
+/// What runs the tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Platform {
+    /// The Docker engine that this machine talks to.
+    Docker,
+    /// Amazon ECS.
+    Ecs,
+}
+
+const PLATFORMS: &[(&str, Platform)] = &[("docker", Platform::Docker), ("ecs", Platform::Ecs)];
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Docker => "docker",
+            Self::Ecs => "ecs",
+        })
+    }
+}
+
+/// Where people reach a service on local Docker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicAddress {
+    /// The address that the router listens on. Default: 127.0.0.1.
+    pub host: IpAddr,
+    /// The stable port. A service that takes requests needs one on Docker; a worker and ECS have none.
+    pub port: Option<u16>,
+    /// The port on which the staged release answers.
+    pub preview_port: Option<u16>,
+}
+
+/// The service on ECS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ecs {
+    /// Such as `us-east-1`; what the AWS configuration says without one.
+    pub region: Option<String>,
+    /// The ARN of the role to deploy as; the caller's own identity without one.
+    pub assume_role: Option<String>,
+    /// The cluster's name or ARN.
+    pub cluster: String,
+    /// The service's name or ARN.
+    pub service: String,
+}
+
+/// Where the journal is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalLocation {
+    /// On this machine. Default on Docker; on ECS it is said on purpose.
+    Local,
+    /// In object storage: `s3://bucket/prefix`.
+    Url(String),
+}
+
+/// Which version of a secret a release gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SecretPolicy {
+    /// The version that was current when the release was made; a rollback brings it back. Default.
+    Pinned,
+    /// Whatever is current when a task starts.
+    Current,
+}
+
+const SECRET_POLICIES: &[(&str, SecretPolicy)] =
+    &[("pinned", SecretPolicy::Pinned), ("current", SecretPolicy::Current)];
+
+pub(super) fn platform(decoder: &mut Decoder<'_>, node: &Node) -> Option<Platform> {
+    values::choice(PLATFORMS)(decoder, node)
+}
+
+pub(super) fn secrets(decoder: &mut Decoder<'_>, node: &Node) -> Option<SecretPolicy> {
+    values::choice(SECRET_POLICIES)(decoder, node)
+}
+
+pub(super) fn public_address(fields: &mut Fields<'_, '_, '_>) -> PublicAddress {
+    let port = fields.optional("public_port", values::port);
+    let preview_port = fields.optional("preview_port", values::port);
+    if port.is_some()
+        && port == preview_port
+        && let Some(entry) = fields.entry("preview_port")
+    {
+        let message = "`preview_port` is the public port";
+        fields.decoder.incomplete(&entry.node.span, message, "choose another port");
+    }
+    let host = fields.optional("public_host", address).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    PublicAddress { host, port, preview_port }
+}
+
+fn address(decoder: &mut Decoder<'_>, node: &Node) -> Option<IpAddr> {
+    let text = values::name(decoder, node)?;
+    let parsed = text.parse().ok();
+    if parsed.is_none() {
+        let hint = "write an address of this machine, such as \"127.0.0.1\", or \"0.0.0.0\" for all";
+        decoder.bad_value(&node.span, format!("{text:?} is not an IP address"), hint);
+    }
+    parsed
+}
+
+pub(super) fn journal(decoder: &mut Decoder<'_>, node: &Node) -> Option<JournalLocation> {
+    let text = values::name(decoder, node)?;
+    let bucket = text.strip_prefix("s3://").and_then(|rest| rest.split('/').next());
+    match bucket {
+        _ if text == "local" => Some(JournalLocation::Local),
+        Some(bucket) if !bucket.is_empty() => Some(JournalLocation::Url(text)),
+        _ => {
+            let hint = "write \"s3://bucket/prefix\", or \"local\" for this machine";
+            decoder.bad_value(&node.span, format!("{text:?} is not a place for a journal"), hint);
+            None
+        }
+    }
+}
+
+/// Reads the keys of ECS; the required ones are required only there.
+pub(super) fn ecs(fields: &mut Fields<'_, '_, '_>, platform: Platform) -> Option<Ecs> {
+    let region = fields.optional("region", values::name);
+    let assume_role = fields.optional("assume_role", values::name);
+    if platform != Platform::Ecs {
+        fields.optional("cluster", values::name);
+        fields.optional("ecs_service", values::name);
+        return None;
+    }
+    let cluster = fields.required("cluster", "name the ECS cluster", values::name);
+    let service = fields.required("ecs_service", "name the ECS service", values::name);
+    Some(Ecs { region, assume_role, cluster: cluster?, service: service? })
+}

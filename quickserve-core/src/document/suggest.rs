@@ -1,0 +1,59 @@
+//! Names that are near to what somebody wrote.
+
+/// How many names a hint lists at most.
+const LISTED: usize = 12;
+
+/// The name that is nearest, if any is near enough to be what was meant.
+pub(crate) fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let folded = fold(wrong);
+    names
+        .into_iter()
+        .filter(|name| *name != wrong)
+        .map(|name| (strsim::normalized_damerau_levenshtein(&folded, &fold(name)), name))
+        .filter(|(likeness, _)| *likeness >= 0.6)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// The hint for a wrong name: the nearest one, or the names that there are if they are few.
+pub(crate) fn did_you_mean(wrong: &str, names: &[&str]) -> Option<String> {
+    match nearest(wrong, names.iter().copied()) {
+        Some(name) => Some(format!("did you mean `{name}`")),
+        None if names.is_empty() || names.len() > LISTED => None,
+        None => Some(format!("one of {}", names.join(", "))),
+    }
+}
+
+/// `bakeTime`, `bake-time` and `BAKE_TIME` are all `bake_time`.
+fn fold(name: &str) -> String {
+    let mut folded = String::with_capacity(name.len());
+    let mut previous = '_';
+    for char in name.chars() {
+        if char.is_uppercase() && previous.is_lowercase() {
+            folded.push('_');
+        }
+        folded.extend(if char == '-' { '_' } else { char }.to_lowercase());
+        previous = char;
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_suggested_whatever_its_case() {
+        let names = ["strategy", "bake_time", "timeout"];
+        assert_eq!(nearest("strategi", names), Some("strategy"));
+        assert_eq!(nearest("bakeTime", names), Some("bake_time"));
+        assert_eq!(nearest("bake-time", names), Some("bake_time"));
+        assert_eq!(nearest("colour", names), None);
+    }
+
+    #[test]
+    fn without_a_near_name_all_are_listed() {
+        assert_eq!(did_you_mean("x", &["rolling", "canary"]).as_deref(), Some("one of rolling, canary"));
+        assert_eq!(did_you_mean("x", &[]), None);
+    }
+}

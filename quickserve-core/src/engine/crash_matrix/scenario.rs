@@ -1,0 +1,115 @@
+//! What is tried: every planner with every goal.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::lab::Recovery;
+use crate::memory::Behaviour;
+use crate::outcome::Outcome;
+use crate::plan::{DeploymentConfig, SmokeCheck, SmokeExpectation, Strategy};
+use crate::release::{Digest, Image, Release};
+use crate::workload::{EndpointPort, HealthGate, Probe, Workload};
+
+/// One thing to try.
+#[derive(Debug, Clone)]
+pub(super) struct Scenario {
+    pub(super) name: String,
+    pub(super) strategy: Strategy,
+    pub(super) tasks: u32,
+    /// How many good releases were promoted before.
+    pub(super) before: u32,
+    pub(super) act: Act,
+    /// How it ends when nothing is disturbed.
+    pub(super) outcome: Outcome,
+}
+
+/// What the process under test does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Deploys a release that behaves like this.
+    Deploy(Behaviour),
+    /// Deploys a good release and is asked to stop at once.
+    DeployAborted,
+    /// Goes back.
+    RollBack,
+    /// Takes everything down.
+    Down,
+}
+
+pub(super) const GOOD: Behaviour = Behaviour::Healthy { after: Duration::from_millis(20) };
+const CRASHING: Behaviour = Behaviour::Crashes { after: Duration::from_millis(700) };
+
+impl Scenario {
+    pub(super) fn all() -> Vec<Self> {
+        let strategies = [
+            (Strategy::Recreate, 1),
+            (Strategy::Rolling, 1),
+            (Strategy::Rolling, 3),
+            (Strategy::BlueGreen, 2),
+        ];
+        let acts = [
+            ("first deploy", 0, Act::Deploy(GOOD), Outcome::Done),
+            (
+                "first deploy that is never healthy",
+                0,
+                Act::Deploy(Behaviour::NeverHealthy),
+                Outcome::RolledBack,
+            ),
+            ("deploy", 1, Act::Deploy(GOOD), Outcome::Done),
+            ("deploy that is never healthy", 1, Act::Deploy(Behaviour::NeverHealthy), Outcome::RolledBack),
+            ("deploy that fails its smoke check", 1, Act::Deploy(Behaviour::Broken), Outcome::RolledBack),
+            ("deploy that crashes while it bakes", 1, Act::Deploy(CRASHING), Outcome::RolledBack),
+            ("deploy that is aborted", 1, Act::DeployAborted, Outcome::Interrupted),
+            ("rollback", 2, Act::RollBack, Outcome::Done),
+            ("down", 1, Act::Down, Outcome::Done),
+        ];
+        strategies
+            .into_iter()
+            .flat_map(|(strategy, tasks)| {
+                acts.map(|(name, before, act, outcome)| Self {
+                    name: format!("{strategy} x{tasks}: {name}"),
+                    strategy,
+                    tasks,
+                    before,
+                    act,
+                    outcome,
+                })
+            })
+            .collect()
+    }
+
+    pub(super) fn recoveries(&self) -> Vec<Recovery> {
+        match self.act {
+            Act::Down => vec![Recovery::Resume, Recovery::DeployAnother, Recovery::Down],
+            _ => vec![Recovery::Resume, Recovery::DeployAnother, Recovery::RollBack],
+        }
+    }
+
+    pub(super) fn config(&self) -> DeploymentConfig {
+        let expect = SmokeExpectation { status: 200, json: BTreeMap::new() };
+        DeploymentConfig {
+            strategy: self.strategy,
+            bake_time: Duration::from_secs(1),
+            drain_timeout: Duration::from_secs(1),
+            timeout: Duration::from_mins(2),
+            // Three tasks are replaced one at a time.
+            maximum_percent: if self.tasks == 3 { 134 } else { 200 },
+            smoke: vec![SmokeCheck { path: "/".into(), timeout: Duration::from_secs(1), expect }],
+            ..DeploymentConfig::default()
+        }
+    }
+}
+
+/// The nth release.
+pub(super) fn release(number: u32) -> Release {
+    let digest = Digest::of(&number.to_be_bytes());
+    let image = Image { reference: format!("app:{number}"), digest, manifest: None };
+    let mut workload = Workload::single("app");
+    workload.endpoint = Some(EndpointPort { container: "app".to_owned(), port: 80 });
+    workload.gate = HealthGate {
+        grace: Duration::from_secs(1),
+        ..HealthGate::new(Probe::Http { path: "/health".to_owned() })
+    };
+    let images = BTreeMap::from([("app".to_owned(), image)]);
+    Release::new(number.to_string(), images, Vec::new(), workload, None).expect("a release")
+}

@@ -1,0 +1,72 @@
+//! The journal in a folder of this machine.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::error::ErrorKind;
+
+#[tokio::test]
+async fn a_journal_in_a_folder_outlives_its_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Hand::new();
+    let folder = dir.path().join("state/journal");
+    {
+        let mut ada = journal(&local(&folder).unwrap(), &clock, "ada").await;
+        ada.open(opened("ada")).await.unwrap();
+        ada.append(ended()).await.unwrap();
+        ada.open(opened("ada")).await.unwrap();
+    }
+    let reader = journal(&local(&folder).unwrap(), &clock, "reader").await;
+    assert_eq!((reader.state().last, reader.state().deployments.len()), (3, 2));
+    let names: Vec<_> = ["records/00000000000000000003.json", "leases/00000000000000000003.json"]
+        .into_iter()
+        .chain(["snapshots/00000000000000000002.json"])
+        .map(|name| folder.join("local/shop").join(name))
+        .collect();
+    for name in names {
+        assert!(name.is_file(), "{}", name.display());
+    }
+}
+
+#[tokio::test]
+async fn the_folder_is_for_its_user_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("state/journal");
+    local(&folder).unwrap();
+    let mode = folder.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let error = local(&file.join("journal")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_race_in_a_folder_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Hand::new();
+    journal(&local(dir.path()).unwrap(), &clock, "owner").await.open(opened("owner")).await.unwrap();
+    let writers = ["ada", "bob"].map(|nonce| {
+        let (store, clock) = (local(dir.path()).unwrap(), Arc::clone(&clock));
+        tokio::spawn(async move {
+            let mut journal = journal(&store, &clock, nonce).await;
+            for _ in 0..20 {
+                journal.request(abort(nonce)).await.unwrap();
+            }
+        })
+    });
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let reader = journal(&local(dir.path()).unwrap(), &clock, "reader").await;
+    let records = reader.records(2).await.unwrap();
+    for nonce in ["ada", "bob"] {
+        let own = records.iter().filter(|record| record.id.starts_with(nonce));
+        assert_eq!(own.count(), 20);
+    }
+}
