@@ -94,7 +94,8 @@ pub struct Counters {
     pub requests: u64,
     /// Those answered with a 5xx status by the task.
     pub server_errors: u64,
-    /// Those that no task answered: the router answered 502, 503 or 504 itself.
+    /// Those that no task answered to the end: the router answered 502 or 504 itself, or the task broke off
+    /// in the middle of its answer.
     pub unanswered: u64,
     /// Those that were sent again to another task.
     pub retried: u64,

@@ -1,3 +1,5 @@
-//! Tests of this crate on real things.
+//! Tests of the crate as its callers use it.
 
 mod docker;
+mod prober;
+mod router;

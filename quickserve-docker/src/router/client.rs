@@ -1,0 +1,189 @@
+//! The callers' side of the control socket.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quickserve_core::fence::Fence;
+use quickserve_core::orchestrator::TaskId;
+use quickserve_core::release::ReleaseId;
+use quickserve_core::service::ServiceKey;
+use quickserve_core::traffic::{Counters, Split, SplitVersion, TrafficRouter};
+use quickserve_core::{Error, ErrorKind, Result};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+
+use super::folder::Folder;
+use super::listen::{ListenSpec, Listening};
+use super::protocol::{Answer, Call, MAX_LINE, Request, Status, VERSION, line};
+
+/// For one call, a slow disk included.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The router of a folder, whether it runs or not. Each call connects anew.
+///
+/// # Errors
+/// Of every call: [`ErrorKind::Unavailable`], temporary, while no router runs in the folder or when its
+/// answer was lost; [`ErrorKind::Unsupported`] when it is of a version that speaks otherwise.
+#[derive(Debug, Clone)]
+pub struct RouterControl {
+    folder: Folder,
+}
+
+/// The router of a folder, bound to one service.
+#[derive(Debug, Clone)]
+pub struct RouterClient {
+    control: RouterControl,
+    service: ServiceKey,
+}
+
+impl RouterControl {
+    /// The router whose folder this is.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { folder: Folder::new(dir) }
+    }
+
+    /// The router's folder.
+    pub fn dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// One of its services.
+    pub fn service(&self, service: ServiceKey) -> RouterClient {
+        RouterClient { control: self.clone(), service }
+    }
+
+    /// How it is.
+    pub async fn status(&self) -> Result<Status> {
+        match self.call(&Call::Status).await? {
+            Answer::Status(status) => Ok(status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Asks it to end: requests in flight may finish, to a deadline.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`] while it has services, unless it is told to by `force`.
+    pub async fn shutdown(&self, force: bool) -> Result<()> {
+        done(&self.call(&Call::Shutdown { force }).await?)
+    }
+
+    async fn call(&self, call: &Call) -> Result<Answer> {
+        tokio::time::timeout(LIMIT, self.converse(call)).await.unwrap_or_else(|_| {
+            let message = format!("the router did not answer within {} s", LIMIT.as_secs());
+            Err(Error::new(ErrorKind::TimedOut, message).temporary())
+        })
+    }
+
+    async fn converse(&self, call: &Call) -> Result<Answer> {
+        let unexpected = |error: serde_json::Error| {
+            Error::new(ErrorKind::Unexpected, "understand the router").with_source(error)
+        };
+        let lost = |error: io::Error| {
+            Error::new(ErrorKind::Unavailable, "the router ended before it answered")
+                .temporary()
+                .with_source(error)
+        };
+        let call = serde_json::to_value(call).map_err(unexpected)?;
+        let asked = line(&Request { v: VERSION, call })?;
+        let mut stream = self.folder.connect().await?;
+        stream.write_all(&asked).await.map_err(lost)?;
+        let mut answer = Vec::new();
+        // Twice the limit of what is asked: an answer may hold what several calls have set.
+        let mut reader = BufReader::new(&mut stream).take(2 * MAX_LINE);
+        reader.read_until(b'\n', &mut answer).await.map_err(lost)?;
+        if answer.last() != Some(&b'\n') {
+            return Err(lost(io::ErrorKind::UnexpectedEof.into()));
+        }
+        match serde_json::from_slice(&answer).map_err(unexpected)? {
+            Answer::Failed(failure) => Err(failure.into()),
+            answer => Ok(answer),
+        }
+    }
+}
+
+impl RouterClient {
+    /// The service.
+    pub fn service(&self) -> &ServiceKey {
+        &self.service
+    }
+
+    /// The router as a whole.
+    pub fn control(&self) -> &RouterControl {
+        &self.control
+    }
+
+    /// Makes the router listen for the service, and answers where it does. To ask for what is already so
+    /// changes nothing. Listening elsewhere than before, the new socket is open before the old one closes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when something else listens there, with its name where that can be told; then
+    /// nothing has changed. [`ErrorKind::Fenced`] when a newer owner has been seen.
+    pub async fn configure(&self, fence: &Fence, listen: &ListenSpec) -> Result<Listening> {
+        let (service, fence, listen) = (self.service.clone(), *fence, listen.clone());
+        match self.control.call(&Call::Configure { service, fence, listen }).await? {
+            Answer::Listening(listening) => Ok(listening),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+#[async_trait]
+impl TrafficRouter for RouterClient {
+    async fn split(&self) -> Result<(Split, SplitVersion)> {
+        match self.control.call(&Call::Split { service: self.service.clone() }).await? {
+            Answer::Split(split, version) => Ok((split, version)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn raise(&self, fence: &Fence) -> Result<()> {
+        done(&self.control.call(&Call::Raise { service: self.service.clone(), fence: *fence }).await?)
+    }
+
+    async fn set(&self, fence: &Fence, expect: SplitVersion, split: &Split) -> Result<SplitVersion> {
+        let (service, fence, split) = (self.service.clone(), *fence, split.clone());
+        match self.control.call(&Call::Set { service, fence, expect, split }).await? {
+            Answer::Version(version) => Ok(version),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {
+        match self.control.call(&Call::InFlight { service: self.service.clone() }).await? {
+            Answer::InFlight(in_flight) => Ok(in_flight),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn counters(&self) -> Result<BTreeMap<ReleaseId, Counters>> {
+        match self.control.call(&Call::Counters { service: self.service.clone() }).await? {
+            Answer::Counters(counters) => Ok(counters),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn remove(&self, fence: &Fence) -> Result<()> {
+        done(&self.control.call(&Call::Remove { service: self.service.clone(), fence: *fence }).await?)
+    }
+}
+
+impl fmt::Display for RouterClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the router in {} for {}", self.control.dir().display(), self.service)
+    }
+}
+
+fn done(answer: &Answer) -> Result<()> {
+    match answer {
+        Answer::Done => Ok(()),
+        other => Err(unexpected(other)),
+    }
+}
+
+fn unexpected(answer: &Answer) -> Error {
+    Error::new(ErrorKind::Unexpected, format!("the router answered something else: {answer:?}"))
+}

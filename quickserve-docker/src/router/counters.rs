@@ -1,0 +1,60 @@
+//! What a release has answered, counted without a lock.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use quickserve_core::traffic::Counters;
+
+/// The counters of one release.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    requests: AtomicU64,
+    server_errors: AtomicU64,
+    unanswered: AtomicU64,
+    retried: AtomicU64,
+}
+
+impl Tally {
+    /// The task began to answer.
+    pub(super) fn answered(&self, status: http::StatusCode) {
+        self.requests.fetch_add(1, Relaxed);
+        if status.is_server_error() {
+            self.server_errors.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// No task answered: the router did so itself.
+    pub(super) fn unanswered(&self) {
+        self.requests.fetch_add(1, Relaxed);
+        self.unanswered.fetch_add(1, Relaxed);
+    }
+
+    /// The task broke off in the middle of its answer, which has been counted as one already.
+    pub(super) fn broke_off(&self) {
+        self.unanswered.fetch_add(1, Relaxed);
+    }
+
+    /// The request was taken from this release's task and sent to another.
+    pub(super) fn retried(&self) {
+        self.retried.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Counters {
+        Counters {
+            requests: self.requests.load(Relaxed),
+            server_errors: self.server_errors.load(Relaxed),
+            unanswered: self.unanswered.load(Relaxed),
+            retried: self.retried.load(Relaxed),
+        }
+    }
+}
+
+impl From<Counters> for Tally {
+    fn from(counters: Counters) -> Self {
+        Self {
+            requests: counters.requests.into(),
+            server_errors: counters.server_errors.into(),
+            unanswered: counters.unanswered.into(),
+            retried: counters.retried.into(),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What is said through the control socket: one line of JSON for a call, one for its answer.
+
+use std::collections::BTreeMap;
+
+use quickserve_core::fence::{Epoch, Fence};
+use quickserve_core::orchestrator::TaskId;
+use quickserve_core::release::ReleaseId;
+use quickserve_core::service::ServiceKey;
+use quickserve_core::traffic::{Counters, Split, SplitVersion};
+use quickserve_core::{Error, ErrorKind, Result, Retry};
+use serde::{Deserialize, Serialize};
+
+use super::listen::{ListenSpec, Listening};
+
+/// The version of what is said. A router that is older or newer says so instead of guessing.
+pub(super) const VERSION: u32 = 1;
+
+/// No line is longer than this.
+pub(super) const MAX_LINE: u64 = 4 * 1024 * 1024;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Request {
+    pub(super) v: u32,
+    /// Read in a second step, so that another version's calls do not hide its number.
+    pub(super) call: serde_json::Value,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Call {
+    Status,
+    Shutdown { force: bool },
+    Configure { service: ServiceKey, fence: Fence, listen: ListenSpec },
+    Split { service: ServiceKey },
+    Raise { service: ServiceKey, fence: Fence },
+    Set { service: ServiceKey, fence: Fence, expect: SplitVersion, split: Split },
+    InFlight { service: ServiceKey },
+    Counters { service: ServiceKey },
+    Remove { service: ServiceKey, fence: Fence },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answer {
+    Done,
+    Status(Status),
+    Listening(Listening),
+    Split(Split, SplitVersion),
+    Version(SplitVersion),
+    InFlight(BTreeMap<TaskId, u64>),
+    Counters(BTreeMap<ReleaseId, Counters>),
+    Failed(Failure),
+}
+
+/// An error on its way through the socket.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Failure {
+    kind: String,
+    temporary: bool,
+    /// This error and what caused it, outermost first.
+    causes: Vec<String>,
+    hint: Option<String>,
+}
+
+/// How a router is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The version of QuickServe that it is.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// For how long it has run, in seconds.
+    pub uptime: u64,
+    /// Its services, sorted by name.
+    pub services: Vec<ServiceStatus>,
+}
+
+/// How one service of a router is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Which service.
+    pub service: ServiceKey,
+    /// Where it listens, once configured.
+    pub listening: Option<Listening>,
+    /// Why it does not listen there at the moment, if it does not. The router keeps trying.
+    pub trouble: Option<String>,
+    /// The highest epoch seen.
+    pub epoch: Epoch,
+    /// Where requests go.
+    pub split: Split,
+    /// The split's version.
+    pub split_version: SplitVersion,
+    /// Requests and connections that each task still works on.
+    pub in_flight: BTreeMap<TaskId, u64>,
+    /// What each release has answered.
+    pub counters: BTreeMap<ReleaseId, Counters>,
+}
+
+/// The names under which kinds of error go through the socket.
+const KINDS: [(ErrorKind, &str); 10] = [
+    (ErrorKind::Unexpected, "unexpected"),
+    (ErrorKind::Invalid, "invalid"),
+    (ErrorKind::NotFound, "not_found"),
+    (ErrorKind::Conflict, "conflict"),
+    (ErrorKind::Fenced, "fenced"),
+    (ErrorKind::Busy, "busy"),
+    (ErrorKind::Unavailable, "unavailable"),
+    (ErrorKind::PermissionDenied, "permission_denied"),
+    (ErrorKind::TimedOut, "timed_out"),
+    (ErrorKind::Unsupported, "unsupported"),
+];
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let name =
+            KINDS.iter().find(|(kind, _)| *kind == error.kind()).map_or("unexpected", |(_, name)| name);
+        Self {
+            kind: name.to_owned(),
+            temporary: error.is_temporary(),
+            causes: error.causes(),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        // A newer router may know kinds that we do not.
+        let kind = KINDS.iter().find(|(_, name)| *name == failure.kind);
+        let kind = kind.map_or(ErrorKind::Unexpected, |(kind, _)| *kind);
+        let mut causes = failure.causes.into_iter();
+        let message = causes.next().unwrap_or_else(|| "the router failed without a word".to_owned());
+        let mut error = Error::new(kind, message);
+        if failure.temporary {
+            error = error.with_retry(Retry::Temporary);
+        }
+        if let Some(hint) = failure.hint {
+            error = error.with_hint(hint);
+        }
+        match Cause::chain(causes) {
+            Some(cause) => error.with_source(cause),
+            None => error,
+        }
+    }
+}
+
+/// A cause that came through the socket.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Cause {
+    message: String,
+    source: Option<Box<Cause>>,
+}
+
+impl Cause {
+    fn chain(causes: impl DoubleEndedIterator<Item = String>) -> Option<Self> {
+        causes.rev().fold(None, |source, message| Some(Self { message, source: source.map(Box::new) }))
+    }
+}
+
+/// A message as a line.
+pub(super) fn line(message: &impl Serialize) -> Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(message).map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "put a control message into words").with_source(error)
+    })?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_arrives_as_it_was_sent() {
+        let sent = Error::new(ErrorKind::Conflict, "listen")
+            .with_context("port", "80")
+            .with_hint("choose another")
+            .temporary()
+            .with_source(Error::new(ErrorKind::Busy, "taken").with_source(std::io::Error::other("os error")));
+        let causes = sent.causes();
+        let line = serde_json::to_string(&Failure::from(sent)).expect("a line");
+        let seen = Error::from(serde_json::from_str::<Failure>(&line).expect("a failure"));
+        assert_eq!(seen.kind(), ErrorKind::Conflict);
+        assert_eq!(seen.hint(), Some("choose another"));
+        assert!(seen.is_temporary());
+        assert_eq!(seen.causes(), causes);
+    }
+}

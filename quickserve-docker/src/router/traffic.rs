@@ -1,0 +1,196 @@
+//! The requests of one service: which split holds, what is claimed of it, and switching it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use quickserve_core::orchestrator::TaskId;
+use quickserve_core::release::ReleaseId;
+use quickserve_core::service::ServiceKey;
+use quickserve_core::traffic::{Counters, Split, SplitVersion};
+
+use super::counters::Tally;
+use super::routes::{NoTask, Part, Routes, Tried, Wanted};
+use super::upstream::Upstream;
+use super::wire::Wire;
+
+/// Releases outside of the split whose counters are kept.
+const REMEMBERED: usize = 64;
+
+/// The requests of one service.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    pub(super) key: ServiceKey,
+    routes: RwLock<Arc<Routes>>,
+    /// The version of `routes`.
+    version: AtomicU64,
+    tickets: AtomicU64,
+    by_header: AtomicBool,
+    /// Tasks that have left the split and may still have requests.
+    left: Mutex<Vec<Arc<Upstream>>>,
+    tallies: Mutex<BTreeMap<ReleaseId, Arc<Tally>>>,
+}
+
+/// A request's hold on a task: it counts as in flight until this is dropped.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) tally: Arc<Tally>,
+    version: SplitVersion,
+}
+
+impl Traffic {
+    pub(super) fn new(key: ServiceKey, counters: &BTreeMap<ReleaseId, Counters>) -> Self {
+        let tallies =
+            counters.iter().map(|(release, counters)| (release.clone(), Arc::new((*counters).into())));
+        Self {
+            key,
+            routes: RwLock::new(Arc::new(Routes::new(SplitVersion(0), Vec::new()))),
+            version: AtomicU64::new(0),
+            tickets: AtomicU64::new(0),
+            by_header: AtomicBool::new(false),
+            left: Mutex::default(),
+            tallies: Mutex::new(tallies.collect()),
+        }
+    }
+
+    /// Makes this split hold for every request from now on.
+    ///
+    /// When it returns, no request will be sent to a task outside of the split, other than those that
+    /// [`in_flight`](Traffic::in_flight) counts.
+    pub(super) fn switch(&self, split: &Split, version: SplitVersion) {
+        let old = self.routes();
+        let mut left = lock(&self.left);
+        let mut known: Vec<Arc<Upstream>> = left.drain(..).collect();
+        known.extend(old.parts.iter().flat_map(|part| part.upstreams.iter().cloned()));
+        let mut tallies = lock(&self.tallies);
+
+        let mut parts = Vec::with_capacity(split.routes.len());
+        for route in &split.routes {
+            let mut upstreams = Vec::with_capacity(route.upstreams.len());
+            for upstream in &route.upstreams {
+                let same = known.iter().position(|known| known.is(upstream));
+                let same = same.map(|index| known.swap_remove(index));
+                let upstream = same.unwrap_or_else(|| Arc::new(Upstream::new(upstream)));
+                upstream.pool.open();
+                upstreams.push(upstream);
+            }
+            let tally = Arc::clone(tallies.entry(route.release.clone()).or_default());
+            parts.push(Part::new(route.release.clone(), route.role, tally, upstreams));
+        }
+        let routes = Arc::new(Routes::new(version, parts));
+        {
+            let mut current = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+            *current = routes;
+            self.version.store(version.0, Ordering::SeqCst);
+        }
+
+        // Only now, so that a connection which a request is just giving back cannot be kept.
+        known.retain(|upstream| {
+            upstream.pool.close();
+            upstream.in_flight() > 0
+        });
+        *left = known;
+        while tallies.len() > REMEMBERED + split.routes.len() {
+            let Some(forgotten) = tallies.keys().find(|release| split.route(release).is_none()).cloned()
+            else {
+                break;
+            };
+            tallies.remove(&forgotten);
+        }
+    }
+
+    /// Chooses a task for a request and counts the request in, at one instant with regard to switches.
+    pub(super) fn claim(
+        &self,
+        wanted: &Wanted,
+        ticket: u64,
+        tried: &Tried,
+        repeatable: bool,
+    ) -> Result<Claim, NoTask> {
+        loop {
+            let routes = self.routes();
+            let (part, upstream) = routes.next(wanted, ticket, tried, repeatable)?;
+            // First counted in, then the version looked at again. A switch does it the other way round: it
+            // sets the version, and `in_flight` is read after that. In the one order of these four, either
+            // we see the new version here, or whoever reads `in_flight` sees us.
+            upstream.enter();
+            let claim = Claim {
+                upstream: Arc::clone(upstream),
+                tally: Arc::clone(&part.tally),
+                version: routes.version,
+            };
+            if self.holds(&claim) {
+                return Ok(claim);
+            }
+        }
+    }
+
+    /// Whether the split is still the one that a claim was made under.
+    pub(super) fn holds(&self, claim: &Claim) -> bool {
+        self.version.load(Ordering::SeqCst) == claim.version.0
+    }
+
+    pub(super) fn ticket(&self) -> u64 {
+        self.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn by_header(&self) -> bool {
+        self.by_header.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_by_header(&self, allowed: bool) {
+        self.by_header.store(allowed, Ordering::Relaxed);
+    }
+
+    /// The split's releases, as a person may know them.
+    pub(super) fn releases(&self) -> Vec<ReleaseId> {
+        self.routes().parts.iter().map(|part| part.release.clone()).collect()
+    }
+
+    pub(super) fn in_flight(&self) -> BTreeMap<TaskId, u64> {
+        // The split is read under the lock that a switch holds, so that no task is missed between the two.
+        let mut left = lock(&self.left);
+        left.retain(|upstream| upstream.in_flight() > 0);
+        let routes = self.routes();
+        let mut counts = BTreeMap::new();
+        let serving = routes.parts.iter().flat_map(|part| &part.upstreams);
+        for upstream in serving.chain(left.iter()) {
+            let count = upstream.in_flight();
+            if count > 0 {
+                *counts.entry(upstream.task.clone()).or_default() += count;
+            }
+        }
+        counts
+    }
+
+    pub(super) fn counters(&self) -> BTreeMap<ReleaseId, Counters> {
+        lock(&self.tallies).iter().map(|(release, tally)| (release.clone(), tally.read())).collect()
+    }
+
+    fn routes(&self) -> Arc<Routes> {
+        Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Claim {
+    /// Gives a connection back to the task's pool, which is closed once the task has left the split.
+    pub(super) fn give_back(&self, wire: Wire) {
+        self.upstream.pool.put(wire);
+    }
+
+    /// The task did not finish its answer.
+    pub(super) fn broke_off(&self) {
+        self.tally.broke_off();
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.upstream.leave();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

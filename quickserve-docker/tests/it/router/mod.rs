@@ -1,0 +1,11 @@
+//! The router, between real sockets.
+
+mod control;
+mod durability;
+mod forwarding;
+mod launching;
+mod preview;
+mod retrying;
+mod streaming;
+mod support;
+mod switching;
