@@ -44,7 +44,8 @@ async fn exhaust(scenario: &Scenario, policy: &Arc<dyn Policy>) -> Result<Tally,
         let at = |fault| FaultPlan::default().at(call.number, fault);
         let place = format!("{} at call {} ({} {})", scenario.name, call.number, call.target, call.operation);
         // Before or after a call that changes nothing, the world is as it was after the call before it.
-        let crashes: &[Fault] = if call.mutating { &[Fault::Crash, Fault::CrashAfter] } else { &[Fault::Crash] };
+        let crashes: &[Fault] =
+            if call.mutating { &[Fault::Crash, Fault::CrashAfter] } else { &[Fault::Crash] };
         let recoveries = scenario.recoveries();
         let recoveries = if call.mutating { &recoveries[..] } else { &recoveries[..1] };
         for &fault in crashes {
