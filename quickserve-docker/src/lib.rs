@@ -1,4 +1,5 @@
-//! wip
+//! QuickServe on a local Docker engine.
+
 mod engine;
 mod names;
 mod near;
@@ -8,5 +9,6 @@ mod random;
 pub mod router;
 mod task_set;
 mod text;
+
 pub use engine::Engine;
 pub use platform::DockerPlatform;

@@ -100,6 +100,10 @@ fn refused(what: String, status: u16, message: String) -> Error {
 
 /// The kind of the I/O error at the bottom of the chain, if there is one.
 fn io_kind(error: &Bollard) -> Option<io::ErrorKind> {
+    // A transparent variant is skipped by its own `source`.
+    if let Bollard::IOError { err } = error {
+        return Some(err.kind());
+    }
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     let mut kind = None;
     while let Some(error) = next {

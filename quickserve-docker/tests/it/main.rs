@@ -1,4 +1,4 @@
-//! Tests of the crate as its callers use it.
+//! Tests of the crate as its callers use it, on real things.
 
 mod docker;
 mod prober;

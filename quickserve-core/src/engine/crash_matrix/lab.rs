@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use object_store::ObjectStore;
 
+use super::Specimen;
 use super::monitor::{Invariants, Rules};
 use super::scenario::{Act, GOOD, Scenario, release};
 use crate::clock::{Clock, between};
-use crate::engine::policy::Policy;
 use crate::engine::{Control, Deployer, Parts, Request};
 use crate::event::{Finished, Silent};
 use crate::fault::{Call, FaultPlan, Faults};
 use crate::journal::faulty::FaultyStore;
 use crate::journal::{AbortKind, Liveness, Owner, Process};
 use crate::memory::{Behaviour, MemoryClock, PUBLIC, World};
-use crate::orchestrator::{Health, Orchestrator, Standing};
+use crate::orchestrator::{Health, Standing};
 use crate::outcome::Outcome;
 use crate::plan::Strategy;
 use crate::release::ReleaseId;
@@ -35,19 +35,15 @@ pub(super) enum Recovery {
     Down,
 }
 
-/// Wraps what a process sees of the platform; tests plant faults of the engine with it.
-pub(super) type Wrap = fn(Arc<dyn Orchestrator>) -> Arc<dyn Orchestrator>;
-
 pub(super) struct Lab {
     scenario: Scenario,
-    policy: Arc<dyn Policy>,
+    specimen: Specimen,
     clock: Arc<MemoryClock>,
     world: World,
     store: Arc<dyn ObjectStore>,
     monitor: Arc<Invariants>,
     dead: Arc<Dead>,
     processes: std::cell::Cell<u32>,
-    wrap: Wrap,
 }
 
 /// Which processes are dead.
@@ -72,29 +68,20 @@ struct Actor {
 
 impl Lab {
     /// A world in which the scenario's earlier releases were promoted.
-    pub(super) async fn new(scenario: &Scenario, policy: Arc<dyn Policy>) -> Result<Self, String> {
-        Self::wrapped(scenario, policy, |platform| platform).await
-    }
-
-    pub(super) async fn wrapped(
-        scenario: &Scenario,
-        policy: Arc<dyn Policy>,
-        wrap: Wrap,
-    ) -> Result<Self, String> {
+    pub(super) async fn new(scenario: &Scenario, specimen: &Specimen) -> Result<Self, String> {
         let clock = Arc::new(MemoryClock::default());
         let world = World::new(clock.clone());
         let monitor = Arc::new(Invariants::default());
         world.set_monitor(monitor.clone());
         let lab = Self {
             scenario: scenario.clone(),
-            policy,
+            specimen: specimen.clone(),
             clock,
             world,
             store: crate::journal::in_memory(),
             monitor,
             dead: Arc::default(),
             processes: std::cell::Cell::new(0),
-            wrap,
         };
         for number in 1..=scenario.before {
             let actor = lab.actor(FaultPlan::default());
@@ -123,7 +110,7 @@ impl Lab {
         let process = Process { boot: "lab".to_owned(), pid, started: 0 };
         let parts = Parts {
             key: ServiceKey::new("app", "lab").expect("a name"),
-            platform: (self.wrap)(Arc::new(self.world.platform(faults.clone()))),
+            platform: (self.specimen.wrap)(Arc::new(self.world.platform(faults.clone()))),
             prober: Arc::new(self.world.prober(faults.clone())),
             journals: Arc::new(FaultyStore::new(self.store.clone(), faults.clone())),
             clock: self.clock.clone(),
@@ -132,7 +119,7 @@ impl Lab {
             owner: Owner { nonce: format!("p{pid}"), who: "tester".to_owned(), process: Some(process) },
             public: Some(PUBLIC),
         };
-        let deployer = Deployer::with_policy(parts, self.policy.clone()).with_patience(SUSPENSION);
+        let deployer = Deployer::with_policy(parts, self.specimen.policy.clone()).with_patience(SUSPENSION);
         Actor { deployer, control: Control::default(), faults, pid }
     }
 
@@ -196,7 +183,7 @@ impl Lab {
     ) -> Result<(), String> {
         self.run_until_crash(plan, |actor| self.act_owned(actor)).await?;
         // The second process dies somewhere in its own recovery for every other point.
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             let place = 1 + number % 61;
             let plan = FaultPlan::default().at(place, crate::fault::Fault::CrashAfter);
             self.run_until_crash(plan, |actor| self.recover_owned(actor, recovery)).await?;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::policy::{Policy, Standard};
 use crate::fault::{Fault, FaultPlan};
+use crate::orchestrator::Orchestrator;
 use crate::plan::Strategy;
 use lab::Lab;
 use scenario::Scenario;
@@ -35,9 +36,23 @@ impl Tally {
     }
 }
 
+/// The engine under test: as it is, or with a fault planted.
+#[derive(Debug, Clone)]
+struct Specimen {
+    policy: Arc<dyn Policy>,
+    /// What a process sees of the platform.
+    wrap: fn(Arc<dyn Orchestrator>) -> Arc<dyn Orchestrator>,
+}
+
+impl Default for Specimen {
+    fn default() -> Self {
+        Self { policy: Arc::new(Standard), wrap: |platform| platform }
+    }
+}
+
 /// Runs a scenario at every point; the first violation is the error.
-async fn exhaust(scenario: &Scenario, policy: &Arc<dyn Policy>) -> Result<Tally, String> {
-    let lab = Lab::new(scenario, policy.clone()).await?;
+async fn exhaust(scenario: &Scenario, specimen: &Specimen) -> Result<Tally, String> {
+    let lab = Lab::new(scenario, specimen).await?;
     let calls = lab.undisturbed().await?;
     let mut tally = Tally { plans: 1, points: calls.len(), runs: 1 };
     for call in &calls {
@@ -50,14 +65,14 @@ async fn exhaust(scenario: &Scenario, policy: &Arc<dyn Policy>) -> Result<Tally,
         let recoveries = if call.mutating { &recoveries[..] } else { &recoveries[..1] };
         for &fault in crashes {
             for &recovery in recoveries {
-                let lab = Lab::new(scenario, policy.clone()).await?;
+                let lab = Lab::new(scenario, specimen).await?;
                 let told = |error| format!("{place}, {fault:?}, {recovery:?}: {error}");
                 lab.crash_and_recover(at(fault), recovery, call.number).await.map_err(told)?;
                 tally.runs += 1;
             }
         }
         if call.mutating {
-            let lab = Lab::new(scenario, policy.clone()).await?;
+            let lab = Lab::new(scenario, specimen).await?;
             let told = |error| format!("{place}, suspended: {error}");
             lab.suspend_and_take_over(at(Fault::Delay(lab::SUSPENSION))).await.map_err(told)?;
             tally.runs += 1;
@@ -70,7 +85,7 @@ async fn exhaust(scenario: &Scenario, policy: &Arc<dyn Policy>) -> Result<Tally,
             faults.push(Fault::FalseConflict);
         }
         for fault in faults {
-            let lab = Lab::new(scenario, policy.clone()).await?;
+            let lab = Lab::new(scenario, specimen).await?;
             lab.disturbed(at(fault)).await.map_err(|error| format!("{place}, {fault:?}: {error}"))?;
             tally.runs += 1;
         }
@@ -80,10 +95,9 @@ async fn exhaust(scenario: &Scenario, policy: &Arc<dyn Policy>) -> Result<Tally,
 
 /// All scenarios of a strategy.
 async fn matrix_of(strategy: Strategy) {
-    let policy: Arc<dyn Policy> = Arc::new(Standard);
     let mut whole = Tally::default();
     for scenario in Scenario::all().into_iter().filter(|scenario| scenario.strategy == strategy) {
-        let tally = exhaust(&scenario, &policy).await.unwrap_or_else(|error| panic!("{error}"));
+        let tally = exhaust(&scenario, &Specimen::default()).await.unwrap_or_else(|error| panic!("{error}"));
         report(&format!("  {:<48} {:>5} points {:>6} runs", scenario.name, tally.points, tally.runs));
         whole.add(&tally);
     }
