@@ -61,6 +61,8 @@
 
 pub mod clock;
 pub mod config;
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod engine;
 pub mod error;
 pub mod event;
