@@ -20,3 +20,5 @@ pub(crate) use wait::Pace;
 
 #[cfg(test)]
 mod crash_matrix;
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! One run: an owner's way to a goal, step by step, and back when it fails.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ pub(crate) struct Run {
     pub(crate) index: u32,
     pub(crate) abortable: bool,
     pub(crate) started: bool,
+    /// Tasks that existed when the plan in hand was made.
+    pub(crate) before: BTreeSet<TaskId>,
     /// The journal record that announced the step in hand.
     pub(crate) op: u64,
     step: Option<Step>,
@@ -134,6 +137,7 @@ impl Run {
             index: 0,
             abortable: false,
             started: false,
+            before: BTreeSet::new(),
             op: 0,
             step: None,
             told: String::new(),
@@ -312,6 +316,7 @@ impl Run {
     ) -> Result<(), Stop> {
         (self.index, self.step, self.deadline) = (0, None, deadline);
         let observed = self.observe().await?;
+        self.before = observed.sets.values().flat_map(|set| &set.tasks).map(|task| task.id.clone()).collect();
         let config = self.config_for(goal)?;
         let capabilities = self.platform.capabilities();
         let situation =

@@ -210,6 +210,7 @@ impl Inner {
                 images: spec.release.digests(),
                 standing: spec.standing,
                 stopping: None,
+                killed: None,
             };
             self.tasks.insert(id.clone(), task);
             placed.push(id);

@@ -115,6 +115,8 @@ pub(super) struct MemoryTask {
     pub(super) standing: Standing,
     /// Since when it is on its way out.
     pub(super) stopping: Option<Timestamp>,
+    /// When it was killed from outside.
+    pub(super) killed: Option<Timestamp>,
 }
 
 /// How long a stopping task takes to end.
@@ -169,9 +171,9 @@ impl World {
 
     /// Ends a task as if it had crashed now.
     pub fn kill(&self, task: &TaskId) {
-        let mut inner = self.lock();
-        if let Some(task) = inner.tasks.get(task).map(|task| task.release.clone()) {
-            inner.behaviours.insert(task, Behaviour::Crashes { after: Duration::ZERO });
+        let now = self.clock.now();
+        if let Some(task) = self.lock().tasks.get_mut(task) {
+            task.killed.get_or_insert(now);
         }
     }
 
@@ -223,16 +225,22 @@ impl Inner {
     }
 
     pub(super) fn phase(&self, task: &MemoryTask, now: Timestamp) -> TaskPhase {
-        match self.behaviour(&task.release) {
-            Behaviour::Crashes { after: time } if now >= after(task.started, time) => TaskPhase::Ended,
-            _ => TaskPhase::Running,
-        }
+        let ended = self.end(task).is_some_and(|end| now >= end);
+        if ended { TaskPhase::Ended } else { TaskPhase::Running }
+    }
+
+    /// When a task ends by itself or was killed, whatever it is asked.
+    fn end(&self, task: &MemoryTask) -> Option<Timestamp> {
+        let crashes = match self.behaviour(&task.release) {
+            Behaviour::Crashes { after: time } => Some(after(task.started, time)),
+            _ => None,
+        };
+        crashes.into_iter().chain(task.killed).min()
     }
 
     /// When a task ends by itself, unless it was asked to end before.
     pub(super) fn crash(&self, task: &MemoryTask) -> Option<Timestamp> {
-        let Behaviour::Crashes { after: time } = self.behaviour(&task.release) else { return None };
-        let end = after(task.started, time);
+        let end = self.end(task)?;
         task.stopping.is_none_or(|asked| asked >= end).then_some(end)
     }
 

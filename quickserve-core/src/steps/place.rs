@@ -42,8 +42,11 @@ impl Run {
             if !newly.is_empty() {
                 self.report_failures(release, &newly).await;
                 failed.extend(newly);
-                if failed.len() >= failure_threshold(tasks) as usize {
-                    return Err(self.breaker(release, tasks, &failed).await);
+                // Those from before the plan are replaced, but say nothing of what it places.
+                let ours: BTreeMap<&TaskId, &String> =
+                    failed.iter().filter(|(task, _)| !self.before.contains(*task)).collect();
+                if ours.len() >= failure_threshold(tasks) as usize {
+                    return Err(self.breaker(release, tasks, &ours).await);
                 }
             }
             self.doom_again(&failed, &set).await?;
@@ -113,7 +116,7 @@ impl Run {
         Ok(())
     }
 
-    async fn breaker(&mut self, release: &ReleaseId, tasks: u32, failed: &BTreeMap<TaskId, String>) -> Stop {
+    async fn breaker(&self, release: &ReleaseId, tasks: u32, failed: &BTreeMap<&TaskId, &String>) -> Stop {
         let mut reasons: BTreeMap<&str, u32> = BTreeMap::new();
         for why in failed.values() {
             *reasons.entry(why).or_default() += 1;

@@ -1,0 +1,176 @@
+//! Ends of deployments that the crash matrix does not look at.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use object_store::ObjectStore;
+
+use super::{Control, Deployer, Parts, Request};
+use crate::clock::{Clock, between};
+use crate::event::Silent;
+use crate::fault::{Call, Fault, FaultPlan, Faults, Interceptor, Verdict};
+use crate::journal::faulty::FaultyStore;
+use crate::journal::{AbortKind, Event, Journal, Liveness, Owner, Process};
+use crate::memory::{Behaviour, MemoryClock, PUBLIC, World};
+use crate::outcome::Outcome;
+use crate::plan::{DeploymentConfig, OnFailure, Purpose, Strategy};
+use crate::release::{Digest, Image, Release, ReleaseId};
+use crate::service::ServiceKey;
+use crate::workload::{EndpointPort, HealthGate, Probe, Workload};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A world, a journal, and processes that come and go.
+struct Stage {
+    clock: Arc<MemoryClock>,
+    world: World,
+    store: Arc<dyn ObjectStore>,
+    dead: Arc<Dead>,
+    processes: Cell<u32>,
+    config: DeploymentConfig,
+    tasks: u32,
+}
+
+/// Which processes are dead.
+#[derive(Debug, Default)]
+struct Dead {
+    pids: Mutex<BTreeSet<u32>>,
+}
+
+impl Liveness for Dead {
+    fn check(&self, process: &Process) -> Option<bool> {
+        Some(!self.pids.lock().unwrap_or_else(PoisonError::into_inner).contains(&process.pid))
+    }
+}
+
+struct Actor {
+    deployer: Deployer,
+    control: Control,
+    faults: Arc<Faults>,
+    pid: u32,
+}
+
+impl Stage {
+    fn new(strategy: Strategy, tasks: u32) -> Self {
+        let clock = Arc::new(MemoryClock::default());
+        Self {
+            world: World::new(clock.clone()),
+            clock,
+            store: crate::journal::in_memory(),
+            dead: Arc::default(),
+            processes: Cell::default(),
+            config: DeploymentConfig {
+                strategy,
+                bake_time: Duration::from_secs(1),
+                ..DeploymentConfig::default()
+            },
+            tasks,
+        }
+    }
+
+    fn actor(&self, plan: FaultPlan) -> Actor {
+        let faults = Arc::new(Faults::new(plan, self.clock.clone()));
+        let (deployer, pid) = self.deployer(faults.clone());
+        Actor { deployer, control: Control::default(), faults, pid }
+    }
+
+    fn deployer(&self, interceptor: Arc<dyn Interceptor>) -> (Deployer, u32) {
+        let pid = self.processes.get() + 1;
+        self.processes.set(pid);
+        let process = Process { boot: "stage".to_owned(), pid, started: 0 };
+        let deployer = Deployer::new(Parts {
+            key: ServiceKey::new("app", "stage").expect("a name"),
+            platform: Arc::new(self.world.platform(interceptor.clone())),
+            prober: Arc::new(self.world.prober(interceptor.clone())),
+            journals: Arc::new(FaultyStore::new(self.store.clone(), interceptor)),
+            clock: self.clock.clone(),
+            observer: Arc::new(Silent),
+            liveness: self.dead.clone(),
+            owner: Owner { nonce: format!("p{pid}"), who: "tester".to_owned(), process: Some(process) },
+            public: Some(PUBLIC),
+        });
+        (deployer, pid)
+    }
+
+    fn request(&self, release: Release) -> Request {
+        Request { release, tasks: self.tasks, config: self.config.clone(), retry: false }
+    }
+
+    async fn deploy(&self, release: Release) -> Outcome {
+        let actor = self.actor(FaultPlan::default());
+        let done = actor.deployer.deploy(&self.request(release), &actor.control).await;
+        done.expect("an end").outcome
+    }
+
+    async fn journal(&self) -> Journal {
+        self.actor(FaultPlan::default()).deployer.journal().await.expect("a journal")
+    }
+
+    async fn resume(&self) -> Outcome {
+        let actor = self.actor(FaultPlan::default());
+        actor.deployer.resume(&actor.control).await.expect("an end").outcome
+    }
+
+    fn existing(&self) -> Vec<ReleaseId> {
+        self.clock.advance(Duration::from_secs(1));
+        let actor = self.actor(FaultPlan::default());
+        drop(futures_util::FutureExt::now_or_never(actor.deployer.parts_platform().observe()));
+        self.world.truth().sets.into_keys().collect()
+    }
+
+    /// Lets a process die at its nth call.
+    async fn die<T>(&self, actor: Actor, number: u64, act: impl AsyncFn(&Actor) -> T) -> Option<T> {
+        actor.faults.plan(FaultPlan::default().at(number, Fault::CrashAfter));
+        let done = actor.faults.until_crash(act(&actor)).await;
+        self.dead.pids.lock().unwrap_or_else(PoisonError::into_inner).insert(actor.pid);
+        done
+    }
+
+    async fn events(&self) -> Vec<Event> {
+        let records = self.journal().await.records(1).await.expect("records");
+        records.into_iter().filter_map(|record| record.entry.event().cloned()).collect()
+    }
+}
+
+fn release(number: u32) -> Release {
+    let image = Image {
+        reference: format!("app:{number}"),
+        digest: Digest::of(&number.to_be_bytes()),
+        manifest: None,
+    };
+    let mut workload = Workload::single("app");
+    workload.endpoint = Some(EndpointPort { container: "app".to_owned(), port: 80 });
+    workload.gate = HealthGate {
+        grace: Duration::from_secs(1),
+        ..HealthGate::new(Probe::Http { path: "/health".to_owned() })
+    };
+    let images = BTreeMap::from([("app".to_owned(), image)]);
+    Release::new(number.to_string(), images, Vec::new(), workload, None).expect("a release")
+}
+
+fn worker(number: u32) -> Release {
+    let Release { images, .. } = release(number);
+    Release::new(number.to_string(), images, Vec::new(), Workload::single("app"), None).expect("a release")
+}
+
+/// Two releases promoted, the second serving.
+async fn with_two(strategy: Strategy) -> Stage {
+    let stage = Stage::new(strategy, 1);
+    for number in 1..=2 {
+        assert_eq!(stage.deploy(release(number)).await, Outcome::Done);
+    }
+    stage
+}
+
+#[tokio::test]
+async fn tasks_that_ended_before_a_plan_was_made_do_not_trip_its_circuit_breaker() {
+    let stage = Stage::new(Strategy::BlueGreen, 3);
+    assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
+    for task in &stage.world.truth().sets[&release(1).id].tasks {
+        stage.world.kill(&task.id);
+    }
+    assert_eq!(stage.resume().await, Outcome::Done);
+    assert_eq!(stage.world.truth().sets[&release(1).id].healthy().count(), 3);
+}
