@@ -174,3 +174,20 @@ async fn tasks_that_ended_before_a_plan_was_made_do_not_trip_its_circuit_breaker
     assert_eq!(stage.resume().await, Outcome::Done);
     assert_eq!(stage.world.truth().sets[&release(1).id].healthy().count(), 3);
 }
+
+#[tokio::test]
+async fn a_task_that_ends_before_it_is_verified_is_not_waited_for() {
+    for strategy in [Strategy::Rolling, Strategy::BlueGreen] {
+        for time in 1..80 {
+            let mut stage = Stage::new(strategy, 1);
+            stage.config.bake_time = Duration::ZERO;
+            assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
+            let crashes = Behaviour::Crashes { after: Duration::from_millis(time) };
+            stage.world.set_behaviour(&release(2).id, crashes);
+            let began = stage.clock.now();
+            let outcome = stage.deploy(release(2)).await;
+            let took = between(began, stage.clock.now());
+            assert!(took < Duration::from_mins(2), "{strategy}, {time} ms: {outcome:?} after {took:?}");
+        }
+    }
+}

@@ -28,7 +28,10 @@ impl Run {
                     None => Ok(Some(format!("digests equal on {tasks} of {tasks}"))),
                 };
             };
-            if let Some(failing) = observed.set(release).live().find_map(super::place::failing) {
+            // One that has ended as well: nothing but a new plan would replace it.
+            let set = observed.set(release);
+            let failing = set.tasks.iter().filter(|task| !task.doomed).find_map(super::place::failing);
+            if let Some(failing) = failing {
                 let cause = Cause::new(why).because([failing]).because(self.last_words(release).await);
                 return Err(Stop::Failed { cause, condemns: true });
             }
