@@ -148,7 +148,9 @@ impl Run {
 
     /// Goes to the deployment's own goal, or back when that fails, and ends the deployment in the journal.
     pub(crate) async fn deploy(&mut self) -> Finished {
-        let (goal, purpose) = (self.opened.goal.clone(), self.opened.purpose);
+        let goal = self.opened.goal.clone();
+        // A release that was promoted has proven itself, whoever finishes.
+        let purpose = if self.promoted() { Purpose::Restore } else { self.opened.purpose };
         match self.forward(&goal, purpose).await {
             Ok(()) => self.conclude(Ending::Reached, None).await,
             Err(stop) => self.back(stop).await,
@@ -183,7 +185,8 @@ impl Run {
         self.abortable = self.opened.act != Act::Down;
         let timeout = self.opened.config.timeout;
         let deadline = match &self.open_plan() {
-            Some((plan, deadline)) if plan.goal == *goal => *deadline,
+            // Only a proof must be over by then: what is good, or shall go, is finished however late.
+            Some((plan, deadline)) if plan.goal == *goal && purpose == Purpose::Prove => *deadline,
             _ => after(self.clock.now(), timeout),
         };
         self.reach(goal, purpose, None, deadline).await?;

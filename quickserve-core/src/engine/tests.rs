@@ -165,6 +165,50 @@ async fn with_two(strategy: Strategy) -> Stage {
 }
 
 #[tokio::test]
+async fn a_take_down_that_is_finished_late_is_not_turned_round() {
+    for number in 1.. {
+        let stage = with_two(Strategy::BlueGreen).await;
+        let act = async |actor: &Actor| {
+            actor.deployer.take_down(Duration::from_secs(1), &actor.control).await.map(drop)
+        };
+        let ended = stage.die(stage.actor(FaultPlan::default()), number, act).await.is_some();
+        let begun = stage.journal().await.state().deployments.len() == 3;
+        stage.clock.advance(HOUR);
+        let resumed = stage.resume().await;
+        if begun {
+            assert!(stage.existing().is_empty(), "died at call {number}: {resumed:?}");
+        }
+        if ended {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_promoted_release_is_not_proven_again_by_whoever_finishes() {
+    for number in 1.. {
+        let stage = with_two(Strategy::BlueGreen).await;
+        let request = stage.request(release(3));
+        let act = async |actor: &Actor| actor.deployer.deploy(&request, &actor.control).await.map(drop);
+        let ended = stage.die(stage.actor(FaultPlan::default()), number, act).await.is_some();
+        let promoted = stage.journal().await.state().open.as_ref().is_some_and(|open| open.promoted);
+        if promoted {
+            let before = stage.events().await.len();
+            assert_eq!(stage.resume().await, Outcome::Done);
+            for event in stage.events().await.split_off(before) {
+                if let Event::Planned { plan, .. } = &event {
+                    assert_eq!(plan.purpose, Purpose::Restore, "died at call {number}");
+                }
+                assert!(!matches!(event, Event::Promoted { .. }), "died at call {number}");
+            }
+        }
+        if ended {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn tasks_that_ended_before_a_plan_was_made_do_not_trip_its_circuit_breaker() {
     let stage = Stage::new(Strategy::BlueGreen, 3);
     assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
