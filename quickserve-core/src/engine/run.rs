@@ -212,8 +212,11 @@ impl Run {
 
     /// A rollback's target is good and what it came from is bad: two rollbacks do not swing back and forth.
     async fn decide_rollback(&mut self, target: ReleaseId) -> Result<(), Stop> {
-        let bad = self.journal.state().current().filter(|current| **current != target).cloned();
-        self.record(Event::Promoted { release: target }).await?;
+        // What was current when it began: a former owner may have died between the two records.
+        let bad = self.opened.fallback.clone().filter(|before| *before != target);
+        if !self.promoted() {
+            self.record(Event::Promoted { release: target }).await?;
+        }
         if let Some(release) = bad {
             let cause = Cause::new(format!("rolled back by {}", self.opened.owner.who));
             self.record(Event::Condemned { release, cause }).await?;

@@ -165,6 +165,28 @@ async fn with_two(strategy: Strategy) -> Stage {
 }
 
 #[tokio::test]
+async fn a_rollback_finished_by_another_process_goes_forward_and_condemns_what_it_left() {
+    for number in 1.. {
+        let stage = with_two(Strategy::BlueGreen).await;
+        let act = async |actor: &Actor| actor.deployer.roll_back(None, &actor.control).await.map(drop);
+        let ended = stage.die(stage.actor(FaultPlan::default()), number, act).await.is_some();
+        let begun = stage.journal().await.state().deployments.len() == 3;
+        stage.clock.advance(HOUR);
+        let resumed = stage.resume().await;
+        let journal = stage.journal().await;
+        let state = journal.state();
+        if begun {
+            assert_eq!(state.current(), Some(&release(1).id), "died at call {number}: {resumed:?}");
+            assert!(state.condemned.contains_key(&release(2).id), "died at call {number}");
+            assert_eq!(stage.existing(), [release(1).id], "died at call {number}");
+        }
+        if ended {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_take_down_that_is_finished_late_is_not_turned_round() {
     for number in 1.. {
         let stage = with_two(Strategy::BlueGreen).await;
