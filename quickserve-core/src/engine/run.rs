@@ -181,8 +181,8 @@ impl Run {
     }
 
     async fn forward(&mut self, goal: &Goal, purpose: Purpose) -> Result<(), Stop> {
+        self.abortable = self.opened.act != Act::Down && !self.promoted();
         self.raise().await?;
-        self.abortable = self.opened.act != Act::Down;
         let timeout = self.opened.config.timeout;
         let deadline = match &self.open_plan() {
             // Only a proof must be over by then: what is good, or shall go, is finished however late.
@@ -206,6 +206,7 @@ impl Run {
 
     /// A new owner's first act: from here on, the router refuses older ones.
     async fn raise(&mut self) -> Result<(), Stop> {
+        self.deadline = after(self.clock.now(), self.opened.config.timeout);
         let router = &self.router.clone();
         self.insist(async |fence| router.raise(&fence).await).await
     }

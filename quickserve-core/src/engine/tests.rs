@@ -257,3 +257,50 @@ async fn a_task_that_ends_before_it_is_verified_is_not_waited_for() {
         }
     }
 }
+
+/// A router that never takes an owner.
+#[derive(Debug, Default)]
+struct NoOwner {
+    asked: std::sync::atomic::AtomicU64,
+}
+
+#[async_trait::async_trait]
+impl Interceptor for NoOwner {
+    fn number(&self) -> u64 {
+        0
+    }
+
+    async fn before(&self, call: &Call) -> Verdict {
+        if (call.target, call.operation) != ("router", "raise") {
+            return Verdict::Proceed;
+        }
+        let asked = self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        assert!(asked < 100_000, "it is asked for ever");
+        Verdict::Fail
+    }
+
+    async fn after(&self, _: &Call) -> Verdict {
+        Verdict::Proceed
+    }
+}
+
+#[tokio::test]
+async fn a_router_that_takes_no_owner_is_waited_for_to_a_deadline_and_no_longer_than_wanted() {
+    for interrupted in [false, true] {
+        let stage = Stage::new(Strategy::BlueGreen, 1);
+        let (deployer, _) = stage.deployer(Arc::new(NoOwner::default()));
+        let control = Control::default();
+        if interrupted {
+            control.abort(AbortKind::Interrupted);
+        }
+        let began = stage.clock.now();
+        let finished = deployer.deploy(&stage.request(release(1)), &control).await.expect("an end");
+        let took = between(began, stage.clock.now());
+        if interrupted {
+            assert_eq!(finished.outcome, Outcome::Interrupted);
+            assert!(took < Duration::from_mins(1), "{took:?}");
+        } else {
+            assert_eq!(finished.outcome, Outcome::RolledBack);
+        }
+    }
+}
