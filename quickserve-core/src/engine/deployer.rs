@@ -158,14 +158,21 @@ impl Deployer {
 
     /// Goes back to the last good release, or to a named one that was promoted before.
     ///
-    /// An unfinished deployment whose owner is gone is taken back; without a name, that is all.
+    /// An unfinished deployment whose owner is gone is taken back; without a name, that is all. One that was
+    /// promoted is finished, and rolled back then.
     ///
     /// # Errors
     /// As [`deploy`](Self::deploy); [`ErrorKind::NotFound`] when there is nothing to go back to.
     pub async fn roll_back(&self, to: Option<ReleaseId>, control: &Control) -> Result<Finished> {
         let (mut journal, converged) = self.converge_first(control).await?;
+        // One that was finished forward, because it was promoted, is now to be rolled back.
+        let last = journal.state().deployments.last();
+        let is_back =
+            last.is_none_or(|last| last.act == Act::Rollback || last.outcome != Some(Outcome::Done));
         if let Some(finished) = converged
-            && (to.is_none() || journal.state().open.is_some() || finished.outcome == Outcome::Stuck)
+            && (to.is_none() && is_back
+                || journal.state().open.is_some()
+                || finished.outcome == Outcome::Stuck)
         {
             return Ok(self.end(aborted(finished)));
         }

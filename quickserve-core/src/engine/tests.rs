@@ -231,6 +231,26 @@ async fn a_promoted_release_is_not_proven_again_by_whoever_finishes() {
 }
 
 #[tokio::test]
+async fn a_rollback_after_an_interrupted_but_promoted_deployment_rolls_it_back() {
+    for number in 1.. {
+        let stage = with_two(Strategy::BlueGreen).await;
+        let request = stage.request(release(3));
+        let act = async |actor: &Actor| actor.deployer.deploy(&request, &actor.control).await.map(drop);
+        let ended = stage.die(stage.actor(FaultPlan::default()), number, act).await.is_some();
+        let promoted = stage.journal().await.state().open.as_ref().is_some_and(|open| open.promoted);
+        if promoted {
+            let actor = stage.actor(FaultPlan::default());
+            let finished = actor.deployer.roll_back(None, &actor.control).await.expect("an end");
+            assert_eq!(finished.outcome, Outcome::Done);
+            assert_eq!(stage.existing(), [release(2).id], "died at call {number}");
+        }
+        if ended {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn tasks_that_ended_before_a_plan_was_made_do_not_trip_its_circuit_breaker() {
     let stage = Stage::new(Strategy::BlueGreen, 3);
     assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
