@@ -324,3 +324,15 @@ async fn a_router_that_takes_no_owner_is_waited_for_to_a_deadline_and_no_longer_
         }
     }
 }
+
+#[tokio::test]
+async fn a_service_may_become_a_worker_and_a_worker_a_service() {
+    for strategy in [Strategy::Recreate, Strategy::Rolling, Strategy::BlueGreen] {
+        let stage = Stage::new(strategy, 1);
+        for release in [release(1), worker(2), release(3)] {
+            let id = release.id.clone();
+            assert_eq!(stage.deploy(release).await, Outcome::Done, "{strategy}");
+            assert_eq!(stage.existing(), [id], "{strategy}");
+        }
+    }
+}

@@ -31,6 +31,7 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Vec<Step> 
         Purpose::Restore if traffic => steps.push(Step::Shift { shares: vec![target.alone()] }),
         Purpose::Restore => {}
     }
+    steps.extend(situation.unroute());
     for other in &others {
         steps.extend(other.retire(0, situation));
     }

@@ -206,6 +206,13 @@ impl Situation<'_> {
         self.config.traffic
     }
 
+    /// A worker takes no requests: those of a release from before, which took some, go nowhere, before any of
+    /// its tasks may go.
+    fn unroute(&self) -> Option<Step> {
+        let routed = !self.has_traffic() && !self.observed.split.routes.is_empty();
+        routed.then(|| Step::Shift { shares: Vec::new() })
+    }
+
     /// Releases other than the target that exist or get requests; those that do not serve come first.
     fn others(&self, target: &ReleaseId) -> Vec<Other> {
         let split = &self.observed.split;
@@ -219,7 +226,7 @@ impl Situation<'_> {
             .map(|release| {
                 let live = u32::try_from(self.observed.set(release).live().count()).unwrap_or(u32::MAX);
                 let routed = split.route(release).is_some_and(|route| route.role != Role::Preview);
-                let serving = if self.has_traffic() { routed } else { live > 0 };
+                let serving = routed || (!self.has_traffic() && live > 0);
                 Other { release: release.clone(), live, serving }
             })
             .collect();

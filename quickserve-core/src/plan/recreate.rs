@@ -10,6 +10,7 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Vec<Step> 
         if traffic {
             steps.push(Step::Shift { shares: Vec::new() });
         }
+        steps.extend(situation.unroute());
         for other in &others {
             steps.extend(other.retire(0, situation));
         }

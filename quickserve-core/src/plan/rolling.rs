@@ -15,6 +15,7 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Result<Vec
     let live = situation.observed.set(target.release).live().count();
     let mut new = u32::try_from(live).unwrap_or(u32::MAX).min(target.tasks);
     let mut placed = false;
+    let mut unroute = situation.unroute();
     loop {
         let before = (new, total(&old), placed);
         let grown = target.tasks.min(bounds.maximum.saturating_sub(total(&old))).max(new);
@@ -29,6 +30,8 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Result<Vec
         let retired = keep_at_most(bounds.minimum.saturating_sub(new), &mut old);
         if situation.has_traffic() {
             steps.push(Step::Shift { shares: shares(target, new, &old) });
+        } else if !retired.is_empty() {
+            steps.extend(unroute.take());
         }
         for (other, keep) in retired {
             steps.extend(other.retire(keep, situation));
