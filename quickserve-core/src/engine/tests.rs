@@ -336,3 +336,16 @@ async fn a_service_may_become_a_worker_and_a_worker_a_service() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_rollback_after_a_frozen_failure_goes_to_the_last_good_release() {
+    let mut stage = with_two(Strategy::BlueGreen).await;
+    stage.config.on_failure = OnFailure::Freeze;
+    stage.world.set_behaviour(&release(3).id, Behaviour::Crashes { after: Duration::from_millis(700) });
+    assert_eq!(stage.deploy(release(3)).await, Outcome::Frozen);
+    let actor = stage.actor(FaultPlan::default());
+    let finished = actor.deployer.roll_back(None, &actor.control).await.expect("an end");
+    assert_eq!(finished.outcome, Outcome::Done);
+    assert_eq!(stage.existing(), [release(2).id]);
+    assert!(!stage.journal().await.state().condemned.contains_key(&release(2).id));
+}

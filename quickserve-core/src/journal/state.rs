@@ -186,13 +186,26 @@ impl State {
         self.promoted.last()
     }
 
-    /// What a rollback goes to: the newest promoted release that is neither condemned nor the current one.
+    /// What a rollback goes to: the newest promoted release that is neither condemned nor the current one; the
+    /// current one where a failed deployment was left in its place.
     pub fn rollback_target(&self) -> Option<&ReleaseId> {
         let current = self.current();
+        if self.is_left_failed() {
+            return current;
+        }
         self.promoted
             .iter()
             .rev()
             .find(|release| Some(*release) != current && !self.condemned.contains_key(*release))
+    }
+
+    /// Whether the last deployment failed, was not taken back, and so serves where the current release should.
+    fn is_left_failed(&self) -> bool {
+        self.deployments.last().is_some_and(|last| {
+            last.act == Act::Deploy
+                && matches!(last.outcome, Some(Outcome::Frozen | Outcome::Stuck))
+                && last.release.as_ref() != self.current()
+        })
     }
 
     /// The goal that holds when a deployment's own is given up: the current release, else nothing.
