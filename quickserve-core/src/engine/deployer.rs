@@ -10,6 +10,7 @@ use object_store::ObjectStore;
 use super::control::Control;
 use super::policy::{Policy, Standard};
 use super::run::{Events, Run, Stop, serving};
+use super::vitals::Vitals;
 use super::wait::Pace;
 use crate::clock::{Clock, after};
 use crate::error::{Error, ErrorKind, Result};
@@ -19,7 +20,7 @@ use crate::health::HealthProber;
 use crate::journal::{
     AbortKind, Act, Cause, Event, Journal, Liveness, Opened, Owner, OwnerStatus, OwnerWatch,
 };
-use crate::orchestrator::{Orchestrator, TaskState};
+use crate::orchestrator::{Health, Orchestrator, TaskPhase, TaskState};
 use crate::outcome::Outcome;
 use crate::plan::{DeploymentConfig, Goal, Plan, Purpose, Situation};
 use crate::release::{Release, ReleaseId};
@@ -356,7 +357,8 @@ impl Deployer {
         }
     }
 
-    /// Whether a goal is reached already, in full and with nothing else there.
+    /// Whether a goal is reached already: in full, as far as one look at each task shows well, and with
+    /// nothing else there.
     async fn is_reached(&self, goal: &Goal, release: Option<&Release>) -> Result<bool> {
         let observed = self.parts.platform.observe().await?;
         let tasks = match goal {
@@ -366,13 +368,20 @@ impl Deployer {
         let wanted = |other: &ReleaseId| goal.release() == Some(other);
         let alone = observed.sets.iter().all(|(other, set)| wanted(other) || set.tasks.is_empty());
         let Some(release) = release else { return Ok(alone && observed.split.routes.is_empty()) };
-        let set = observed.set(&release.id);
+        let mut set = observed.set(&release.id);
+        let mut vitals = Vitals::new(self.parts.prober.clone());
+        vitals.examine(&mut set, &release.workload, self.parts.clock.now()).await?;
+        let well = |task: &&TaskState| {
+            task.phase == TaskPhase::Running
+                && !matches!(task.health, Health::Unhealthy(_))
+                && vitals.last_failure(&task.id).is_none()
+        };
         let reachable = |task: &&TaskState| observed.split.references(&task.id);
         let routed = match &release.workload.endpoint {
             None => true,
             Some(_) => observed.split.routes.len() == 1 && set.live().filter(reachable).count() == tasks,
         };
-        Ok(alone && routed && set.tasks.len() == tasks && set.live().count() == tasks)
+        Ok(alone && routed && set.tasks.len() == tasks && set.live().filter(well).count() == tasks)
     }
 
     async fn refuse_condemned(&self, release: &ReleaseId, cause: &Cause) -> Finished {

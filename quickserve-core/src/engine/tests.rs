@@ -349,3 +349,11 @@ async fn a_rollback_after_a_frozen_failure_goes_to_the_last_good_release() {
     assert_eq!(stage.existing(), [release(2).id]);
     assert!(!stage.journal().await.state().condemned.contains_key(&release(2).id));
 }
+
+#[tokio::test]
+async fn a_release_that_serves_badly_is_not_called_unchanged() {
+    let stage = with_two(Strategy::BlueGreen).await;
+    stage.world.set_behaviour(&release(2).id, Behaviour::NeverHealthy);
+    assert_ne!(stage.deploy(release(2)).await, Outcome::Unchanged);
+    assert_ne!(stage.resume().await, Outcome::Unchanged);
+}
