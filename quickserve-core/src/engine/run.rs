@@ -495,6 +495,28 @@ impl Run {
         }
     }
 
+    /// Whether the step in hand waits for the release: what else takes too long is no fault of it.
+    pub(crate) fn waits_for_release(&self) -> bool {
+        match &self.step {
+            Some(
+                Step::Place { .. }
+                | Step::SmokeStaged { .. }
+                | Step::Shift { .. }
+                | Step::SmokePublic { .. }
+                | Step::Bake { .. }
+                | Step::Verify { .. },
+            ) => true,
+            Some(
+                Step::Register { .. }
+                | Step::Promote { .. }
+                | Step::Drain { .. }
+                | Step::Retire { .. }
+                | Step::Close,
+            )
+            | None => false,
+        }
+    }
+
     /// What is being done, for a message.
     pub(crate) fn doing(&self) -> String {
         self.step.as_ref().map_or_else(|| "planning".to_owned(), ToString::to_string)

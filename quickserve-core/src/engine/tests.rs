@@ -357,3 +357,14 @@ async fn a_release_that_serves_badly_is_not_called_unchanged() {
     assert_ne!(stage.deploy(release(2)).await, Outcome::Unchanged);
     assert_ne!(stage.resume().await, Outcome::Unchanged);
 }
+
+#[tokio::test]
+async fn an_old_release_that_ends_slowly_does_not_condemn_the_new_one() {
+    let stage = Stage::new(Strategy::Recreate, 1);
+    assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
+    let slow = FaultPlan::default().on("sets", "doom", 1, Fault::Delay(Duration::from_mins(20)));
+    let actor = stage.actor(slow);
+    let done = actor.deployer.deploy(&stage.request(release(2)), &actor.control).await;
+    assert_eq!(done.expect("an end").outcome, Outcome::RolledBack);
+    assert!(!stage.journal().await.state().condemned.contains_key(&release(2).id));
+}

@@ -59,7 +59,7 @@ impl Run {
         self.heed().await?;
         if now >= self.deadline {
             let cause = Cause::new(format!("the deadline passed during {}", self.doing()));
-            return Err(Stop::Failed { cause, condemns: true });
+            return Err(Stop::Failed { cause, condemns: self.waits_for_release() });
         }
         Ok(())
     }
