@@ -8,7 +8,7 @@ use std::time::Duration;
 use object_store::ObjectStore;
 
 use super::control::Control;
-use super::policy::{Policy, Standard};
+use super::policy::{Ending, Policy, Standard};
 use super::run::{Events, Run, Stop, serving};
 use super::vitals::Vitals;
 use super::wait::Pace;
@@ -134,10 +134,10 @@ impl Deployer {
         // What the platform cannot do is refused before anything is touched.
         self.plan(request).await?;
         let (mut journal, converged) = self.converge_first(control).await?;
-        if let Some(finished) = converged
-            && (journal.state().open.is_some() || control.requested().is_some())
-        {
-            return Ok(self.end(finished));
+        match (converged, control.requested()) {
+            (Some(finished), _) if journal.state().open.is_some() => return Ok(self.end(finished)),
+            (Some(finished), Some(kind)) => return Ok(self.end(self.interrupted(finished, kind))),
+            _ => {}
         }
         let id = &request.release.id;
         if let (Some(cause), false) = (journal.state().condemned.get(id), request.retry) {
@@ -382,6 +382,17 @@ impl Deployer {
             Some(_) => observed.split.routes.len() == 1 && set.live().filter(reachable).count() == tasks,
         };
         Ok(alone && routed && set.tasks.len() == tasks && set.live().filter(well).count() == tasks)
+    }
+
+    /// The end of a command that was interrupted while it brought another's deployment to an end.
+    fn interrupted(&self, converged: Finished, kind: AbortKind) -> Finished {
+        if converged.outcome == Outcome::Stuck {
+            return converged;
+        }
+        let outcome = self.policy.outcome(Ending::Aborted(kind));
+        let before = converged.deployment.map(|other| format!("; {other} was brought to its end first"));
+        let message = format!("interrupted before it began{}", before.unwrap_or_default());
+        Finished { serving: converged.serving, cause: Some(Cause::new(message)), ..Finished::new(outcome) }
     }
 
     async fn refuse_condemned(&self, release: &ReleaseId, cause: &Cause) -> Finished {

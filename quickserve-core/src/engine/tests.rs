@@ -251,6 +251,27 @@ async fn a_rollback_after_an_interrupted_but_promoted_deployment_rolls_it_back()
 }
 
 #[tokio::test]
+async fn an_interrupt_while_another_deployment_is_brought_to_its_end_is_no_success() {
+    for number in 1.. {
+        let stage = with_two(Strategy::BlueGreen).await;
+        let request = stage.request(release(3));
+        let act = async |actor: &Actor| actor.deployer.deploy(&request, &actor.control).await.map(drop);
+        let ended = stage.die(stage.actor(FaultPlan::default()), number, act).await.is_some();
+        if stage.journal().await.state().open.is_some() {
+            let actor = stage.actor(FaultPlan::default());
+            actor.control.abort(AbortKind::Interrupted);
+            let request = stage.request(release(4));
+            let finished = actor.deployer.deploy(&request, &actor.control).await.expect("an end");
+            assert_eq!(finished.outcome, Outcome::Interrupted, "died at call {number}");
+            assert_eq!(finished.exit_code, 130, "died at call {number}");
+        }
+        if ended {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn tasks_that_ended_before_a_plan_was_made_do_not_trip_its_circuit_breaker() {
     let stage = Stage::new(Strategy::BlueGreen, 3);
     assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
