@@ -19,6 +19,10 @@ pub struct Code(u16);
 impl Code {
     /// A variable that the contract requires is missing.
     pub const MISSING_VARIABLE: Self = Self(101);
+    /// The file that holds the values of secret variables cannot be read.
+    pub const ENV_FILE: Self = Self(102);
+    /// A secret that a workload names has no value.
+    pub const SECRET_NOT_FOUND: Self = Self(105);
     /// quickserve.toml is not TOML.
     pub const CONFIG_SYNTAX: Self = Self(110);
     /// A key of quickserve.toml that nobody knows.
@@ -35,6 +39,12 @@ impl Code {
     pub const UNSUPPORTED_SETTING: Self = Self(116);
     /// A `${NAME}` in a task definition has no value.
     pub const UNRESOLVED_PLACEHOLDER: Self = Self(120);
+    /// Somebody else listens on the public port.
+    pub const PORT_HELD: Self = Self(201);
+    /// The public port cannot be opened.
+    pub const PORT_FORBIDDEN: Self = Self(202);
+    /// An image does not exist.
+    pub const IMAGE_NOT_FOUND: Self = Self(301);
     /// A release that was rolled back is deployed again unasked.
     pub const CONDEMNED_RELEASE: Self = Self(310);
     /// A task definition is not JSON.
@@ -45,6 +55,8 @@ impl Code {
     pub const DEFINITION_INCOMPLETE: Self = Self(403);
     /// A field of a task definition that ECS does not know.
     pub const DEFINITION_UNKNOWN_FIELD: Self = Self(405);
+    /// quickserve.toml asks for something that this version cannot do.
+    pub const NOT_BUILT: Self = Self(601);
     /// Containers of a task that wait for each other in a way that never ends.
     pub const DEFINITION_DEPENDENCY: Self = Self(406);
     /// Which container and port take requests cannot be told.

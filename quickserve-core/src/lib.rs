@@ -15,6 +15,7 @@ pub mod memory;
 pub mod orchestrator;
 pub mod outcome;
 pub mod plan;
+pub mod preflight;
 pub mod registry;
 pub mod release;
 pub mod secrets;

@@ -13,6 +13,7 @@ mod wait;
 
 pub use control::Control;
 pub use deployer::{Deployer, Parts, Request};
+pub use run::serving;
 
 pub(crate) use run::{Run, Stop};
 pub(crate) use wait::Pace;

@@ -538,7 +538,7 @@ impl Run {
 }
 
 /// What serves, as the platform shows it. A worker's tasks serve by running.
-pub(crate) fn serving(observed: &Observed) -> Vec<Serving> {
+pub fn serving(observed: &Observed) -> Vec<Serving> {
     let split = &observed.split;
     let sum: u32 = split.serving().map(|(_, weight)| weight).sum();
     let of = |release: &ReleaseId, weight: u32, tasks: usize| {

@@ -1,0 +1,340 @@
+//! From settings and arguments to a release: which containers run which images with which secrets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use quickserve_core::config::variables::Contract;
+use quickserve_core::config::{SecretPolicy, Settings, ShortForm, WorkloadSource};
+use quickserve_core::finding::{Code, Finding};
+use quickserve_core::preflight::{self, Report, SecretNames};
+use quickserve_core::registry::ResolvedImage;
+use quickserve_core::release::{Commit, Image, Release, SecretBinding, SecretVersion};
+use quickserve_core::secrets::SecretStore;
+use quickserve_core::workload::{Reading, TaskDefinition, Workload, from_short_form};
+use quickserve_core::{Error, ErrorKind, Result};
+use quickserve_docker::variable_names;
+
+use crate::failure::Failure;
+use crate::project::Project;
+use crate::settings::Context;
+
+/// A release to be: what files and arguments say, before anything was asked.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) workload: Workload,
+    /// Each container's image.
+    pub(crate) references: BTreeMap<String, String>,
+    /// Every secret variable and its source.
+    pub(crate) secrets: SecretNames,
+    /// The file with the secrets' values, as the user would write it.
+    pub(crate) env_file: Option<String>,
+    /// What is worth knowing of the files, and what is wrong with the file of secrets.
+    pub(crate) notes: Vec<Finding>,
+    /// The container that the image and the contract are about.
+    main: String,
+    contract: Option<Contract>,
+    policy: SecretPolicy,
+    version_variable: String,
+}
+
+/// Where the file with secrets is; one that does not exist where none is named.
+pub(crate) fn env_file(project: &Project, settings: &Settings) -> PathBuf {
+    project.path(settings.env_file.as_deref().unwrap_or(Path::new(".env")))
+}
+
+/// Reads what decides a release.
+pub(crate) fn draft(
+    context: &Context,
+    project: &Project,
+    settings: &Settings,
+    images: &[String],
+) -> Result<Draft, Failure> {
+    let images = Images::parse(context, settings, images)?;
+    let mut notes = Vec::new();
+    let (workload, references, main) = match &settings.workload {
+        WorkloadSource::ShortForm(form) => {
+            let names = secret_names(context, project, settings, &mut notes);
+            short_form(settings, form, &names, images)?
+        }
+        WorkloadSource::TaskDefinition(path) => {
+            let path = project.path(path);
+            let definition = task_definition(context, &path, settings, images)?;
+            notes.extend(definition.notes);
+            let first = &definition.workload.containers[0].name;
+            let main = definition.main.unwrap_or_else(|| first.clone());
+            (definition.workload, definition.images, main)
+        }
+        WorkloadSource::Live => {
+            let hint = "name a file: task_definition = \"task-definition.json\"";
+            return Err(Failure::refused("only ECS has a live task definition", hint));
+        }
+    };
+    let contract = match &settings.env_contract {
+        None => None,
+        Some(path) => Some(contract(context, &project.path(path))?),
+    };
+    // The value of every secret variable is found in the file under the variable's own name, whatever store a
+    // task definition names: that one is ECS's.
+    let secrets = workload.containers.iter().flat_map(|container| {
+        let variables = container.secrets.keys();
+        variables.map(|name| ((container.name.clone(), name.clone()), name.clone()))
+    });
+    let env_file = settings.env_file.is_some().then(|| context.shown(&env_file(project, settings)));
+    Ok(Draft {
+        secrets: secrets.collect(),
+        workload,
+        references,
+        env_file,
+        notes,
+        main,
+        contract,
+        policy: settings.secrets,
+        version_variable: settings.version_variable.clone(),
+    })
+}
+
+/// The images that were named: of containers, and of the main one.
+struct Images {
+    main: Option<String>,
+    named: BTreeMap<String, String>,
+    buildable: bool,
+}
+
+impl Images {
+    fn parse(context: &Context, settings: &Settings, arguments: &[String]) -> Result<Self, Failure> {
+        let mut images = Self { main: None, named: BTreeMap::new(), buildable: settings.build.is_some() };
+        let from_variable: Vec<String> = context.image.iter().cloned().collect();
+        let arguments = if arguments.is_empty() { from_variable.as_slice() } else { arguments };
+        for argument in arguments {
+            let twice = match argument.split_once('=') {
+                Some((container, reference)) => {
+                    images.named.insert(container.to_owned(), reference.to_owned()).is_some()
+                }
+                None => images.main.replace(argument.clone()).is_some(),
+            };
+            if twice {
+                let hint = "name each container once: --image web=shop:1.2 --image log=logger:3";
+                return Err(Failure::usage(
+                    format!("two images are given for the same container: {argument}"),
+                    hint,
+                ));
+            }
+        }
+        // With a build, `image` names the repository of what is built, not something to deploy.
+        if images.main.is_none() && !images.buildable {
+            images.main.clone_from(&settings.image);
+        }
+        Ok(images)
+    }
+
+    fn missing(&self) -> Failure {
+        if self.buildable {
+            let hint = "build it yourself, then name it: quickserve deploy --image REF";
+            return Failure::refused("this version cannot build images yet", hint);
+        }
+        let hint = "name it: --image shop:1.8.2, or image = \"shop:1.8.2\" in quickserve.toml";
+        Failure::usage("no image is named", hint)
+    }
+}
+
+type Described = (Workload, BTreeMap<String, String>, String);
+
+fn short_form(
+    settings: &Settings,
+    form: &ShortForm,
+    names: &[String],
+    mut images: Images,
+) -> Result<Described, Failure> {
+    let workload = from_short_form(settings, form, names.iter().map(String::as_str));
+    let container = workload.containers[0].name.clone();
+    let own = images.named.remove(&container).or(images.main.take());
+    if let Some(other) = images.named.keys().next() {
+        let hint = format!("the only container is {container}");
+        return Err(Failure::usage(format!("no container is named {other}"), hint));
+    }
+    let reference = own.ok_or_else(|| images.missing())?;
+    Ok((workload, [(container.clone(), reference)].into(), container))
+}
+
+fn task_definition(
+    context: &Context,
+    path: &Path,
+    settings: &Settings,
+    images: Images,
+) -> Result<TaskDefinition, Failure> {
+    let shown = context.shown(path);
+    let text = read(path, &shown)?;
+    let reading = Reading {
+        values: context.placeholders().clone(),
+        image: images.main.clone(),
+        images: images.named.clone(),
+        ..Reading::of(settings, shown)
+    };
+    let definition = TaskDefinition::read(&text, &reading)?;
+    if definition.images.len() < definition.workload.containers.len() {
+        return Err(images.missing());
+    }
+    if definition.workload.endpoint.is_some() && settings.public.port.is_none() {
+        let environment = settings.key.environment();
+        let hint = format!("add public_port = 8080 to [environments.{environment}]");
+        return Err(Failure::usage("`public_port` is missing: the service takes requests", hint));
+    }
+    Ok(definition)
+}
+
+fn read(path: &Path, shown: &str) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path);
+    text.map_err(|error| {
+        Error::new(ErrorKind::Invalid, format!("{shown} cannot be read")).with_source(error).into()
+    })
+}
+
+fn contract(context: &Context, path: &Path) -> Result<Contract, Failure> {
+    let shown = context.shown(path);
+    Ok(Contract::parse(&read(path, &shown)?, &shown))
+}
+
+/// The names in the file of secrets. What is wrong with it is a finding beside the others.
+fn secret_names(
+    context: &Context,
+    project: &Project,
+    settings: &Settings,
+    notes: &mut Vec<Finding>,
+) -> Vec<String> {
+    if settings.env_file.is_none() {
+        return Vec::new();
+    }
+    let path = env_file(project, settings);
+    let error = match variable_names(&path) {
+        Ok(names) => return names,
+        Err(error) => error,
+    };
+    let shown = context.shown(&path);
+    let finding = if error.kind() == ErrorKind::NotFound {
+        let hint = match &settings.env_contract {
+            Some(contract) => {
+                let contract = context.shown(&project.path(contract));
+                format!("cp {contract} {shown}, then fill it in")
+            }
+            None => "make it, or remove `env_file`".to_owned(),
+        };
+        Finding::error(Code::ENV_FILE, format!("env_file {shown} does not exist")).with_hint(hint)
+    } else {
+        let message = error.causes().join(": ").replace(&path.display().to_string(), &shown);
+        let finding = Finding::error(Code::ENV_FILE, message);
+        match error.hint() {
+            Some(hint) => finding.with_hint(hint),
+            None => finding,
+        }
+    };
+    notes.push(finding);
+    Vec::new()
+}
+
+impl Draft {
+    /// Looks at secrets and variables, given the images.
+    pub(crate) async fn check(
+        &self,
+        store: &dyn SecretStore,
+        images: &BTreeMap<String, ResolvedImage>,
+    ) -> Result<Report> {
+        let store_name = self.env_file.as_deref().unwrap_or("env_file, which is not set");
+        let (valued, report) = match self.env_file {
+            Some(_) => preflight::secrets(store, store_name, &self.secrets).await?,
+            None => (BTreeSet::new(), self.no_env_file()),
+        };
+        let reported: BTreeSet<String> = match report.refuses() {
+            true => self
+                .secrets
+                .keys()
+                .filter(|key| !valued.contains(*key))
+                .map(|(_, name)| name.clone())
+                .collect(),
+            false => BTreeSet::new(),
+        };
+        let variables = match &self.contract {
+            Some(contract) => {
+                preflight::variables(contract, &self.provided(&valued, images.get(&self.main)), &reported)
+            }
+            None => Report::default(),
+        };
+        Ok(report.and(variables))
+    }
+
+    fn no_env_file(&self) -> Report {
+        let finding = |(container, name): &(String, String)| {
+            Finding::error(Code::SECRET_NOT_FOUND, format!("secret {name} has no value: no env_file is set"))
+                .on(format!("container {container}"))
+                .with_hint("write env_file = \".env\" in quickserve.toml")
+        };
+        Report { passed: 0, findings: self.secrets.keys().map(finding).collect() }
+    }
+
+    /// The variables of the main container that have a value.
+    fn provided(
+        &self,
+        valued: &BTreeSet<(String, String)>,
+        image: Option<&ResolvedImage>,
+    ) -> BTreeSet<String> {
+        let container = self.workload.container(&self.main);
+        let plain = container.into_iter().flat_map(|container| &container.environment);
+        let plain = plain.filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.clone());
+        let secret = valued.iter().filter(|(container, _)| *container == self.main);
+        let ours = ["QUICKSERVE_RELEASE", "IMAGE_TAG", &self.version_variable].map(str::to_owned);
+        let of_image = image.into_iter().flat_map(|image| image.variables.clone());
+        plain.chain(secret.map(|(_, name)| name.clone())).chain(ours).chain(of_image).collect()
+    }
+
+    /// Binds the secrets, and names the release.
+    pub(crate) async fn release(
+        mut self,
+        store: &dyn SecretStore,
+        images: BTreeMap<String, ResolvedImage>,
+        commit: Option<Commit>,
+    ) -> Result<Release> {
+        let images: BTreeMap<String, Image> =
+            images.into_iter().map(|(container, resolved)| (container, resolved.image)).collect();
+        let version = images.get(&self.main).map_or_else(String::new, |image| match image.tag() {
+            Some(tag) => tag.to_owned(),
+            None => image.digest.hex()[..12].to_owned(),
+        });
+        // Tasks get IMAGE_TAG anyhow.
+        if self.version_variable != "IMAGE_TAG"
+            && let Some(main) =
+                self.workload.containers.iter_mut().find(|container| container.name == self.main)
+        {
+            main.environment.entry(self.version_variable.clone()).or_insert_with(|| version.clone());
+        }
+        let mut bindings = Vec::new();
+        for ((container, variable), source) in &self.secrets {
+            let version = match (store.bind(source).await?, self.policy) {
+                (SecretVersion::Pinned(version), SecretPolicy::Current) => {
+                    SecretVersion::Floating(Some(version))
+                }
+                (version, _) => version,
+            };
+            let (container, variable) = (container.clone(), variable.clone());
+            bindings.push(SecretBinding { container, variable, source: source.clone(), version });
+        }
+        Release::new(version, images, bindings, self.workload, commit)
+    }
+}
+
+/// The commit of the folder, where it is in a checkout.
+pub(crate) async fn commit(folder: &Path) -> Option<Commit> {
+    let described = tokio::process::Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .ok()
+        .filter(|output| output.status.success())?;
+    let text = String::from_utf8(described.stdout).ok()?;
+    let text = text.trim();
+    let hash = text.strip_suffix("-dirty").unwrap_or(text).to_owned();
+    Some(Commit { dirty: hash.len() < text.len(), hash }).filter(|commit| !commit.hash.is_empty())
+}

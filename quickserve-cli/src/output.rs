@@ -1,0 +1,21 @@
+//! The only place that prints. What cannot be written is given up in silence: a reader that went away ends
+//! nothing.
+
+use std::io::{self, Write as _};
+
+/// Writes data for whoever reads stdout; answers whether it still takes any.
+pub(crate) fn data(text: &str) -> bool {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+}
+
+/// Writes a line of data.
+pub(crate) fn data_line(line: &str) -> bool {
+    data(&format!("{line}\n"))
+}
+
+/// Tells a person a line.
+pub(crate) fn tell(line: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(format!("{line}\n").as_bytes());
+}

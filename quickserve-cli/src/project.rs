@@ -1,0 +1,68 @@
+//! quickserve.toml: where it is, and the settings in it that are meant.
+
+use std::path::{Path, PathBuf};
+
+use quickserve_core::config::{Config, Settings};
+use quickserve_core::{Error, ErrorKind};
+
+use crate::failure::Failure;
+use crate::settings::Context;
+
+const NAME: &str = "quickserve.toml";
+
+/// A quickserve.toml, read.
+#[derive(Debug)]
+pub(crate) struct Project {
+    pub(crate) config: Config,
+    /// The file's folder, to which the paths in it are relative.
+    pub(crate) folder: PathBuf,
+}
+
+impl Project {
+    /// Finds and reads the file.
+    pub(crate) fn read(context: &Context) -> Result<Self, Failure> {
+        let path = match &context.config {
+            Some(path) => path.clone(),
+            None => find(&context.folder).ok_or_else(|| missing(context))?,
+        };
+        let shown = context.shown(&path);
+        let text = std::fs::read(&path).map_err(|error| {
+            let kind = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                _ => ErrorKind::Invalid,
+            };
+            Error::new(kind, format!("{shown} cannot be read")).with_source(error)
+        })?;
+        let text = String::from_utf8(text)
+            .map_err(|_| Error::new(ErrorKind::Invalid, format!("{shown} is not UTF-8 text")))?;
+        let config = Config::parse(&text, &shown)?;
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(Self { config, folder })
+    }
+
+    /// The settings of the service and environment that are meant.
+    pub(crate) fn settings(&self, context: &Context) -> Result<&Settings, Failure> {
+        Ok(self.config.settings(context.service.as_deref(), context.environment.as_deref())?)
+    }
+
+    /// A path of the file, from where the user stands.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+}
+
+/// The file in a folder, or in the nearest one above.
+fn find(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().map(|folder| folder.join(NAME)).find(|path| path.is_file())
+}
+
+fn missing(context: &Context) -> Failure {
+    let folder = context.shown(&context.folder);
+    let message = match folder.as_str() {
+        "." => format!("there is no {NAME} here, nor in any folder above"),
+        folder => format!("there is no {NAME} in {folder}, nor in any folder above"),
+    };
+    let hint = "begin one with these lines: service = \"shop\", port = 3000, [environments.local], \
+                public_port = 8080";
+    Failure::usage(message, hint)
+}

@@ -1,0 +1,196 @@
+//! The last lines: how it ended, what serves, and what to do next.
+
+use quickserve_core::event::Finished;
+use quickserve_core::finding::Severity;
+use quickserve_core::outcome::Outcome;
+use quickserve_core::plan::Goal;
+
+use super::line::{Line, Tone};
+use super::narrator::Narrator;
+use super::{Act, Ending, words};
+
+/// The lines of an ending.
+pub(super) fn lines(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
+    match ending.finished.outcome {
+        Outcome::Done | Outcome::Unchanged => success(narrator, ending),
+        _ => failure(narrator, ending),
+    }
+}
+
+fn success(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
+    let finished = &ending.finished;
+    let took = narrator.took().map(|took| format!(", {}", words::duration(took))).unwrap_or_default();
+    let serving = narrator.serving(&finished.serving);
+    let alone = match finished.serving.as_slice() {
+        [] => "nothing serves".to_owned(),
+        [one] => {
+            format!("{:#} alone serves ({})", one.release, words::count(u64::from(one.tasks), "task"))
+        }
+        _ => format!("{serving} serve"),
+    };
+    let mut lines = Vec::new();
+    let good = |label, text: String| Line::toned(label, text, Tone::Good);
+    match (ending.act, finished.outcome) {
+        (Act::Deploy, Outcome::Unchanged) => {
+            let release = finished.release.as_ref().map(|release| narrator.name(release)).unwrap_or_default();
+            lines.push(good("same", format!("{release} serves already; nothing was changed")));
+        }
+        (Act::Deploy, _) => lines.push(good("deployed", format!("{alone}{took}"))),
+        (Act::Rollback, _) => lines.push(good("restored", format!("{alone}{took}"))),
+        (Act::Resume | Act::Abort, Outcome::Unchanged) => {
+            lines.push(good("nothing", "is in flight".to_owned()));
+            lines.push(Line::new("serving", serving));
+        }
+        (Act::Resume, _) => lines.push(good("resumed", format!("{alone}{took}"))),
+        (Act::Abort, _) => {
+            let what = match &finished.deployment {
+                Some(deployment) => format!("{deployment} is taken back; {alone}{took}"),
+                None => format!("{alone}{took}"),
+            };
+            lines.push(good("aborted", what));
+        }
+        (Act::Down, _) => {
+            let swept = ending.swept.as_deref().map(|swept| format!("; {swept}")).unwrap_or_default();
+            lines.push(good("removed", format!("nothing is left of the service{swept}{took}")));
+        }
+        (Act::Look, _) => {}
+    }
+    if let Some(cause) = &finished.cause {
+        lines.push(Line::toned("caution", cause.message.clone(), Tone::Bad));
+    }
+    if matches!(ending.act, Act::Deploy | Act::Rollback)
+        && let Some(url) = &ending.url
+    {
+        lines.push(Line::new("url", url.clone()));
+    }
+    if ending.act == Act::Deploy && ending.undo && finished.outcome == Outcome::Done {
+        lines.push(Line::new("undo", format!("quickserve rollback{}", narrator.again)));
+    }
+    lines
+}
+
+fn failure(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
+    let finished = &ending.finished;
+    let mut lines = vec![Line::Error(headline(narrator, ending))];
+    let findings = finished.findings.iter();
+    lines.extend(findings.map(|finding| Line::Finding(Box::new(finding.clone()))));
+    if let Some(cause) = &finished.cause {
+        let said = if finished.deployment.is_some() && is_about_release(finished.outcome) {
+            Some(&cause.message)
+        } else {
+            None
+        };
+        lines.extend(said.into_iter().chain(&cause.causes).map(|cause| Line::CausedBy(cause.clone())));
+    }
+    if let (Some((goal, since)), Some(last)) = (&narrator.turned, narrator.last)
+        && finished.outcome != Outcome::Stuck
+    {
+        let took = words::duration(quickserve_core::clock::between(*since, last));
+        lines.push(Line::new(
+            "undone",
+            match goal {
+                Goal::Serve { release, .. } => {
+                    format!("traffic, image, config, secrets to {release:#}, {took}")
+                }
+                Goal::Nothing => format!("what was started is removed, {took}"),
+            },
+        ));
+    }
+    lines.extend(serving(narrator, finished));
+    lines.extend(hint(finished).map(Line::Hint));
+    let next = next(narrator, finished);
+    let code = format!("[exit {}]", finished.exit_code);
+    lines.push(match next {
+        Some(next) => Line::new("next", format!("{next}   {code}")),
+        None => Line::new("ended", format!("{}   {code}", finished.outcome)),
+    });
+    lines
+}
+
+/// Whether the outcome tells of a release that was tried.
+fn is_about_release(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::RolledBack | Outcome::Stuck | Outcome::Frozen)
+}
+
+fn headline(narrator: &Narrator, ending: &Ending) -> String {
+    let finished = &ending.finished;
+    let release = finished.release.as_ref().map(|release| narrator.name(release));
+    let what = release.unwrap_or_else(|| "it".to_owned());
+    let at = narrator.failed.as_ref().map(|step| format!(" at {}", words::step(step))).unwrap_or_default();
+    let message = finished.cause.as_ref().map(|cause| cause.message.clone());
+    match finished.outcome {
+        Outcome::RolledBack => {
+            let cleaned = matches!(&narrator.turned, Some((Goal::Nothing, _)));
+            format!("{what} failed{at}; {}", if cleaned { "cleaned up" } else { "rolled back" })
+        }
+        Outcome::Stuck if finished.deployment.is_some() => {
+            format!("{what} failed{at}, and taking it back did not complete")
+        }
+        Outcome::Frozen => format!("{what} failed{at}; frozen: nothing was taken back, as configured"),
+        Outcome::Interrupted | Outcome::Terminated if finished.deployment.is_some() => {
+            let signal = if finished.outcome == Outcome::Terminated { "SIGTERM" } else { "SIGINT" };
+            let deployment = finished.deployment.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("interrupted by {signal}; {deployment} is taken back")
+        }
+        Outcome::Refused | Outcome::UsageError if !finished.findings.is_empty() => {
+            let errors = finished.findings.iter().filter(|finding| finding.severity == Severity::Error);
+            let count = words::count(errors.count() as u64, "finding");
+            match finished.outcome {
+                Outcome::Refused => format!("refused by {count}; nothing was changed"),
+                _ => format!(
+                    "{} in the configuration; nothing was changed",
+                    count.replace("finding", "mistake")
+                ),
+            }
+        }
+        outcome => message.unwrap_or_else(|| outcome.to_string()),
+    }
+}
+
+fn serving(narrator: &Narrator, finished: &Finished) -> Option<Line> {
+    let untouched = matches!(finished.outcome, Outcome::Refused | Outcome::UsageError);
+    if untouched && finished.serving.is_empty() {
+        return None;
+    }
+    let now = narrator.serving(&finished.serving);
+    Some(Line::new(
+        "serving",
+        match (untouched, narrator.last) {
+            (true, _) => format!("{now}, untouched"),
+            (false, Some(at)) if finished.deployment.is_some() => {
+                format!("{now}, verified {}", words::clock(at))
+            }
+            (false, _) if finished.serving.is_empty() => return None,
+            (false, _) => now,
+        },
+    ))
+}
+
+fn hint(finished: &Finished) -> Option<String> {
+    let own = finished.cause.as_ref().and_then(|cause| cause.hint.clone());
+    if finished.outcome == Outcome::RolledBack {
+        let retry = "mend it and build anew; the same release needs --retry";
+        return Some(
+            own.map_or_else(|| retry.to_owned(), |own| format!("{own}; the same release needs --retry")),
+        );
+    }
+    own
+}
+
+fn next(narrator: &Narrator, finished: &Finished) -> Option<String> {
+    let command = |command: &str| Some(format!("quickserve {command}{}", narrator.again));
+    match finished.outcome {
+        Outcome::RolledBack => command("history"),
+        Outcome::Stuck | Outcome::InternalError => command("resume"),
+        Outcome::Busy | Outcome::Superseded | Outcome::TimedOut => command("status"),
+        Outcome::Frozen => command("logs"),
+        Outcome::Interrupted | Outcome::Terminated => {
+            if finished.deployment.is_some() {
+                command("status")
+            } else {
+                command("resume")
+            }
+        }
+        _ => None,
+    }
+}

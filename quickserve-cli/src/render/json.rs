@@ -1,0 +1,78 @@
+//! JSON Lines on stdout: every event, and `finished` as the last.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use quickserve_core::clock::{Clock as _, SystemClock};
+use quickserve_core::event::{Envelope, Finished, Progress};
+use quickserve_core::release::ReleaseId;
+use serde_json::{Value, json};
+
+use super::{Ending, Note, Render};
+use crate::output;
+
+/// Numbers the lines of a command, whoever has something to tell.
+#[derive(Debug, Default)]
+pub(super) struct Json {
+    last: u64,
+}
+
+impl Json {
+    fn tell(&mut self, time: Timestamp, mut line: Value) {
+        self.last += 1;
+        line["v"] = json!(1);
+        line["seq"] = json!(self.last);
+        line["time"] = json!(time);
+        output::data_line(&line.to_string());
+    }
+}
+
+impl Render for Json {
+    fn names(&mut self, _: BTreeMap<ReleaseId, String>) {}
+
+    fn event(&mut self, event: &Envelope) {
+        // An event that cannot be written as JSON would be a fault of ours; the others are told.
+        if let Ok(line) = serde_json::to_value(&event.progress) {
+            self.tell(event.time, line);
+        }
+    }
+
+    fn note(&mut self, note: &Note) {
+        let line = match note {
+            Note::Checked { passed, findings } => {
+                json!({ "kind": "checked", "passed": passed, "findings": findings })
+            }
+            Note::Waiting(message) => json!({ "kind": "waiting", "message": message }),
+            Note::Caution(message) => json!({ "kind": "warning", "message": message }),
+            // Told by the first event of the deployment.
+            Note::Deploying { .. } => return,
+        };
+        self.tell(SystemClock.now(), line);
+    }
+
+    fn idle(&mut self) {}
+
+    fn ending(&mut self, ending: &Ending) {
+        self.tell(SystemClock.now(), finished(&ending.finished));
+    }
+}
+
+/// The only line of a command that was not understood.
+pub(crate) fn finished_alone(ending: &Finished) {
+    Json::default().tell(SystemClock.now(), finished(ending));
+}
+
+fn finished(ending: &Finished) -> Value {
+    let cause = ending.cause.as_ref().map(|cause| {
+        let mut value = json!({ "message": cause.message, "causes": cause.causes });
+        if let Some(hint) = &cause.hint {
+            value["hint"] = json!(hint);
+        }
+        value
+    });
+    let mut line = serde_json::to_value(Progress::Finished(Box::new(ending.clone()))).unwrap_or_default();
+    // SIGINT and SIGTERM share a name; their codes differ.
+    line["outcome"] = json!(ending.outcome.name());
+    line["cause"] = json!(cause);
+    line
+}

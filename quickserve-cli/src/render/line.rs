@@ -1,0 +1,81 @@
+//! The lines that a person reads: an aligned first column, and the few that begin otherwise.
+
+use quickserve_core::finding::Finding;
+
+/// One line, or one finding.
+#[derive(Debug, Clone)]
+pub(crate) enum Line {
+    /// A word in the first column, and what there is to say.
+    Labelled { label: &'static str, text: String, tone: Tone },
+    /// What failed.
+    Error(String),
+    /// What caused it.
+    CausedBy(String),
+    /// What may be done about it.
+    Hint(String),
+    /// A finding with its place.
+    Finding(Box<Finding>),
+}
+
+/// How a line is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Good,
+    Bad,
+    Faint,
+}
+
+/// How lines look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    pub(crate) colour: bool,
+}
+
+const BOLD: &str = "1";
+const FAINT: &str = "2";
+const RED: &str = "1;31";
+const GREEN: &str = "1;32";
+const YELLOW: &str = "1;33";
+const CYAN: &str = "36";
+
+impl Line {
+    pub(crate) fn new(label: &'static str, text: impl Into<String>) -> Self {
+        Self::toned(label, text, Tone::Plain)
+    }
+
+    pub(crate) fn toned(label: &'static str, text: impl Into<String>, tone: Tone) -> Self {
+        Self::Labelled { label, text: text.into(), tone }
+    }
+}
+
+impl Style {
+    /// The line as text; findings take several lines.
+    pub(crate) fn show(self, line: &Line) -> String {
+        match line {
+            Line::Labelled { label, text, tone } => {
+                let code = match tone {
+                    Tone::Plain => BOLD,
+                    Tone::Good => GREEN,
+                    Tone::Bad => YELLOW,
+                    Tone::Faint => FAINT,
+                };
+                format!("{} {text}", self.paint(code, &format!("{label:<8}")))
+            }
+            Line::Error(text) => format!("{} {text}", self.paint(RED, "error:")),
+            Line::CausedBy(text) => format!("{} {text}", self.paint(BOLD, "caused by:")),
+            Line::Hint(text) => format!("{} {text}", self.paint(CYAN, "hint:")),
+            Line::Finding(finding) => {
+                let text = format!("{finding:#}");
+                match text.split_once(' ') {
+                    Some((code, rest)) => format!("{} {rest}", self.paint(BOLD, code)),
+                    None => text,
+                }
+            }
+        }
+    }
+
+    pub(crate) fn paint(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}

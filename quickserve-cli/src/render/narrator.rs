@@ -1,0 +1,313 @@
+//! From what happens to the lines that a person reads. It prints nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use quickserve_core::clock::between;
+use quickserve_core::event::{Envelope, Progress, Serving};
+use quickserve_core::finding::Severity;
+use quickserve_core::journal;
+use quickserve_core::orchestrator::TaskFailure;
+use quickserve_core::plan::{Goal, Plan, Share, Step};
+use quickserve_core::release::ReleaseId;
+use quickserve_core::traffic::Role;
+
+use super::line::{Line, Tone};
+use super::words;
+use super::{Ending, Note, ending};
+use crate::settings::Verbosity;
+
+/// Remembers what a line needs of the lines before.
+#[derive(Debug)]
+pub(crate) struct Narrator {
+    /// The flags that choose the same service again.
+    pub(super) again: String,
+    verbosity: Verbosity,
+    names: BTreeMap<ReleaseId, String>,
+    /// When the first event came.
+    began: Option<Timestamp>,
+    /// When the last one came.
+    pub(super) last: Option<Timestamp>,
+    /// The step in hand and how far it is.
+    doing: Option<(Step, String, Timestamp)>,
+    /// The step that failed, and when the way back was planned.
+    pub(super) failed: Option<Step>,
+    pub(super) turned: Option<(Goal, Timestamp)>,
+    /// A deployment whose owner is gone is dealt with.
+    recovering: bool,
+    /// Whether the release was introduced.
+    introduced: bool,
+    shifted: String,
+}
+
+impl Narrator {
+    pub(crate) fn new(again: String, verbosity: Verbosity) -> Self {
+        Self {
+            again,
+            verbosity,
+            names: BTreeMap::new(),
+            began: None,
+            last: None,
+            doing: None,
+            failed: None,
+            turned: None,
+            recovering: false,
+            introduced: false,
+            shifted: String::new(),
+        }
+    }
+
+    pub(crate) fn know(&mut self, names: BTreeMap<ReleaseId, String>) {
+        self.names.extend(names);
+    }
+
+    /// `r-7c41e9 (1.8.2)`, or the bare name of one that is not known.
+    pub(super) fn name(&self, release: &ReleaseId) -> String {
+        match self.names.get(release) {
+            Some(version) => format!("{release:#} ({version})"),
+            None => format!("{release:#}"),
+        }
+    }
+
+    /// From the first event to the last.
+    pub(super) fn took(&self) -> Option<Duration> {
+        Some(between(self.began?, self.last?))
+    }
+
+    /// What is being done, for a line that is drawn again; how long that takes already is the reader's to add.
+    pub(crate) fn doing(&self) -> Option<(&'static str, &str, Timestamp)> {
+        let (step, message, since) = self.doing.as_ref()?;
+        Some((words::step(step), message, *since))
+    }
+
+    pub(crate) fn note(&mut self, note: &Note) -> Vec<Line> {
+        let lines = match note {
+            Note::Deploying { target, release, change } => {
+                self.introduced = true;
+                self.names.insert(release.id.clone(), release.version.clone());
+                vec![
+                    Line::new("deploy", format!("{target}  {}", words::release(release))),
+                    Line::new("change", change.clone()),
+                ]
+            }
+            Note::Checked { passed, findings } => checked(*passed, findings, self.verbosity),
+            Note::Waiting(who) => vec![Line::new("wait", who.clone())],
+            Note::Caution(text) => vec![Line::toned("caution", text.clone(), Tone::Bad)],
+        };
+        self.unless_quiet(lines)
+    }
+
+    pub(crate) fn event(&mut self, event: &Envelope) -> Vec<Line> {
+        self.began.get_or_insert(event.time);
+        self.last = Some(event.time);
+        let lines = match &event.progress {
+            Progress::Started { deployment, act, release, plan, .. } => {
+                self.started(&deployment.0, *act, release.as_ref(), plan)
+            }
+            Progress::Recovering { deployment, because } => {
+                self.recovering = true;
+                vec![Line::toned(
+                    "recover",
+                    format!("{deployment} was left unfinished: {because}"),
+                    Tone::Bad,
+                )]
+            }
+            Progress::Replanned { plan, .. } => {
+                self.turned = Some((plan.goal.clone(), event.time));
+                self.shifted.clear();
+                vec![Line::toned("back", self.goal(&plan.goal), Tone::Bad)]
+            }
+            Progress::StepStarted { step, .. } => {
+                self.doing = Some((step.clone(), String::new(), event.time));
+                Vec::new()
+            }
+            Progress::StepProgress { message, .. } => {
+                if let Some((_, shown, _)) = &mut self.doing {
+                    shown.clone_from(message);
+                }
+                Vec::new()
+            }
+            Progress::StepCompleted { step, evidence, took, .. } => {
+                self.doing = None;
+                self.completed(step, evidence.as_deref(), *took)
+            }
+            Progress::StepFailed { step, cause, .. } => {
+                self.doing = None;
+                // The first failure is what it is about; others are obstacles on the way back.
+                self.failed.get_or_insert_with(|| step.clone());
+                vec![Line::toned("failed", format!("{}: {}", words::step(step), cause.message), Tone::Bad)]
+            }
+            Progress::TaskFailed { failure, .. } => vec![Line::toned("task", task(failure), Tone::Bad)],
+            Progress::Warning { message } => vec![Line::toned("caution", message.clone(), Tone::Bad)],
+            _ => Vec::new(),
+        };
+        self.unless_quiet(lines)
+    }
+
+    pub(crate) fn ending(&mut self, ending: &Ending) -> Vec<Line> {
+        self.doing = None;
+        ending::lines(self, ending)
+    }
+
+    fn unless_quiet(&self, lines: Vec<Line>) -> Vec<Line> {
+        if self.verbosity == Verbosity::Quiet { Vec::new() } else { lines }
+    }
+
+    fn started(
+        &mut self,
+        deployment: &str,
+        act: journal::Act,
+        release: Option<&ReleaseId>,
+        plan: &Plan,
+    ) -> Vec<Line> {
+        // What was recovered had a beginning of its own; what follows it is ours.
+        self.failed = None;
+        self.turned = None;
+        self.shifted.clear();
+        let mut lines = Vec::new();
+        if std::mem::take(&mut self.recovering) {
+            lines.push(Line::new("resume", format!("{deployment}: {}", self.goal(&plan.goal))));
+        } else if act == journal::Act::Deploy && self.introduced {
+            self.introduced = false;
+        } else {
+            let label = match act {
+                journal::Act::Deploy => "deploy",
+                journal::Act::Rollback => "rollback",
+                journal::Act::Resume => "resume",
+                journal::Act::Down => "down",
+            };
+            let text = match release {
+                Some(_) => self.goal(&plan.goal),
+                None => "everything of the service is removed".to_owned(),
+            };
+            lines.push(Line::new(label, text));
+        }
+        if self.verbosity == Verbosity::Verbose {
+            lines.extend(plan.steps.iter().map(|step| Line::toned("plan", step.to_string(), Tone::Faint)));
+        }
+        lines
+    }
+
+    fn goal(&self, goal: &Goal) -> String {
+        match goal {
+            Goal::Serve { release, tasks } => {
+                format!("to {}, {}", self.name(release), words::count(u64::from(*tasks), "task"))
+            }
+            Goal::Nothing => "what was started is removed".to_owned(),
+        }
+    }
+
+    fn completed(&mut self, step: &Step, evidence: Option<&str>, took: Duration) -> Vec<Line> {
+        if self.verbosity == Verbosity::Verbose {
+            let evidence = evidence.map(|evidence| format!(": {evidence}")).unwrap_or_default();
+            return vec![Line::new(
+                words::step(step),
+                format!("{step}{evidence} ({})", words::duration(took)),
+            )];
+        }
+        let text = match step {
+            Step::Shift { shares } => match self.shift(shares) {
+                Some(text) => text,
+                None => return Vec::new(),
+            },
+            Step::Place { .. }
+            | Step::SmokeStaged { .. }
+            | Step::SmokePublic { .. }
+            | Step::Bake { .. }
+            | Step::Drain { .. } => match evidence {
+                Some(evidence) => evidence.to_owned(),
+                None => return Vec::new(),
+            },
+            // Of no interest to whoever waits for the new release.
+            Step::Register { .. }
+            | Step::Verify { .. }
+            | Step::Promote { .. }
+            | Step::Retire { .. }
+            | Step::Close => return Vec::new(),
+        };
+        vec![Line::new(words::step(step), text)]
+    }
+
+    /// Where requests go now, unless that is as before.
+    fn shift(&mut self, shares: &[Share]) -> Option<String> {
+        let weights: Vec<(&ReleaseId, u32)> = shares
+            .iter()
+            .filter_map(|share| match share.role {
+                Role::Serving(weight) => Some((&share.release, weight)),
+                Role::Standby | Role::Preview => None,
+            })
+            .collect();
+        let sum: u32 = weights.iter().map(|(_, weight)| weight).sum();
+        let text = match weights.as_slice() {
+            [] if shares.is_empty() => "no requests any more".to_owned(),
+            [] => return None,
+            [(release, _)] => format!("100 % to {release:#}"),
+            several => {
+                let part = |(release, weight): &(&ReleaseId, u32)| {
+                    format!("{} % to {release:#}", weight * 100 / sum)
+                };
+                several.iter().map(part).collect::<Vec<_>>().join(", ")
+            }
+        };
+        let only_preview = shares.iter().any(|share| share.role == Role::Preview);
+        if text == self.shifted || (only_preview && self.shifted.is_empty()) {
+            return None;
+        }
+        self.shifted.clone_from(&text);
+        Some(text)
+    }
+
+    /// `r-5d20aa (1.8.1) alone (2 tasks)`.
+    pub(super) fn serving(&self, serving: &[Serving]) -> String {
+        match serving {
+            [] => "nothing".to_owned(),
+            [only] => {
+                format!(
+                    "{} alone ({})",
+                    self.name(&only.release),
+                    words::count(u64::from(only.tasks), "task")
+                )
+            }
+            several => {
+                let part = |one: &Serving| format!("{} {} %", self.name(&one.release), one.weight);
+                several.iter().map(part).collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+}
+
+fn checked(passed: usize, findings: &[quickserve_core::finding::Finding], verbosity: Verbosity) -> Vec<Line> {
+    let of = |severity: Severity| -> Vec<_> {
+        findings.iter().filter(|finding| finding.severity == severity).collect()
+    };
+    let mut text = format!("{passed} passed");
+    let warnings = of(Severity::Warning);
+    if !warnings.is_empty() {
+        let mut codes: Vec<String> = warnings.iter().map(|finding| finding.code.to_string()).collect();
+        codes.dedup();
+        text += &format!(", {} ({})", words::count(warnings.len() as u64, "warning"), codes.join(", "));
+    }
+    let mut lines = vec![Line::new("check", text)];
+    let shown = match verbosity {
+        Verbosity::Verbose => findings.iter().collect(),
+        Verbosity::Normal | Verbosity::Quiet => warnings,
+    };
+    lines.extend(shown.into_iter().map(|finding| Line::Finding(Box::new(finding.clone()))));
+    lines
+}
+
+/// `0 web exited 1; last log "FATAL"`.
+fn task(failure: &TaskFailure) -> String {
+    let short = short_task(&failure.task.0);
+    let container =
+        if failure.container.is_empty() { String::new() } else { format!(" {}", failure.container) };
+    let memory = if failure.out_of_memory { " (out of memory)" } else { "" };
+    let log = failure.log_tail.last().map(|line| format!("; last log {line:?}")).unwrap_or_default();
+    format!("{short}{container} {}{memory}{log}", failure.reason)
+}
+
+/// The part of a task's name that differs within a service.
+pub(crate) fn short_task(task: &str) -> &str {
+    task.find("-r-").map_or(task, |at| &task[at + 1..])
+}

@@ -1,0 +1,66 @@
+//! Plain lines, as for a log file: each stands alone and nothing is drawn again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use quickserve_core::event::Envelope;
+use quickserve_core::release::ReleaseId;
+
+use super::line::{Line, Style, Tone};
+use super::narrator::Narrator;
+use super::{BEAT, Ending, Note, Render};
+use crate::output;
+
+/// After how long without a line one is told that work goes on: a silent log looks like a hanging one.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// Plain lines on stderr.
+pub(super) struct Plain {
+    narrator: Narrator,
+    style: Style,
+    silent: Duration,
+}
+
+impl Plain {
+    pub(super) fn new(narrator: Narrator, style: Style) -> Self {
+        Self { narrator, style, silent: Duration::ZERO }
+    }
+
+    fn tell(&mut self, lines: &[Line]) {
+        for line in lines {
+            self.silent = Duration::ZERO;
+            output::tell(&self.style.show(line));
+        }
+    }
+}
+
+impl Render for Plain {
+    fn names(&mut self, names: BTreeMap<ReleaseId, String>) {
+        self.narrator.know(names);
+    }
+
+    fn event(&mut self, event: &Envelope) {
+        let lines = self.narrator.event(event);
+        self.tell(&lines);
+    }
+
+    fn note(&mut self, note: &Note) {
+        let lines = self.narrator.note(note);
+        self.tell(&lines);
+    }
+
+    fn idle(&mut self) {
+        self.silent += BEAT;
+        if self.silent >= SILENCE
+            && let Some((label, message, _)) = self.narrator.doing()
+        {
+            let line = Line::toned(label, format!("... {message}"), Tone::Faint);
+            self.tell(&[line]);
+        }
+    }
+
+    fn ending(&mut self, ending: &Ending) {
+        let lines = self.narrator.ending(ending);
+        self.tell(&lines);
+    }
+}

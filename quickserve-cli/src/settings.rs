@@ -1,0 +1,244 @@
+//! Settings: flags, then `QUICKSERVE_*` variables, then quickserve.toml. The only place that reads the
+//! environment.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum as _;
+use quickserve_core::{Error, ErrorKind, Result};
+
+use crate::cli::{Format, Global};
+
+/// What the process was started with.
+#[derive(Clone)]
+pub(crate) struct Environment {
+    variables: BTreeMap<String, String>,
+    arguments: Vec<std::ffi::OsString>,
+    folder: PathBuf,
+    stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
+}
+
+/// All that does not come from quickserve.toml. It has no `Debug`: variables may hold secrets.
+pub(crate) struct Context {
+    /// Where the user stands.
+    pub(crate) here: PathBuf,
+    /// Where to look for quickserve.toml.
+    pub(crate) folder: PathBuf,
+    /// The file to read instead.
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) service: Option<String>,
+    pub(crate) environment: Option<String>,
+    pub(crate) format: Format,
+    pub(crate) verbosity: Verbosity,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) docker_host: Option<String>,
+    /// Who calls, such as `ada`.
+    pub(crate) user: String,
+    pub(crate) image: Option<String>,
+    pub(crate) strategy: Option<String>,
+    pub(crate) terminal: Terminal,
+    /// This executable.
+    pub(crate) executable: PathBuf,
+    /// The flags that choose the same service again.
+    pub(crate) again: String,
+    variables: BTreeMap<String, String>,
+}
+
+/// How much to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// What the terminal may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Terminal {
+    /// Colour for what a person reads.
+    pub(crate) colour: bool,
+    /// Colour for data.
+    pub(crate) colour_data: bool,
+    /// Lines may be drawn again.
+    pub(crate) live: bool,
+}
+
+impl Environment {
+    /// Reads it, once.
+    pub(crate) fn read() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self {
+            variables: std::env::vars_os().filter_map(text).collect(),
+            arguments: std::env::args_os().collect(),
+            folder: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            stdout_is_terminal: std::io::stdout().is_terminal(),
+            stderr_is_terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    pub(crate) fn arguments(&self) -> &[std::ffi::OsString] {
+        &self.arguments
+    }
+
+    /// A variable that is set and not empty.
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The format as far as it can be told before the arguments are understood.
+    pub(crate) fn format_guess(&self) -> Format {
+        let mut arguments = self.arguments.iter().filter_map(|argument| argument.to_str());
+        let mut given = None;
+        while let Some(argument) = arguments.next() {
+            if argument == "--format" {
+                given = arguments.next();
+            } else if let Some(value) = argument.strip_prefix("--format=") {
+                given = Some(value);
+            }
+        }
+        let flag = given.and_then(|given| Format::from_str(given, false).ok());
+        flag.unwrap_or_else(|| self.default_format().unwrap_or(Format::Human))
+    }
+
+    fn default_format(&self) -> Result<Format> {
+        match self.variable("QUICKSERVE_FORMAT") {
+            Some(value) => Format::from_str(value, false).map_err(|_| {
+                let message = format!("QUICKSERVE_FORMAT is {value:?}, not human, json or github");
+                Error::new(ErrorKind::Invalid, message)
+            }),
+            None if self.variable("GITHUB_ACTIONS") == Some("true") => Ok(Format::Github),
+            None => Ok(Format::Human),
+        }
+    }
+
+    fn state_dir(&self, flag: Option<PathBuf>) -> Result<PathBuf> {
+        let named = flag.or_else(|| self.variable("QUICKSERVE_STATE_DIR").map(PathBuf::from));
+        if let Some(named) = named {
+            return Ok(self.folder.join(named));
+        }
+        // XDG Base Directory Specification: a relative path is to be ignored.
+        let xdg = self.variable("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = self.variable("HOME").map(|home| Path::new(home).join(".local/state"));
+        let base = xdg.or(home).ok_or_else(|| {
+            let hint = "set HOME, or name a folder with --state-dir";
+            Error::new(ErrorKind::Invalid, "there is no folder to keep state in").with_hint(hint)
+        })?;
+        Ok(base.join("quickserve"))
+    }
+
+    fn terminal(&self) -> Terminal {
+        let dumb = self.variable("TERM") == Some("dumb") || self.variable("CI").is_some();
+        let colour = !dumb && self.variable("NO_COLOR").is_none();
+        Terminal {
+            colour: colour && self.stderr_is_terminal,
+            colour_data: colour && self.stdout_is_terminal,
+            live: !dumb && self.stderr_is_terminal,
+        }
+    }
+}
+
+impl Context {
+    /// Puts flags over variables.
+    pub(crate) fn new(environment: Environment, flags: &Global) -> Result<Self> {
+        let variable = |name: &str| environment.variable(name).map(str::to_owned);
+        let folder = flags.directory.as_ref().map(|folder| environment.folder.join(folder));
+        let config = flags.config.clone().or_else(|| variable("QUICKSERVE_CONFIG").map(PathBuf::from));
+        let folder = folder.unwrap_or_else(|| environment.folder.clone());
+        let verbosity = match (flags.verbose, flags.quiet) {
+            (true, _) => Verbosity::Verbose,
+            (_, true) => Verbosity::Quiet,
+            (false, false) => Verbosity::Normal,
+        };
+        let format = match flags.format {
+            Some(format) => format,
+            None => environment.default_format()?,
+        };
+        let executable = std::env::current_exe()
+            .map_err(|error| Error::new(ErrorKind::Unexpected, "find this executable").with_source(error))?;
+        Ok(Self {
+            config: config.map(|config| folder.join(config)),
+            service: flags.service.clone().or_else(|| variable("QUICKSERVE_SERVICE")),
+            environment: flags.environment.clone().or_else(|| variable("QUICKSERVE_ENVIRONMENT")),
+            format,
+            verbosity,
+            state_dir: environment.state_dir(flags.state_dir.clone())?,
+            docker_host: variable("DOCKER_HOST"),
+            user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "somebody".to_owned()),
+            image: variable("QUICKSERVE_IMAGE"),
+            strategy: variable("QUICKSERVE_STRATEGY"),
+            terminal: environment.terminal(),
+            executable,
+            again: again(flags),
+            here: environment.folder,
+            folder,
+            variables: environment.variables,
+        })
+    }
+
+    /// Values for `${NAME}` in task definitions.
+    pub(crate) fn placeholders(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    /// A path as the user would write it from where they stand.
+    pub(crate) fn shown(&self, path: &Path) -> String {
+        shown(&self.here, path)
+    }
+}
+
+fn again(flags: &Global) -> String {
+    let mut again = String::new();
+    if let Some(folder) = &flags.directory {
+        again += &format!(" -C {}", folder.display());
+    }
+    if let Some(config) = &flags.config {
+        again += &format!(" --config {}", config.display());
+    }
+    for (flag, value) in [("--service", &flags.service), ("-e", &flags.environment)] {
+        if let Some(value) = value {
+            again += &format!(" {flag} {value}");
+        }
+    }
+    again
+}
+
+/// A path relative to a folder, unless that would be further than three folders up.
+fn shown(here: &Path, path: &Path) -> String {
+    let path: PathBuf = path.components().filter(|part| *part != std::path::Component::CurDir).collect();
+    let mut up = PathBuf::new();
+    for above in here.ancestors().take(4) {
+        if let Ok(rest) = path.strip_prefix(above) {
+            let relative = up.join(rest);
+            return if relative.as_os_str().is_empty() {
+                ".".to_owned()
+            } else {
+                relative.display().to_string()
+            };
+        }
+        up.push("..");
+    }
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_shown_from_where_the_user_stands() {
+        let here = Path::new("/home/ada/shop/deploy");
+        let table = [
+            ("/home/ada/shop/deploy/task.json", "task.json"),
+            ("/home/ada/shop/quickserve.toml", "../quickserve.toml"),
+            ("/home/ada/shop/deploy", "."),
+            ("/etc/quickserve.toml", "/etc/quickserve.toml"),
+        ];
+        for (path, expected) in table {
+            assert_eq!(shown(here, Path::new(path)), expected);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Understanding the arguments, and saying so where they are not understood.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use quickserve_core::journal::Cause;
+use quickserve_core::outcome::Outcome;
+
+use crate::cli::{Cli, Format};
+use crate::failure::Failure;
+use crate::output;
+use crate::render::{self, Reporter};
+use crate::settings::{Context, Environment};
+
+/// The arguments and what does not come from quickserve.toml; else the exit code, when all is said.
+pub(crate) fn parse(environment: Environment) -> Result<(Cli, Context), ExitCode> {
+    let format = environment.format_guess();
+    let cli = match Cli::try_parse_from(environment.arguments()) {
+        Ok(cli) => cli,
+        Err(error) => return Err(refuse(format, &error)),
+    };
+    match Context::new(environment, &cli.global) {
+        Ok(context) => Ok((cli, context)),
+        Err(error) => {
+            let failure = Failure::from(error);
+            match format {
+                Format::Json => render::json::finished_alone(&failure.finished),
+                Format::Human | Format::Github => {
+                    let cause = failure.finished.cause.clone().unwrap_or_else(|| Cause::new("usage"));
+                    output::tell(&format!("error: {}", cause.message));
+                    cause.causes.iter().for_each(|cause| output::tell(&format!("caused by: {cause}")));
+                    cause.hint.iter().for_each(|hint| output::tell(&format!("hint: {hint}")));
+                }
+            }
+            Err(ExitCode::from(failure.finished.exit_code))
+        }
+    }
+}
+
+fn refuse(format: Format, error: &clap::Error) -> ExitCode {
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if asked || format != Format::Json {
+        let _ = error.print();
+        return if asked { ExitCode::SUCCESS } else { ExitCode::from(Outcome::UsageError.exit_code()) };
+    }
+    let text = error.render().to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let hint = lines.find_map(|line| line.strip_prefix("tip: ")).map(str::to_owned);
+    let failure = Failure::new(Outcome::UsageError, Cause { message, causes: Vec::new(), hint });
+    render::json::finished_alone(&failure.finished);
+    ExitCode::from(failure.finished.exit_code)
+}
+
+/// Without a runtime nothing can be done.
+pub(crate) fn no_runtime(context: &Context, error: &std::io::Error) -> ExitCode {
+    let cause = Cause::new("the command could not be started").because([error.to_string()]);
+    let failure = Failure::new(Outcome::InternalError, cause);
+    ExitCode::from(Reporter::start(context).fail(failure))
+}

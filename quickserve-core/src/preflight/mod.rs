@@ -1,0 +1,45 @@
+//! Preflight: what is looked at before anything is changed, all findings at once.
+//!
+//! One file per family of findings. A check takes facts and answers a [`Report`]; it changes nothing, and one
+//! that fails keeps no other from running.
+
+mod images;
+mod ports;
+mod secrets;
+mod variables;
+
+pub use images::resolve;
+pub use ports::{PublicPort, public_port};
+pub use secrets::{SecretNames, secrets};
+pub use variables::variables;
+
+use crate::finding::{Finding, Severity};
+
+/// What checks have shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many checks found nothing.
+    pub passed: usize,
+    /// What the others found.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// The result of one check: passed where it found nothing.
+    pub fn of(findings: Vec<Finding>) -> Self {
+        Self { passed: usize::from(findings.is_empty()), findings }
+    }
+
+    /// Adds what other checks have shown.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.passed += other.passed;
+        self.findings.extend(other.findings);
+        self
+    }
+
+    /// Whether a deployment is refused.
+    pub fn refuses(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
