@@ -94,7 +94,7 @@ fn check_of(test: &SmokeTest) -> Option<plan::SmokeCheck> {
         path: test.path.clone(),
         timeout: test.timeout,
         expect: plan::SmokeExpectation {
-            status: test.expect.status.unwrap_or(200),
+            status: test.expect.status,
             json: test.expect.json.clone(),
         },
     })

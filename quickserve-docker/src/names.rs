@@ -8,30 +8,38 @@ use std::collections::BTreeMap;
 use quickserve_core::release::ReleaseId;
 use quickserve_core::service::ServiceKey;
 
-/// Marks what QuickServe made.
-pub const MANAGED: &str = "dev.quickserve.managed";
-/// The service's name.
-pub const SERVICE: &str = "dev.quickserve.service";
-/// The environment's name.
-pub const ENVIRONMENT: &str = "dev.quickserve.environment";
-/// The whole name of the release that a container belongs to.
-pub const RELEASE: &str = "dev.quickserve.release";
-/// The version that people call the release by.
-pub const VERSION: &str = "dev.quickserve.version";
-/// The epoch of the owner that made it.
-pub const EPOCH: &str = "dev.quickserve.epoch";
-/// The task that a container belongs to.
-pub const TASK: &str = "dev.quickserve.task";
-/// The task's place in its set.
-pub const ORDINAL: &str = "dev.quickserve.ordinal";
-/// How many tasks had the same place before, and 1.
-pub const GENERATION: &str = "dev.quickserve.generation";
-/// The container's name in the workload.
-pub const CONTAINER: &str = "dev.quickserve.container";
-/// What the task is made of, as JSON: what an owner who does not know the release needs to stop it.
-pub const BLUEPRINT: &str = "dev.quickserve.blueprint";
-/// The name of a volume in the workload.
-pub const VOLUME: &str = "dev.quickserve.volume";
+pub(crate) use labels::{
+    BLUEPRINT, CONTAINER, ENVIRONMENT, EPOCH, GENERATION, MANAGED, ORDINAL, RELEASE, SERVICE, TASK, VERSION,
+    VOLUME,
+};
+
+/// The labels of what QuickServe makes.
+pub mod labels {
+    /// Marks what QuickServe made.
+    pub const MANAGED: &str = "dev.quickserve.managed";
+    /// The service's name.
+    pub const SERVICE: &str = "dev.quickserve.service";
+    /// The environment's name.
+    pub const ENVIRONMENT: &str = "dev.quickserve.environment";
+    /// The whole name of the release that a container belongs to.
+    pub const RELEASE: &str = "dev.quickserve.release";
+    /// The version that people call the release by.
+    pub const VERSION: &str = "dev.quickserve.version";
+    /// The epoch of the owner that made it.
+    pub const EPOCH: &str = "dev.quickserve.epoch";
+    /// The task that a container belongs to.
+    pub const TASK: &str = "dev.quickserve.task";
+    /// The task's place in its set.
+    pub const ORDINAL: &str = "dev.quickserve.ordinal";
+    /// How many tasks had the same place before, and 1.
+    pub const GENERATION: &str = "dev.quickserve.generation";
+    /// The container's name in the workload.
+    pub const CONTAINER: &str = "dev.quickserve.container";
+    /// What the task is made of, as JSON: what an owner who does not know the release needs to stop it.
+    pub const BLUEPRINT: &str = "dev.quickserve.blueprint";
+    /// The name of a volume in the workload.
+    pub const VOLUME: &str = "dev.quickserve.volume";
+}
 
 /// What a doomed container's name ends with. A dot cannot be in a workload's container name.
 const DOOMED: &str = ".doomed";

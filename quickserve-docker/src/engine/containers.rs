@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum,
-    ContainerSummary, ContainerSummaryStateEnum, ContainerUpdateBody, EndpointSettings, HealthConfig,
-    HealthStatusEnum, HostConfig, HostConfigLogConfig, NetworkingConfig, PortBinding, ResourcesUlimits,
-    RestartPolicyNameEnum,
+    ContainerSummary, ContainerUpdateBody, EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig,
+    HostConfigLogConfig, NetworkingConfig, PortBinding, ResourcesUlimits, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
@@ -61,7 +60,6 @@ pub(crate) struct Listed {
     pub(crate) name: String,
     pub(crate) image: String,
     pub(crate) labels: HashMap<String, String>,
-    pub(crate) state: RunState,
     /// Published host ports.
     pub(crate) ports: Vec<u16>,
 }
@@ -316,16 +314,6 @@ fn listed_from(summary: ContainerSummary) -> Listed {
         name: name.trim_start_matches('/').to_owned(),
         image: summary.image.unwrap_or_default(),
         labels: summary.labels.unwrap_or_default(),
-        state: match summary.state {
-            Some(ContainerSummaryStateEnum::CREATED) => RunState::Created,
-            Some(ContainerSummaryStateEnum::RESTARTING) => RunState::Restarting,
-            Some(
-                ContainerSummaryStateEnum::RUNNING
-                | ContainerSummaryStateEnum::PAUSED
-                | ContainerSummaryStateEnum::STOPPING,
-            ) => RunState::Running,
-            _ => RunState::Ended,
-        },
         ports,
     }
 }

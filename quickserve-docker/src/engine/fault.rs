@@ -42,14 +42,14 @@ pub(crate) fn is_port_taken(message: &str) -> bool {
 pub(super) fn to_core(what: impl Into<String>, error: Bollard) -> Error {
     let what = what.into();
     match error {
-        Bollard::DockerResponseServerError { status_code, message } => refused(what, status_code, message),
+        Bollard::DockerResponseServerError { status_code, message } => refused(what, status_code, &message),
         Bollard::SocketNotFoundError(path) => {
             no_engine(what).with_source(EngineSaid(format!("there is no socket {path}")))
         }
         Bollard::RequestTimeoutError => Error::new(ErrorKind::TimedOut, what)
             .temporary()
             .with_source(EngineSaid("the engine did not answer in time".into())),
-        Bollard::DockerStreamError { error } => refused(what, 500, error),
+        Bollard::DockerStreamError { error } => refused(what, 500, &error),
         error => match io_kind(&error) {
             Some(io::ErrorKind::PermissionDenied) => Error::new(ErrorKind::PermissionDenied, what)
                 .with_hint(
@@ -82,9 +82,9 @@ fn no_engine(what: String) -> Error {
     Error::new(ErrorKind::Unavailable, what).temporary().with_hint(hint)
 }
 
-fn refused(what: String, status: u16, message: String) -> Error {
+fn refused(what: String, status: u16, message: &str) -> Error {
     let error = match status {
-        _ if is_port_taken(&message) => Error::new(ErrorKind::Conflict, what).temporary(),
+        _ if is_port_taken(message) => Error::new(ErrorKind::Conflict, what).temporary(),
         400 => Error::new(ErrorKind::Invalid, what),
         401 | 403 => Error::new(ErrorKind::PermissionDenied, what),
         404 if message.to_lowercase().contains("no such image") => {
@@ -92,14 +92,19 @@ fn refused(what: String, status: u16, message: String) -> Error {
         }
         404 => Error::new(ErrorKind::NotFound, what),
         409 => Error::new(ErrorKind::Conflict, what),
-        500 if message.contains("unauthorized") || message.contains("authentication required") => {
-            Error::new(ErrorKind::PermissionDenied, what)
-        }
+        500 if is_denied(message) => Error::new(ErrorKind::PermissionDenied, what),
         501 => Error::new(ErrorKind::Unsupported, what),
         503 => Error::new(ErrorKind::Unavailable, what).temporary(),
         _ => Error::new(ErrorKind::Unexpected, what),
     };
-    error.with_source(EngineSaid(crate::text::plain(&message)))
+    error.with_source(EngineSaid(crate::text::plain(message)))
+}
+
+/// Whether a registry's answer, passed on by the engine, says that it wants (other) credentials.
+fn is_denied(message: &str) -> bool {
+    ["unauthorized", "authentication required", "no basic auth credentials", "denied"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// The kind of the I/O error at the bottom of the chain, if there is one.

@@ -84,8 +84,8 @@ impl Engine {
             match self.docker.remove_network(&id).await {
                 Ok(()) => removed = true,
                 Err(error) => match fault::answer(&error) {
-                    Some((404, _)) => {}
-                    Some((403 | 409, _)) => {}
+                    // Gone already, or in use by somebody.
+                    Some((403 | 404 | 409, _)) => {}
                     _ => return Err(fault::to_core(format!("remove network {name}"), error)),
                 },
             }

@@ -6,9 +6,11 @@ mod failure;
 mod fencing;
 mod ports;
 mod sets;
+mod start;
+mod stop;
 mod task;
 
 pub(crate) use failure::Failures;
 pub(crate) use fencing::Fences;
 pub use sets::DockerTaskSets;
-pub(crate) use task::{Task, group};
+pub(crate) use task::Task;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quickserve_core::orchestrator::{Orchestrator as _, Standing, TaskPhase};
 
-use super::support::{Stage, container, docker, fence, ids, serving, sets, single, spec};
+use super::support::{Stage, fence, ids, serving, sets, single, spec};
 
 #[tokio::test]
 async fn a_crash_at_start_is_explained_with_its_log() {
@@ -136,6 +136,21 @@ async fn a_doomed_task_stays_doomed_for_another_process() {
 }
 
 #[tokio::test]
+async fn a_task_that_the_plan_has_doomed_is_replaced_while_it_still_runs() {
+    let stage = Stage::new("planned").await;
+    let release = stage.release(serving(&["serve", "8080"]));
+    stage.platform.register(&fence(1), &release).await.expect("a revision");
+    let mut spec = spec(&release, 1);
+    let first = stage.sets().advance(&fence(1), &spec).await.expect("an advance");
+    spec.doomed.extend(ids(&first));
+    for _ in 0..2 {
+        let both = stage.sets().advance(&fence(1), &spec).await.expect("an advance");
+        assert_eq!(both.tasks.len(), 2, "{both:?}");
+        assert!(both.tasks.iter().all(|task| task.phase == TaskPhase::Running && !task.doomed), "{both:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_container_that_restarts_for_ever_can_be_doomed() {
     let stage = Stage::new("loop").await;
     let release = stage.release(single(&["sleep", "100", "exit", "5"]));
@@ -162,5 +177,4 @@ async fn what_does_not_exist_is_doomed_already() {
     let stage = Stage::new("none").await;
     let ghost = quickserve_core::orchestrator::TaskId("ghost".into());
     assert!(stage.sets().doom(&fence(1), &[ghost]).await.expect("a doom").is_empty());
-    let _ = (container("x", &[]), docker(&["version"]));
 }

@@ -1,6 +1,9 @@
 //! On a real Docker engine. Where none answers, these fail and say so.
 
+mod cleanup;
 mod doom;
+mod images;
 mod multi;
+mod secrets;
 mod start;
 mod support;

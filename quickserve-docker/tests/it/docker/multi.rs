@@ -60,11 +60,14 @@ async fn a_migration_that_fails_ends_the_task_and_is_named() {
     let stage = Stage::new("migrate").await;
     let release = stage.release(shop(&["err", "no such table", "exit", "4"]));
     stage.platform.register(&fence(1), &release).await.expect("a revision");
-    let set = stage.advance_until(&spec(&release, 1), TaskPhase::Ended).await;
+    let set = stage.advance_until_ended(&spec(&release, 1)).await;
     let failures = stage.platform.explain(&release.id).await.expect("an explanation");
     assert_eq!((failures[0].container.as_str(), failures[0].exit_code), ("migrate", Some(4)));
     assert_eq!(failures[0].log_tail, ["no such table"]);
-    assert_eq!(stage.containers().len(), 2, "the application was never made");
+    let names = docker(&["ps", "-a", "--format", "{{.Names}}"]);
+    let application =
+        format!("qs-{}.{}-{:#}-0-1-app", stage.key.service(), stage.key.environment(), release.id);
+    assert!(!names.contains(&application), "the application is never made: {names}");
     stage.doom(&ids(&set)).await;
     assert!(stage.containers().is_empty());
 }
@@ -112,4 +115,24 @@ async fn containers_stop_in_the_reverse_order() {
     stage.clock.skip(Duration::from_secs(3));
     stage.doom(&ids(&set)).await;
     assert!(stage.containers().is_empty());
+}
+
+#[tokio::test]
+async fn a_container_that_lost_its_network_is_unhealthy() {
+    let stage = Stage::new("cut").await;
+    let mut workload = Workload::single("app");
+    let mut app = container("app", &["serve", "8080"]);
+    app.ports = vec![8080];
+    workload.containers = vec![app, container("side", &["sleep", "60000"])];
+    workload.endpoint = Some(EndpointPort { container: "app".into(), port: 8080 });
+    let release = stage.release(workload);
+    stage.platform.register(&fence(1), &release).await.expect("a revision");
+    let mut promoted = spec(&release, 1);
+    promoted.standing = Standing::Promoted;
+    let set = stage.advance_until(&promoted, TaskPhase::Running).await;
+    let address = set.tasks[0].address.expect("an address");
+    get_until_answered(address).await;
+    super::support::get(address, "/die");
+    let cut = Health::Unhealthy("container side lost its network when app restarted".into());
+    stage.observe_until(&release.id, "cut off", |tasks| tasks[0].health == cut).await;
 }

@@ -44,7 +44,8 @@ async fn repeated_and_concurrent_calls_make_no_more_than_asked() {
     assert_eq!(stage.containers().len(), 3);
     assert_eq!(again.tasks.iter().map(|task| task.ordinal).collect::<Vec<_>>(), [0, 1, 2]);
     for answer in [a, b].into_iter().flatten() {
-        assert_eq!(ids(&answer), ids(&again));
+        // One that came while the other was at it may not have seen all yet.
+        assert!(ids(&answer).iter().all(|id| ids(&again).contains(id)), "{answer:?} {again:?}");
     }
 }
 
@@ -114,10 +115,10 @@ async fn a_lower_epoch_and_an_ended_lease_are_fenced() {
     let release = stage.release(serving(&["serve", "8080"]));
     stage.platform.register(&fence(5), &release).await.expect("a revision");
     let set = stage.sets().advance(&fence(5), &spec(&release, 1)).await.expect("an advance");
-    let stale = sets(&stage.another_process());
-    let refused = stale.advance(&fence(4), &spec(&release, 2)).await.expect_err("fenced");
+    let taken_over = sets(&stage.another_process());
+    let refused = taken_over.advance(&fence(4), &spec(&release, 2)).await.expect_err("fenced");
     assert_eq!(refused.kind(), ErrorKind::Fenced);
-    let refused = stale.doom(&fence(4), &ids(&set)).await.expect_err("fenced");
+    let refused = taken_over.doom(&fence(4), &ids(&set)).await.expect_err("fenced");
     assert_eq!(refused.kind(), ErrorKind::Fenced);
     let mut late = fence(6);
     late.not_after = jiff::Timestamp::UNIX_EPOCH;
@@ -273,7 +274,7 @@ async fn a_network_that_went_away_is_made_again() {
     let fence = fence(1);
     let (ours, other) = (stage.sets(), sets(&stage.another_process()));
     let (a, b) = tokio::join!(ours.advance(&fence, &spec), other.advance(&fence, &spec));
-    assert!(a.is_ok() || b.is_ok(), "{a:?} {b:?}");
+    assert!(a.is_ok() && b.is_ok(), "{a:?} {b:?}");
     let set = stage.advance_until(&spec, TaskPhase::Running).await;
     assert_eq!(set.tasks.len(), 2);
     let name = format!("name=quickserve-{}", stage.key.environment());

@@ -1,7 +1,7 @@
 //! What the tests stand on: an image with one small program, a service of its own for each test, and a
 //! guard that removes both, after a panic too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -120,6 +120,19 @@ impl Stage {
         panic!("never {phase:?}: {last:#?}");
     }
 
+    /// Advances until a task has ended, and no further: the next advance would replace it.
+    pub(super) async fn advance_until_ended(&self, spec: &SetSpec) -> SetState {
+        for _ in 0..200 {
+            let now = self.platform.observe().await.expect("an observation").set(&spec.release.id);
+            if now.tasks.iter().any(|task| task.phase == TaskPhase::Ended) {
+                return now;
+            }
+            self.sets().advance(&fence(1), spec).await.expect("an advance");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no task ever ends");
+    }
+
     /// The set as it is, until it is as told.
     pub(super) async fn observe_until(
         &self,
@@ -209,7 +222,7 @@ pub(super) fn container(name: &str, command: &[&str]) -> Container {
 }
 
 pub(super) fn spec(release: &Arc<Release>, tasks: u32) -> SetSpec {
-    SetSpec { release: Arc::clone(release), tasks, standing: Standing::Staged }
+    SetSpec { release: Arc::clone(release), tasks, standing: Standing::Staged, doomed: BTreeSet::new() }
 }
 
 pub(super) fn fence(epoch: u64) -> Fence {
@@ -276,10 +289,10 @@ fn program() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let program = folder.join(format!("docker-it-{}", &hash.hex()[..12]));
     if !program.exists() {
-        let build = TempDir::new_in(folder).expect("a folder");
-        let file = build.path().join("app.c");
+        let workshop = TempDir::new_in(folder).expect("a folder");
+        let file = workshop.path().join("app.c");
         std::fs::write(&file, source).expect("a file");
-        let output = build.path().join("app");
+        let output = workshop.path().join("app");
         let built = Command::new("cc").args(["-static", "-O1", "-s", "-o"]).arg(&output).arg(&file).output();
         let built = built.unwrap_or_else(|error| panic!("these tests need a C compiler (cc): {error}"));
         assert!(built.status.success(), "cc: {}", String::from_utf8_lossy(&built.stderr));
