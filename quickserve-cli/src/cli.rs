@@ -174,11 +174,7 @@ pub(crate) struct Down {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Router {
     /// Run the router in the foreground
-    Run {
-        /// Its folder
-        #[arg(long, hide = true, value_name = "DIR")]
-        dir: Option<PathBuf>,
-    },
+    Run,
     /// Show whether the router runs, and what it serves
     Status,
     /// Stop the router; refused while it has services
@@ -193,7 +189,7 @@ impl Command {
     /// The runtime that it wants: the router serves requests on every core, the others wait for answers.
     pub(crate) fn runtime(&self) -> tokio::runtime::Builder {
         let mut builder = match self {
-            Self::Router(Router::Run { .. }) => tokio::runtime::Builder::new_multi_thread(),
+            Self::Router(Router::Run) => tokio::runtime::Builder::new_multi_thread(),
             _ => tokio::runtime::Builder::new_current_thread(),
         };
         builder.enable_all();

@@ -77,8 +77,8 @@ pub(crate) fn deployment(settings: &Settings, strategy: Strategy) -> plan::Deplo
         maximum_percent: settings.deploy.maximum_percent,
         smoke: settings.smoke.iter().filter_map(check_of).collect(),
         on_failure: match on_failure {
-            OnFailure::Rollback => plan::OnFailure::Rollback,
-            OnFailure::Freeze => plan::OnFailure::Freeze,
+            OnFailure::Rollback => OnFailure::Rollback,
+            OnFailure::Freeze => OnFailure::Freeze,
         },
         ..plan::DeploymentConfig::default()
     }
@@ -93,9 +93,6 @@ fn check_of(test: &SmokeTest) -> Option<plan::SmokeCheck> {
     plain.then(|| plan::SmokeCheck {
         path: test.path.clone(),
         timeout: test.timeout,
-        expect: plan::SmokeExpectation {
-            status: test.expect.status,
-            json: test.expect.json.clone(),
-        },
+        expect: plan::SmokeExpectation { status: test.expect.status, json: test.expect.json.clone() },
     })
 }

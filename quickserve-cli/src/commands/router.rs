@@ -15,7 +15,7 @@ use crate::settings::Context;
 
 pub(super) async fn run(context: &Context, command: Router) -> Result<(), Failure> {
     match command {
-        Router::Run { dir } => serve(dir.unwrap_or_else(|| context.state_dir.join("router"))).await,
+        Router::Run => serve(context.state_dir.join("router")).await,
         Router::Status => status(context).await,
         Router::Stop { force } => stop(context, force).await,
     }

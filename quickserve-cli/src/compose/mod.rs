@@ -71,8 +71,9 @@ pub(crate) async fn engine(context: &Context) -> Result<Engine, Failure> {
         };
         let mut failure = Failure::from(error);
         if let Some(cause) = &mut failure.finished.cause {
-            // The library's own headline says less.
+            // The library's own headline says less, and of the chain only the end speaks to a person.
             cause.message = message;
+            cause.causes = cause.causes.pop().into_iter().collect();
         }
         failure
     })
@@ -102,7 +103,9 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
 /// How to start the router.
 fn launch(context: &Context) -> Launch {
     let dir = context.state_dir.join("router");
-    let args = ["router".to_owned(), "run".to_owned(), "--dir".to_owned(), dir.display().to_string()];
+    let state = context.state_dir.display().to_string();
+    // It is started without any variable, so the arguments say everything.
+    let args = ["--state-dir".to_owned(), state, "router".to_owned(), "run".to_owned()];
     Launch::new(&dir, &context.executable, args)
 }
 

@@ -39,7 +39,7 @@ impl StandingRouter {
     /// Makes a call; where nobody answers, once more with the router started.
     async fn standing<T, F: Future<Output = Result<T>>>(&self, call: impl Fn() -> F) -> Result<T> {
         match call().await {
-            Err(error) if error.kind() == ErrorKind::Unavailable && self.is_raised() => {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
                 ensure_running(&self.launch).await?;
                 call().await
             }
@@ -49,8 +49,11 @@ impl StandingRouter {
 
     /// Makes a call that only looks: a router that does not run yet has nothing to show.
     async fn look<T: Default, F: Future<Output = Result<T>>>(&self, call: impl Fn() -> F) -> Result<T> {
-        match self.standing(call).await {
-            Err(error) if error.kind() == ErrorKind::Unavailable && !self.is_raised() => Ok(T::default()),
+        if self.is_raised() {
+            return self.standing(call).await;
+        }
+        match call().await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => Ok(T::default()),
             answer => answer,
         }
     }

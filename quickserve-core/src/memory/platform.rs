@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::world::{Change, Inner, MemoryTask, World};
 use crate::error::{Error, ErrorKind, Result};
@@ -81,20 +82,22 @@ impl Orchestrator for MemoryPlatform {
             let now = self.world.now();
             let inner = self.world.lock();
             let removed = inner.failed.iter().filter(|(other, _)| other == release).map(|(_, task)| task);
-            let ended = inner.tasks.values().filter(|task| task.release == *release);
-            let mut tasks: Vec<&MemoryTask> =
-                removed.chain(ended).filter(|task| inner.phase(task, now) == TaskPhase::Ended).collect();
-            tasks.reverse();
-            let failure = |task: &MemoryTask| TaskFailure {
+            let present = inner.tasks.values().filter(|task| task.release == *release);
+            let mut crashed: Vec<(Timestamp, &MemoryTask)> = removed
+                .chain(present)
+                .filter_map(|task| Some((inner.crash(task).filter(|end| *end <= now)?, task)))
+                .collect();
+            crashed.sort_by(|a, b| (b.0, &b.1.id).cmp(&(a.0, &a.1.id)));
+            let failure = |(end, task): (Timestamp, &MemoryTask)| TaskFailure {
                 task: task.id.clone(),
                 container: "app".to_owned(),
                 reason: "exited 1".to_owned(),
                 exit_code: Some(1),
                 out_of_memory: false,
-                ended: Some(now),
+                ended: Some(end),
                 log_tail: vec!["crashed on purpose".to_owned()],
             };
-            Ok(tasks.into_iter().map(failure).collect())
+            Ok(crashed.into_iter().map(failure).collect())
         };
         intercept(&*self.interceptor, "platform", "explain", false, explain).await
     }
@@ -182,7 +185,7 @@ impl Inner {
         Ok(())
     }
 
-    fn place(&mut self, fence: &Fence, spec: &SetSpec, now: jiff::Timestamp) -> Vec<TaskId> {
+    fn place(&mut self, fence: &Fence, spec: &SetSpec, now: Timestamp) -> Vec<TaskId> {
         let counts = |task: &&MemoryTask| {
             task.release == spec.release.id
                 && task.stopping.is_none()

@@ -44,6 +44,9 @@ impl HealthProber for MemoryProber {
             let Some(task) = task.filter(|task| inner.phase(task, now) == TaskPhase::Running) else {
                 return Ok(ProbeReport::Silent { why: "connection refused".to_owned() });
             };
+            if request.path.is_none() {
+                return Ok(ProbeReport::Connected);
+            }
             let broken = inner.behaviour(&task.release) == Behaviour::Broken
                 && request.path.as_deref() != Some("/health");
             let status = match (broken, inner.answers(task, now)) {

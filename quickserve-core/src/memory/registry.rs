@@ -18,7 +18,10 @@ pub struct MemoryRegistry {
 
 #[derive(Debug, Default)]
 struct Inner {
-    images: BTreeMap<String, ResolvedImage>,
+    /// What references mean.
+    references: BTreeMap<String, ResolvedImage>,
+    /// Every image that there ever was, by its digest.
+    images: BTreeMap<Digest, ResolvedImage>,
     pins: BTreeMap<ReleaseId, BTreeSet<Digest>>,
     referrers: BTreeMap<Digest, Vec<Referrer>>,
 }
@@ -36,8 +39,15 @@ impl MemoryRegistry {
             has_health_check: false,
             user: String::new(),
         };
-        self.lock().images.insert(reference, resolved);
+        let mut inner = self.lock();
+        inner.images.insert(image.digest.clone(), resolved.clone());
+        inner.references.insert(reference, resolved);
         image
+    }
+
+    /// Takes a reference away; what it meant is gone unless something else names it or it is kept.
+    pub fn remove(&self, reference: &str) {
+        self.lock().references.remove(reference);
     }
 
     /// The digests kept for a release.
@@ -50,6 +60,15 @@ impl MemoryRegistry {
     }
 }
 
+impl Inner {
+    /// The image with this digest, while anything names or keeps it.
+    fn stored(&self, digest: &Digest) -> Option<&ResolvedImage> {
+        let named = self.references.values().any(|known| known.image.digest == *digest);
+        let kept = self.pins.values().any(|pinned| pinned.contains(digest));
+        self.images.get(digest).filter(|_| named || kept)
+    }
+}
+
 impl fmt::Display for MemoryRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("memory registry")
@@ -59,7 +78,10 @@ impl fmt::Display for MemoryRegistry {
 #[async_trait]
 impl Registry for MemoryRegistry {
     async fn resolve(&self, reference: &str) -> Result<ResolvedImage> {
-        self.lock().images.get(reference).cloned().ok_or_else(|| {
+        let inner = self.lock();
+        let by_reference = inner.references.get(reference).cloned();
+        let found = by_reference.or_else(|| inner.stored(&reference.parse().ok()?).cloned());
+        found.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("image {reference} is not in the registry"))
         })
     }
@@ -76,11 +98,12 @@ impl Registry for MemoryRegistry {
 
     async fn push(&self, image: &Image, reference: &str) -> Result<Digest> {
         let mut inner = self.lock();
-        let known = inner.images.values().find(|known| known.image.digest == image.digest).cloned();
-        let mut pushed = known
+        let mut pushed = inner
+            .stored(&image.digest)
+            .cloned()
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("image {} is not here", image.digest)))?;
         reference.clone_into(&mut pushed.image.reference);
-        inner.images.insert(reference.to_owned(), pushed);
+        inner.references.insert(reference.to_owned(), pushed);
         Ok(image.digest.clone())
     }
 

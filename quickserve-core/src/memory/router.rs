@@ -1,6 +1,6 @@
 //! The router: a split in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::fault::{Interceptor, intercept};
 use crate::fence::Fence;
 use crate::orchestrator::TaskId;
 use crate::release::ReleaseId;
-use crate::traffic::{Counters, Split, SplitVersion, TrafficRouter};
+use crate::traffic::{Counters, Role, Split, SplitVersion, TrafficRouter};
 
 /// One process' way to a [`World`]'s router.
 #[derive(Debug, Clone)]
@@ -50,6 +50,7 @@ impl TrafficRouter for MemoryRouter {
 
     async fn set(&self, fence: &Fence, expect: SplitVersion, split: &Split) -> Result<SplitVersion> {
         let set = || async {
+            check(split)?;
             let (from, version) = {
                 let mut inner = self.world.lock();
                 inner.fence_router(fence)?;
@@ -92,6 +93,28 @@ impl TrafficRouter for MemoryRouter {
         };
         intercept(&*self.interceptor, "router", "remove", true, remove).await
     }
+}
+
+/// Refuses a split that could not be served as it says.
+fn check(split: &Split) -> Result<()> {
+    let mut releases = BTreeSet::new();
+    let mut tasks = BTreeSet::new();
+    for route in &split.routes {
+        let release = &route.release;
+        let wrong = match route.role {
+            Role::Serving(0) => Some("serves with a weight of 0"),
+            Role::Serving(_) if route.upstreams.is_empty() => Some("serves without a task"),
+            _ if !releases.insert(release) => Some("has two routes in one split"),
+            _ if !route.upstreams.iter().all(|upstream| tasks.insert(&upstream.task)) => {
+                Some("has a task that the split names twice")
+            }
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            return Err(Error::new(ErrorKind::Invalid, format!("{release} {wrong}")));
+        }
+    }
+    Ok(())
 }
 
 impl Inner {

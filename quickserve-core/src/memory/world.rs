@@ -229,6 +229,13 @@ impl Inner {
         }
     }
 
+    /// When a task ends by itself, unless it was asked to end before.
+    pub(super) fn crash(&self, task: &MemoryTask) -> Option<Timestamp> {
+        let Behaviour::Crashes { after: time } = self.behaviour(&task.release) else { return None };
+        let end = after(task.started, time);
+        task.stopping.is_none_or(|asked| asked >= end).then_some(end)
+    }
+
     /// Whether a task answers well.
     pub(super) fn answers(&self, task: &MemoryTask, now: Timestamp) -> bool {
         self.phase(task, now) == TaskPhase::Running

@@ -30,8 +30,8 @@ impl Run {
         let mut pace = Pace::QUICK;
         let mut shown = String::new();
         loop {
-            let (sets, fence, spec) = (self.sets.clone(), self.fence(), self.spec(release, tasks, standing)?);
-            let mut set = self.insist(|| sets.advance(&fence, &spec)).await?;
+            let (sets, spec) = (&self.sets.clone(), &self.spec(release, tasks, standing)?);
+            let mut set = self.insist(async |fence| sets.advance(&fence, spec).await).await?;
             self.mark_doomed(&mut set);
             self.vitals.examine(&mut set, &workload, self.clock.now()).await.map_err(Stop::from)?;
             let newly: Vec<(TaskId, String)> = set
@@ -112,8 +112,8 @@ impl Run {
             self.intend_doom(fresh).await?;
         }
         let tasks: Vec<TaskId> = existing.iter().map(|task| task.id.clone()).collect();
-        let (sets, fence) = (self.sets.clone(), self.fence());
-        self.insist(|| sets.doom(&fence, &tasks)).await?;
+        let (sets, tasks) = (&self.sets.clone(), &tasks);
+        self.insist(async |fence| sets.doom(&fence, tasks).await).await?;
         Ok(())
     }
 

@@ -5,15 +5,15 @@
 
 mod client;
 mod containers;
+mod creation;
 mod fault;
 mod images;
 mod logs;
 mod networks;
 
 pub use client::Engine;
-pub(crate) use containers::{
-    Attachment, CheckResult, Created, Inspected, Listed, NewContainer, RestartPolicy, RunState, Started,
-};
+pub(crate) use containers::{CheckResult, Created, Inspected, Listed, RestartPolicy, RunState, Started};
+pub(crate) use creation::{Attachment, NewContainer};
 pub(crate) use fault::is_port_taken;
 pub(crate) use images::{PushAuth, StoredImage};
 pub(crate) use logs::{LogFrame, LogRequest};

@@ -194,3 +194,64 @@ impl Drop for Claim {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::thread;
+
+    use quickserve_core::traffic::{Role, Route, Upstream as Named};
+
+    use super::*;
+
+    const SWITCHES: u64 = 150;
+
+    #[test]
+    fn a_task_that_has_left_and_is_idle_is_never_claimed_again() {
+        let address: SocketAddr = "127.0.0.1:9".parse().expect("an address");
+        let name = |release: usize| TaskId(release.to_string());
+        let to = |release: usize| Split {
+            routes: vec![Route {
+                release: format!("r-{release:012}").parse().expect("a release's name"),
+                role: Role::Serving(1),
+                upstreams: vec![Named { task: name(release), address }],
+            }],
+        };
+        let key = ServiceKey::new("storefront", "local").expect("a service's name");
+        let traffic = Traffic::new(key, &BTreeMap::new());
+        let splits = [to(0), to(1)];
+        traffic.switch(&splits[0], SplitVersion(1));
+        let stopped = [AtomicBool::new(false), AtomicBool::new(false)];
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let claimants: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut wrong = 0;
+                        while !over.load(Ordering::SeqCst) {
+                            let claim =
+                                traffic.claim(&Wanted::Any, 0, &Tried::default(), true).expect("a task");
+                            let release = usize::from(claim.upstream.task == name(1));
+                            wrong += u64::from(stopped[release].load(Ordering::SeqCst));
+                        }
+                        wrong
+                    })
+                })
+                .collect();
+            for version in 0..SWITCHES {
+                let (old, new) = if version % 2 == 0 { (0, 1) } else { (1, 0) };
+                traffic.switch(&splits[new], SplitVersion(version + 2));
+                while traffic.in_flight().contains_key(&name(old)) {
+                    thread::yield_now();
+                }
+                // Its owner was told that it is idle, and stops it.
+                stopped[old].store(true, Ordering::SeqCst);
+                thread::yield_now();
+                stopped[old].store(false, Ordering::SeqCst);
+            }
+            over.store(true, Ordering::SeqCst);
+            let wrong: u64 = claimants.into_iter().map(|claimant| claimant.join().expect("no panic")).sum();
+            assert_eq!(wrong, 0);
+        });
+    }
+}

@@ -58,8 +58,10 @@ async fn a_container_that_a_crash_left_unstarted_is_started_and_a_surplus_one_re
     // What an owner leaves that died between making and starting: the same labels, another place.
     let inspect = docker(&["inspect", "--format", "{{json .Config.Labels}}", &stage.containers()[0]]);
     let labels: std::collections::BTreeMap<String, String> = serde_json::from_str(&inspect).expect("labels");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = (taken.local_addr().expect("an address").port(), taken);
     let create = |ordinal: &str| {
-        let mut args = vec!["create".to_owned()];
+        let mut args = vec!["create".to_owned(), "-p".to_owned(), format!("127.0.0.1:{}:8080", taken.0)];
         for (name, value) in &labels {
             let value = match name.as_str() {
                 "dev.quickserve.ordinal" => ordinal,
@@ -73,9 +75,16 @@ async fn a_container_that_a_crash_left_unstarted_is_started_and_a_surplus_one_re
         docker(&args.iter().map(String::as_str).collect::<Vec<_>>());
     };
     create("1");
+    // It even tried to start it, but its port is held by somebody else.
+    let start = std::process::Command::new("docker")
+        .args(["start", &format!("{}-left-1", stage.key.service())])
+        .stderr(std::process::Stdio::null())
+        .status();
+    assert!(!start.expect("the docker client").success());
     let set = stage.sets().advance(&fence(1), &spec(&release, 2)).await.expect("an advance");
     assert_eq!(ids(&set), [ids(&first)[0].clone(), quickserve_core::orchestrator::TaskId("left-1".into())]);
     assert!(set.tasks.iter().all(|task| task.phase == TaskPhase::Running));
+    assert!(set.tasks.iter().all(|task| task.address.is_some_and(|address| address.port() != taken.0)));
     create("2");
     let again = stage.sets().advance(&fence(1), &spec(&release, 2)).await.expect("an advance");
     assert_eq!(ids(&again), ids(&set));
