@@ -58,7 +58,7 @@ pub(crate) fn draft(
         }
         WorkloadSource::TaskDefinition(path) => {
             let path = project.path(path);
-            let definition = task_definition(context, &path, settings, images)?;
+            let definition = task_definition(context, &path, settings, &images)?;
             notes.extend(definition.notes);
             let first = &definition.workload.containers[0].name;
             let main = definition.main.unwrap_or_else(|| first.clone());
@@ -160,7 +160,7 @@ fn task_definition(
     context: &Context,
     path: &Path,
     settings: &Settings,
-    images: Images,
+    images: &Images,
 ) -> Result<TaskDefinition, Failure> {
     let shown = context.shown(path);
     let text = read(path, &shown)?;
@@ -243,15 +243,9 @@ impl Draft {
             Some(_) => preflight::secrets(store, store_name, &self.secrets).await?,
             None => (BTreeSet::new(), self.no_env_file()),
         };
-        let reported: BTreeSet<String> = match report.refuses() {
-            true => self
-                .secrets
-                .keys()
-                .filter(|key| !valued.contains(*key))
-                .map(|(_, name)| name.clone())
-                .collect(),
-            false => BTreeSet::new(),
-        };
+        // What was reported as a secret is not reported again as a variable.
+        let missing = self.secrets.keys().filter(|key| report.refuses() && !valued.contains(*key));
+        let reported: BTreeSet<String> = missing.map(|(_, name)| name.clone()).collect();
         let variables = match &self.contract {
             Some(contract) => {
                 preflight::variables(contract, &self.provided(&valued, images.get(&self.main)), &reported)

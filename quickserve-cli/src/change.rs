@@ -74,7 +74,7 @@ fn images(from: &Release, to: &Release) -> Vec<String> {
             None => changes.push(format!("{what} +{}", name(image))),
             Some(before) if before.digest == image.digest => {}
             Some(before) if name(before) == name(image) => {
-                changes.push(format!("{what} {} rebuilt", name(image)))
+                changes.push(format!("{what} {} rebuilt", name(image)));
             }
             Some(before) => changes.push(format!("{what} {} -> {}", name(before), name(image))),
         }

@@ -167,7 +167,7 @@ impl Context {
             verbosity,
             state_dir: environment.state_dir(flags.state_dir.clone())?,
             docker_host: variable("DOCKER_HOST"),
-            user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "somebody".to_owned()),
+            user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(user),
             image: variable("QUICKSERVE_IMAGE"),
             strategy: variable("QUICKSERVE_STRATEGY"),
             terminal: environment.terminal(),
@@ -190,20 +190,29 @@ impl Context {
     }
 }
 
+/// The name of the user who runs this, where no variable says it.
+fn user() -> String {
+    let id = rustix::process::getuid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        // passwd(5): name, password, number.
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("uid-{id}"))
+}
+
+/// The flags that choose the same service again.
 fn again(flags: &Global) -> String {
-    let mut again = String::new();
-    if let Some(folder) = &flags.directory {
-        again += &format!(" -C {}", folder.display());
-    }
-    if let Some(config) = &flags.config {
-        again += &format!(" --config {}", config.display());
-    }
-    for (flag, value) in [("--service", &flags.service), ("-e", &flags.environment)] {
-        if let Some(value) = value {
-            again += &format!(" {flag} {value}");
-        }
-    }
-    again
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let flags = [
+        ("-C", path(&flags.directory)),
+        ("--config", path(&flags.config)),
+        ("--service", flags.service.clone()),
+        ("-e", flags.environment.clone()),
+    ];
+    flags.into_iter().filter_map(|(flag, value)| Some(format!(" {flag} {}", value?))).collect()
 }
 
 /// A path relative to a folder, unless that would be further than three folders up.
@@ -213,10 +222,13 @@ fn shown(here: &Path, path: &Path) -> String {
     for above in here.ancestors().take(4) {
         if let Ok(rest) = path.strip_prefix(above) {
             let relative = up.join(rest);
-            return if relative.as_os_str().is_empty() {
-                ".".to_owned()
-            } else {
-                relative.display().to_string()
+            let relative = relative.display().to_string();
+            let whole = path.display().to_string();
+            // Up to the root and down again, nobody wants to read.
+            return match relative.as_str() {
+                "" => ".".to_owned(),
+                _ if relative.len() > whole.len() => whole,
+                _ => relative,
             };
         }
         up.push("..");
@@ -236,6 +248,7 @@ mod tests {
             ("/home/ada/shop/quickserve.toml", "../quickserve.toml"),
             ("/home/ada/shop/deploy", "."),
             ("/etc/quickserve.toml", "/etc/quickserve.toml"),
+            ("/", "/"),
         ];
         for (path, expected) in table {
             assert_eq!(shown(here, Path::new(path)), expected);

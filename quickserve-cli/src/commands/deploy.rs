@@ -33,18 +33,26 @@ use crate::target::Target;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(context: &Context, arguments: &cli::Deploy, reporter: Reporter) -> u8 {
+    let draft = again(&arguments.draft);
     let (acting, prepared) = match begin(context, &arguments.draft, &reporter).await {
         Ok(begun) => begun,
-        Err(failure) => return reporter.fail_at(Act::Deploy, failure),
+        Err(failure) => return reporter.fail_draft(Act::Deploy, draft, failure),
     };
     // Signals are obeyed from here on; before, nothing has been done that could be taken back.
     let waiting = &reporter;
     let work = async |acting: &Acting| deploy(acting, prepared, arguments, waiting).await;
     let done = crate::signals::obeying(&reporter, &acting.control, work(&acting)).await;
     match done {
-        Ok(finished) => acting.end(Act::Deploy, finished, reporter).await,
-        Err(failure) => reporter.fail_at(Act::Deploy, failure),
+        Ok(finished) => acting.end(Act::Deploy, draft, finished, reporter).await,
+        Err(failure) => reporter.fail_draft(Act::Deploy, draft, failure),
     }
+}
+
+/// The flags that describe the same release again.
+fn again(arguments: &cli::Draft) -> String {
+    let images = arguments.image.iter().map(|image| format!(" --image {image}"));
+    let strategy = arguments.strategy.iter().map(|strategy| format!(" --strategy {strategy}"));
+    images.chain(strategy).collect()
 }
 
 async fn begin(
@@ -56,8 +64,7 @@ async fn begin(
     let draft = drafted(context, &target, &project, arguments)?;
     let (stage, commit) = tokio::join!(target.stage(context, reporter), assemble::commit(&project.folder));
     let stage = stage?;
-    let prepared = prepare(context, &target, &stage, draft, commit, arguments).await?;
-    reporter.know(&prepared.state);
+    let prepared = prepare(context, &target, &stage, draft, commit, arguments, reporter).await?;
     Ok((Acting { target, stage, control: Control::default() }, prepared))
 }
 
@@ -101,6 +108,7 @@ pub(super) async fn prepare(
     draft: Draft,
     commit: Option<quickserve_core::release::Commit>,
     arguments: &cli::Draft,
+    reporter: &Reporter,
 ) -> Result<Prepared, Failure> {
     let images = ImageStore::new(stage.engine.clone(), target.key.clone());
     let (resolved, ports, journal) = tokio::join!(
@@ -110,6 +118,7 @@ pub(super) async fn prepare(
     );
     let (resolved, report): (BTreeMap<String, ResolvedImage>, Report) = resolved?;
     let state = journal?.state().clone();
+    reporter.know(&state);
     let notes = Report { passed: 0, findings: draft.notes.clone() };
     let report = notes.and(draft.check(stage.secrets.as_ref(), &resolved).await?).and(report).and(ports?);
     let report = accepted(report, &target.settings.accepted_findings);

@@ -27,7 +27,14 @@ pub(super) async fn run(context: &Context, arguments: &Down, reporter: Reporter)
     match signals::obeying(&reporter, &acting.control, work).await {
         Ok((finished, swept)) => {
             let swept = swept.as_ref().and_then(words_of);
-            reporter.end(Ending { act: Act::Down, finished, url: None, undo: false, swept })
+            reporter.end(Ending {
+                act: Act::Down,
+                finished,
+                url: None,
+                undo: false,
+                draft: String::new(),
+                swept,
+            })
         }
         Err(failure) => reporter.fail_at(Act::Down, failure),
     }

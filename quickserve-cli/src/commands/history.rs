@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use quickserve_core::journal::{Act, DeploymentSummary, Event, Journal};
+use quickserve_core::outcome::Outcome;
 use quickserve_core::release::{Release, ReleaseId};
 use serde_json::{Value, json};
 
@@ -68,7 +69,7 @@ fn entry(summary: &DeploymentSummary, releases: &BTreeMap<ReleaseId, Release>) -
         "release": summary.release,
         "version": release.map(|release| &release.version),
         "images": release.map(Release::digests).unwrap_or_default(),
-        "outcome": summary.outcome.map(|outcome| outcome.name()),
+        "outcome": summary.outcome.map(Outcome::name),
         "started": summary.started,
         "finished": summary.finished,
         "by": summary.by,

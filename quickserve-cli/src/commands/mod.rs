@@ -93,15 +93,15 @@ impl Acting {
     ) -> u8 {
         let done = signals::obeying(&reporter, &self.control, work(&self)).await;
         match done {
-            Ok(finished) => self.end(act, finished, reporter).await,
+            Ok(finished) => self.end(act, String::new(), finished, reporter).await,
             Err(failure) => reporter.fail_at(act, failure),
         }
     }
 
-    async fn end(&self, act: Act, finished: Finished, reporter: Reporter) -> u8 {
+    async fn end(&self, act: Act, draft: String, finished: Finished, reporter: Reporter) -> u8 {
         // Only for the message: without the journal there is no hint.
         let journal = self.stage.deployer.journal().await.ok();
         let undo = journal.is_some_and(|journal| journal.state().rollback_target().is_some());
-        reporter.end(Ending { act, finished, url: self.target.url(), undo, swept: None })
+        reporter.end(Ending { act, finished, url: self.target.url(), undo, draft, swept: None })
     }
 }

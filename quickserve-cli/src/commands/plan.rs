@@ -16,7 +16,7 @@ pub(super) async fn run(context: &Context, arguments: &Draft, reporter: &Reporte
     let draft = drafted(context, &target, &project, arguments)?;
     let (stage, commit) = tokio::join!(target.stage(context, reporter), assemble::commit(&project.folder));
     let stage = stage?;
-    let prepared = prepare(context, &target, &stage, draft, commit, arguments).await?;
+    let prepared = prepare(context, &target, &stage, draft, commit, arguments, reporter).await?;
     let plan = stage.deployer.plan(&prepared.request).await?;
     let release = &prepared.request.release;
     let condemned = prepared.state.condemned.get(&release.id);

@@ -211,19 +211,14 @@ impl Seen {
             let step =
                 open.step.as_ref().map_or_else(|| "planning".to_owned(), |(_, step, _)| step.to_string());
             let (who, deployment) = (&open.owner.who, &open.opened.deployment);
-            match &self.owner {
-                Some(OwnerStatus::Gone { because }) => {
-                    let text = format!("{deployment} of {who} was left at: {step}; {because}");
-                    lines.push(Line::toned("caution", text, Tone::Bad));
-                    lines.push(Line::new("next", format!("quickserve resume{again}")));
-                }
-                _ => {
-                    let since = words::moment(open.started);
-                    lines.push(Line::new(
-                        "inflight",
-                        format!("{deployment} by {who} since {since}, now at: {step}"),
-                    ));
-                }
+            if let Some(OwnerStatus::Gone { because }) = &self.owner {
+                let text = format!("{deployment} of {who} was left at: {step}; {because}");
+                lines.push(Line::toned("caution", text, Tone::Bad));
+                lines.push(Line::new("next", format!("quickserve resume{again}")));
+            } else {
+                let since = words::moment(open.started);
+                let text = format!("{deployment} by {who} since {since}, now at: {step}");
+                lines.push(Line::new("inflight", text));
             }
         } else if !self.amiss.is_empty() {
             lines.extend(self.amiss.iter().map(|what| Line::toned("caution", what.clone(), Tone::Bad)));
@@ -253,7 +248,7 @@ impl Seen {
 
 /// What a task does, as the engine shows it.
 fn health(task: &TaskState) -> String {
-    let mut text = match (task.phase, &task.health) {
+    let phase = match (task.phase, &task.health) {
         (TaskPhase::Ended, _) => "ended".to_owned(),
         (TaskPhase::Starting, _) => "starting".to_owned(),
         (TaskPhase::Running, Health::Unhealthy(why)) => format!("unhealthy: {why}"),
@@ -261,14 +256,8 @@ fn health(task: &TaskState) -> String {
         // Without a health check of its own the engine knows no more.
         (TaskPhase::Running, Health::Unknown) => "running".to_owned(),
     };
-    if let Some(address) = task.address {
-        text += &format!(", {address}");
-    }
-    if task.restarts > 0 {
-        text += &format!(", {}", words::count(u64::from(task.restarts), "restart"));
-    }
-    if task.doomed {
-        text += ", on its way out";
-    }
-    text
+    let restarts = (task.restarts > 0).then(|| words::count(u64::from(task.restarts), "restart"));
+    let address = task.address.map(|address| address.to_string());
+    let doomed = task.doomed.then(|| "on its way out".to_owned());
+    [Some(phase), address, restarts, doomed].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -71,8 +71,9 @@ pub(crate) async fn engine(context: &Context) -> Result<Engine, Failure> {
         };
         let mut failure = Failure::from(error);
         if let Some(cause) = &mut failure.finished.cause {
-            // The library's own headline says less.
+            // The library's own headline says less, and of the chain only the end speaks to a person.
             cause.message = message;
+            cause.causes = cause.causes.pop().into_iter().collect();
         }
         failure
     })

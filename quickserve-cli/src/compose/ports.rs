@@ -49,7 +49,10 @@ async fn look(
         (Err(error), holder) => Ok(match error.kind() {
             Io::AddrInUse => {
                 let by = holder.map_or_else(|| "another process".to_owned(), |holder| holder.to_string());
-                PublicPort::Held { by, hint: None }
+                let hint = by.contains(" router run").then(|| {
+                    "it is a router that keeps its state elsewhere: name the same --state-dir".to_owned()
+                });
+                PublicPort::Held { by, hint }
             }
             Io::PermissionDenied => PublicPort::Forbidden { why: "permission denied".to_owned() },
             Io::AddrNotAvailable => {

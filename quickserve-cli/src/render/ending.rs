@@ -1,7 +1,7 @@
 //! The last lines: how it ended, what serves, and what to do next.
 
 use quickserve_core::event::Finished;
-use quickserve_core::finding::Severity;
+use quickserve_core::finding::{Code, Severity};
 use quickserve_core::outcome::Outcome;
 use quickserve_core::plan::Goal;
 
@@ -98,11 +98,9 @@ fn failure(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
     }
     lines.extend(serving(narrator, finished));
     lines.extend(hint(finished).map(Line::Hint));
-    let next = next(narrator, finished);
-    let code = format!("[exit {}]", finished.exit_code);
-    lines.push(match next {
-        Some(next) => Line::new("next", format!("{next}   {code}")),
-        None => Line::new("ended", format!("{}   {code}", finished.outcome)),
+    lines.push(match next(narrator, ending) {
+        Some(next) => Line::new("next", format!("{next}   [exit {}]", finished.exit_code)),
+        None => Line::new("exit", format!("{} {}", finished.exit_code, finished.outcome)),
     });
     lines
 }
@@ -177,13 +175,20 @@ fn hint(finished: &Finished) -> Option<String> {
     own
 }
 
-fn next(narrator: &Narrator, finished: &Finished) -> Option<String> {
+fn next(narrator: &Narrator, ending: &Ending) -> Option<String> {
+    let finished = &ending.finished;
     let command = |command: &str| Some(format!("quickserve {command}{}", narrator.again));
     match finished.outcome {
         Outcome::RolledBack => command("history"),
         Outcome::Stuck | Outcome::InternalError => command("resume"),
         Outcome::Busy | Outcome::Superseded | Outcome::TimedOut => command("status"),
         Outcome::Frozen => command("logs"),
+        // `plan` makes the same checks, and changes nothing.
+        Outcome::Refused if ending.act == Act::Deploy && !finished.findings.is_empty() => {
+            let condemned = finished.findings.iter().any(|finding| finding.code == Code::CONDEMNED_RELEASE);
+            if condemned { command("history") } else { command("plan").map(|plan| plan + &ending.draft) }
+        }
+        Outcome::Refused if ending.act == Act::Rollback => command("history"),
         Outcome::Interrupted | Outcome::Terminated => {
             if finished.deployment.is_some() {
                 command("status")

@@ -79,6 +79,8 @@ pub(crate) struct Ending {
     pub(crate) url: Option<String>,
     /// Whether `rollback` would find a release.
     pub(crate) undo: bool,
+    /// The flags that describe the same release again.
+    pub(crate) draft: String,
     /// What went beside the tasks, when a service was removed.
     pub(crate) swept: Option<String>,
 }
@@ -144,7 +146,12 @@ impl Reporter {
 
     /// Tells why what was wanted did not begin.
     pub(crate) fn fail_at(self, act: Act, failure: Failure) -> u8 {
-        self.end(Ending { act, finished: *failure.finished, url: None, undo: false, swept: None })
+        self.fail_draft(act, String::new(), failure)
+    }
+
+    /// Tells why a release that these flags describe was not deployed.
+    pub(crate) fn fail_draft(self, act: Act, draft: String, failure: Failure) -> u8 {
+        self.end(Ending { act, finished: *failure.finished, url: None, undo: false, draft, swept: None })
     }
 
     fn send(&self, message: Message) {

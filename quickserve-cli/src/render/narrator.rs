@@ -281,13 +281,15 @@ fn checked(passed: usize, findings: &[quickserve_core::finding::Finding], verbos
     let of = |severity: Severity| -> Vec<_> {
         findings.iter().filter(|finding| finding.severity == severity).collect()
     };
-    let mut text = format!("{passed} passed");
     let warnings = of(Severity::Warning);
-    if !warnings.is_empty() {
+    let text = if warnings.is_empty() {
+        format!("{passed} passed")
+    } else {
         let mut codes: Vec<String> = warnings.iter().map(|finding| finding.code.to_string()).collect();
         codes.dedup();
-        text += &format!(", {} ({})", words::count(warnings.len() as u64, "warning"), codes.join(", "));
-    }
+        let count = words::count(warnings.len() as u64, "warning");
+        format!("{passed} passed, {count} ({})", codes.join(", "))
+    };
     let mut lines = vec![Line::new("check", text)];
     let shown = match verbosity {
         Verbosity::Verbose => findings.iter().collect(),

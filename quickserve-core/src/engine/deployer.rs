@@ -251,11 +251,11 @@ impl Deployer {
                 }
                 let mut run = self.run(journal, control)?;
                 let finished = if promoted {
-                    run.deploy().await
+                    Finished { cause: Some(too_late()), ..run.deploy().await }
                 } else {
-                    run.take_back(Stop::Aborted(AbortKind::Asked)).await
+                    aborted(run.take_back(Stop::Aborted(AbortKind::Asked)).await)
                 };
-                Ok(self.end(aborted(finished)))
+                Ok(self.end(finished))
             }
             Err(error) if error.kind() == ErrorKind::Busy => {
                 journal.request(request).await?;
@@ -299,6 +299,10 @@ fn aborted(finished: Finished) -> Finished {
         }
         _ => finished,
     }
+}
+
+fn too_late() -> Cause {
+    Cause::new("the abort came too late: the release was promoted")
 }
 
 impl Deployer {
@@ -433,7 +437,7 @@ impl Deployer {
         finished.deployment.clone_from(&deployment);
         finished.serving = self.serving_now().await;
         if outcome == Outcome::Done {
-            finished.cause = Some(Cause::new("the abort came too late: the release was promoted"));
+            finished.cause = Some(too_late());
         }
         Ok(aborted(finished))
     }

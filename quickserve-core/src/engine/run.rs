@@ -73,6 +73,8 @@ pub(crate) struct Run {
     /// The journal record that announced the step in hand.
     pub(crate) op: u64,
     step: Option<Step>,
+    /// What was last told of the step in hand.
+    told: String,
     events: Events,
 }
 
@@ -134,6 +136,7 @@ impl Run {
             started: false,
             op: 0,
             step: None,
+            told: String::new(),
             events,
             parts,
         })
@@ -180,10 +183,14 @@ impl Run {
             _ => after(self.clock.now(), timeout),
         };
         self.reach(goal, purpose, None, deadline).await?;
-        if self.opened.act == Act::Rollback {
-            self.decide_rollback(goal).await?;
+        match (self.opened.act, goal.release().cloned()) {
+            (Act::Rollback, Some(target)) => self.decide_rollback(target).await,
+            // Nothing was to be proven: the release serves already, with another number of tasks.
+            (Act::Deploy, Some(release)) if !self.promoted() => {
+                self.record(Event::Promoted { release }).await.map(|_| ())
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn open_plan(&self) -> Option<(Plan, Timestamp)> {
@@ -192,13 +199,12 @@ impl Run {
 
     /// A new owner's first act: from here on, the router refuses older ones.
     async fn raise(&mut self) -> Result<(), Stop> {
-        let (router, fence) = (self.router.clone(), self.fence());
-        self.insist(|| router.raise(&fence)).await
+        let router = &self.router.clone();
+        self.insist(async |fence| router.raise(&fence).await).await
     }
 
     /// A rollback's target is good and what it came from is bad: two rollbacks do not swing back and forth.
-    async fn decide_rollback(&mut self, goal: &Goal) -> Result<(), Stop> {
-        let Some(target) = goal.release().cloned() else { return Ok(()) };
+    async fn decide_rollback(&mut self, target: ReleaseId) -> Result<(), Stop> {
         let bad = self.journal.state().current().filter(|current| **current != target).cloned();
         self.record(Event::Promoted { release: target }).await?;
         if let Some(release) = bad {
@@ -214,12 +220,8 @@ impl Run {
         let (cause, ending) = match stop {
             Stop::Lost(error) => return self.lost(error).await,
             Stop::Leftover(why) => (Cause::new(why), Ending::Restored),
-            Stop::Failed { cause, .. } if promoted => {
-                // The release is good and serves; what is left over goes with the next command.
-                let message = format!("{}; what is left over goes with the next command", cause.message);
-                self.emit(Progress::Warning { message });
-                return self.conclude(Ending::Reached, None).await;
-            }
+            // The release is decided to be good: no way back, but its own goal once more.
+            Stop::Failed { cause, .. } if promoted => return self.restore(cause, Ending::Reached).await,
             Stop::Failed { cause, condemns } => {
                 if let Err(stop) = self.record_failure(&cause, condemns).await {
                     return self.lost_from(stop).await;
@@ -253,7 +255,10 @@ impl Run {
             let goal = self.policy.fallback(self.journal.state());
             let deadline = after(self.clock.now(), self.opened.config.timeout);
             match self.reach(&goal, Purpose::Restore, Some(because), deadline).await {
-                Ok(()) => return self.conclude(ending, Some(cause)).await,
+                Ok(()) => {
+                    let cause = (ending != Ending::Reached).then_some(cause);
+                    return self.conclude(ending, cause).await;
+                }
                 Err(Stop::Lost(error)) => return self.lost(error).await,
                 Err(Stop::Aborted(_) | Stop::Leftover(_)) => because = cause.clone(),
                 Err(Stop::Failed { cause: obstacle, .. }) => {
@@ -347,6 +352,7 @@ impl Run {
         let began = self.clock.now();
         let index = self.index;
         self.step = Some(step.clone());
+        self.told.clear();
         self.emit(Progress::StepStarted { index, step: step.clone() });
         match self.run_step(&step).await {
             Ok(evidence) => {
@@ -384,14 +390,14 @@ impl Run {
     }
 
     async fn register(&mut self, release: &ReleaseId) -> Result<Option<String>, Stop> {
-        let (platform, fence, release) = (self.platform.clone(), self.fence(), self.release(release)?);
-        self.insist(|| platform.register(&fence, &release)).await?;
+        let (platform, release) = (&self.platform.clone(), &self.release(release)?);
+        self.insist(async |fence| platform.register(&fence, release).await).await?;
         Ok(None)
     }
 
     async fn close(&mut self) -> Result<Option<String>, Stop> {
-        let (router, fence) = (self.router.clone(), self.fence());
-        self.insist(|| router.remove(&fence)).await?;
+        let router = &self.router.clone();
+        self.insist(async |fence| router.remove(&fence).await).await?;
         Ok(None)
     }
 
@@ -437,8 +443,8 @@ impl Run {
 
     /// What exists and serves, with tasks that the journal has doomed marked as such.
     pub(crate) async fn observe(&mut self) -> Result<Observed, Stop> {
-        let platform = self.platform.clone();
-        let mut observed = self.insist(|| platform.observe()).await?;
+        let platform = &self.platform.clone();
+        let mut observed = self.insist(async |_| platform.observe().await).await?;
         let doomed = &self.journal.state().doomed;
         for task in observed.sets.values_mut().flat_map(|set| &mut set.tasks) {
             task.doomed |= doomed.contains(&task.id);
@@ -469,8 +475,12 @@ impl Run {
         self.events.emit(progress);
     }
 
-    pub(crate) fn progress(&self, message: String) {
-        self.emit(Progress::StepProgress { index: self.index, message });
+    /// Tells how far the step in hand is, unless that was told last.
+    pub(crate) fn progress(&mut self, message: String) {
+        if self.told != message {
+            self.told.clone_from(&message);
+            self.emit(Progress::StepProgress { index: self.index, message });
+        }
     }
 
     /// What is being done, for a message.

@@ -1,11 +1,11 @@
 //! Waiting: how often to look, and what every wait watches beside what it waits for.
 
-use std::future::Future;
 use std::time::Duration;
 
 use super::run::{Run, Stop};
 use crate::clock::{after, between};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
+use crate::fence::Fence;
 use crate::journal::Cause;
 
 /// How long from one look to the next: short at first, longer as nothing happens.
@@ -76,16 +76,20 @@ impl Run {
         }
     }
 
-    /// Makes a call until it gives an answer that is not temporary, or the deadline passes.
-    pub(crate) async fn insist<T, F>(&mut self, mut call: impl FnMut() -> F) -> Result<T, Stop>
-    where
-        F: Future<Output = Result<T>>,
-    {
+    /// Makes a call until it gives an answer that is not temporary, or the deadline passes. Each attempt
+    /// carries a fence of its own, for the lease may have been renewed since the last.
+    pub(crate) async fn insist<T>(&mut self, call: impl AsyncFn(Fence) -> Result<T>) -> Result<T, Stop> {
         let mut pace = Pace::RETRY;
         loop {
-            let last = match call().await {
+            self.journal.renew().await.map_err(Stop::Lost)?;
+            let fence = self.fence();
+            let last = match call(fence).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) if error.is_temporary() => error,
+                // The machine slept through the end of the lease: the next renewal tells whether it is ours.
+                Err(error) if error.kind() == ErrorKind::Fenced && self.clock.now() > fence.not_after => {
+                    error
+                }
                 Err(error) => return Err(error.into()),
             };
             match self.tick(&mut pace).await {

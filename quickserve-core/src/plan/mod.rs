@@ -10,6 +10,8 @@ mod recreate;
 mod rolling;
 mod step;
 mod teardown;
+#[cfg(test)]
+mod tests;
 
 pub use config::{DeploymentConfig, OnFailure, SmokeCheck, SmokeExpectation, Strategy};
 pub use step::{Share, Step};
@@ -214,10 +216,11 @@ impl Situation<'_> {
             .filter(|(release, set)| *release != target && !set.tasks.is_empty())
             .map(|(release, _)| release)
             .chain(split.routes.iter().map(|route| &route.release).filter(|release| *release != target))
-            .map(|release| Other {
-                release: release.clone(),
-                live: u32::try_from(self.observed.set(release).live().count()).unwrap_or(u32::MAX),
-                serving: split.route(release).is_some_and(|route| route.role != Role::Preview),
+            .map(|release| {
+                let live = u32::try_from(self.observed.set(release).live().count()).unwrap_or(u32::MAX);
+                let routed = split.route(release).is_some_and(|route| route.role != Role::Preview);
+                let serving = if self.has_traffic() { routed } else { live > 0 };
+                Other { release: release.clone(), live, serving }
             })
             .collect();
         others.sort_by(|a, b| (a.serving, &a.release).cmp(&(b.serving, &b.release)));
@@ -226,7 +229,8 @@ impl Situation<'_> {
     }
 }
 
-/// A release other than the target. It serves when it gets ordinary requests, or stands by for them.
+/// A release other than the target. It serves when it gets ordinary requests, or stands by for
+/// them; a worker serves by running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Other {
     release: ReleaseId,

@@ -18,8 +18,8 @@ impl Run {
         let until = after(self.clock.now(), timeout);
         let mut pace = Pace::QUICK;
         loop {
-            let router = self.router.clone();
-            let in_flight = self.insist(|| router.in_flight()).await?;
+            let router = &self.router.clone();
+            let in_flight = self.insist(async |_| router.in_flight().await).await?;
             let left: u64 = targets.iter().filter_map(|task| in_flight.get(task)).sum();
             if left == 0 {
                 return Ok(None);

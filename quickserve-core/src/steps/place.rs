@@ -28,10 +28,9 @@ impl Run {
         let workload = self.workload(release)?;
         let mut failed: BTreeMap<TaskId, String> = BTreeMap::new();
         let mut pace = Pace::QUICK;
-        let mut shown = String::new();
         loop {
-            let (sets, fence, spec) = (self.sets.clone(), self.fence(), self.spec(release, tasks, standing)?);
-            let mut set = self.insist(|| sets.advance(&fence, &spec)).await?;
+            let (sets, spec) = (&self.sets.clone(), &self.spec(release, tasks, standing)?);
+            let mut set = self.insist(async |fence| sets.advance(&fence, spec).await).await?;
             self.mark_doomed(&mut set);
             self.vitals.examine(&mut set, &workload, self.clock.now()).await.map_err(Stop::from)?;
             let newly: Vec<(TaskId, String)> = set
@@ -54,12 +53,9 @@ impl Run {
                 return Ok(Some(format!("{healthy}/{tasks} healthy, {:.1} s", took.as_secs_f64())));
             }
             let message = self.describe(healthy, tasks, &set, failed.len());
-            if message != shown {
-                self.progress(message.clone());
-                shown = message;
-            }
+            self.progress(message.clone());
             if let Err(stop) = self.tick(&mut pace).await {
-                return Err(self.never_healthy(stop, release, &shown).await);
+                return Err(self.never_healthy(stop, release, &message).await);
             }
         }
     }
@@ -112,8 +108,8 @@ impl Run {
             self.intend_doom(fresh).await?;
         }
         let tasks: Vec<TaskId> = existing.iter().map(|task| task.id.clone()).collect();
-        let (sets, fence) = (self.sets.clone(), self.fence());
-        self.insist(|| sets.doom(&fence, &tasks)).await?;
+        let (sets, tasks) = (&self.sets.clone(), &tasks);
+        self.insist(async |fence| sets.doom(&fence, tasks).await).await?;
         Ok(())
     }
 

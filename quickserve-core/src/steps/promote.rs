@@ -13,9 +13,8 @@ impl Run {
         self.abortable = false;
         let mut pace = Pace::QUICK;
         loop {
-            let (sets, fence) = (self.sets.clone(), self.fence());
-            let spec = self.spec(release, tasks, Standing::Promoted)?;
-            let set = self.insist(|| sets.advance(&fence, &spec)).await?;
+            let (sets, spec) = (&self.sets.clone(), &self.spec(release, tasks, Standing::Promoted)?);
+            let set = self.insist(async |fence| sets.advance(&fence, spec).await).await?;
             if set.live().all(|task| task.standing == Standing::Promoted || spec.doomed.contains(&task.id)) {
                 return Ok(None);
             }

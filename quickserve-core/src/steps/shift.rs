@@ -11,8 +11,8 @@ impl Run {
         let mut pace = Pace::RETRY;
         loop {
             let split = self.split_for(shares).await?;
-            let router = self.router.clone();
-            let (current, version) = self.insist(|| router.split()).await?;
+            let router = &self.router.clone();
+            let (current, version) = self.insist(async |_| router.split().await).await?;
             if current == split || self.replace(version, &split).await? {
                 return Ok(None);
             }
@@ -24,8 +24,8 @@ impl Run {
     pub(crate) async fn take_out(&mut self, failed: &[TaskId]) -> Result<(), Stop> {
         let mut pace = Pace::RETRY;
         loop {
-            let router = self.router.clone();
-            let (mut split, version) = self.insist(|| router.split()).await?;
+            let router = &self.router.clone();
+            let (mut split, version) = self.insist(async |_| router.split().await).await?;
             if !failed.iter().any(|task| split.references(task)) {
                 return Ok(());
             }
@@ -42,8 +42,8 @@ impl Run {
 
     /// Replaces the split, unless it has changed since it was read: then it answers no.
     async fn replace(&mut self, version: SplitVersion, split: &Split) -> Result<bool, Stop> {
-        let (router, fence) = (self.router.clone(), self.fence());
-        match self.insist(|| router.set(&fence, version, split)).await {
+        let router = &self.router.clone();
+        match self.insist(async |fence| router.set(&fence, version, split).await).await {
             Ok(_) => Ok(true),
             Err(Stop::Failed { cause, .. }) if self.changed_meanwhile(version).await? => {
                 self.progress(format!("the split changed meanwhile: {}", cause.message));
@@ -54,8 +54,8 @@ impl Run {
     }
 
     async fn changed_meanwhile(&mut self, version: SplitVersion) -> Result<bool, Stop> {
-        let router = self.router.clone();
-        Ok(self.insist(|| router.split()).await?.1 != version)
+        let router = &self.router.clone();
+        Ok(self.insist(async |_| router.split().await).await?.1 != version)
     }
 
     /// The shares with the tasks that take part. A release that is brought up must be there in full; of one

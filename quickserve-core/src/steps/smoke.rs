@@ -65,8 +65,8 @@ impl Run {
             headers: Vec::new(),
             timeout: check.timeout,
         };
-        let prober = self.parts.prober.clone();
-        let report = self.insist(|| prober.probe(&request)).await?;
+        let (prober, request) = (&self.parts.prober.clone(), &request);
+        let report = self.insist(async |_| prober.probe(request).await).await?;
         Ok(expected(check, &report))
     }
 }
