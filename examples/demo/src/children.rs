@@ -54,7 +54,7 @@ impl Children {
     }
 
     /// The same without an ear for signals, which then do nothing.
-    pub(crate) fn undisturbed(&self) -> Self {
+    pub(crate) fn undisturbed() -> Self {
         Self { signals: None }
     }
 
