@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use quickserve_core::config::variables::Contract;
 use quickserve_core::config::{SecretPolicy, Settings, ShortForm, WorkloadSource};
-use quickserve_core::finding::{Code, Finding};
+use quickserve_core::finding::{Code, Finding, Place};
 use quickserve_core::preflight::{self, Report, SecretNames};
 use quickserve_core::registry::ResolvedImage;
 use quickserve_core::release::{Commit, Image, Release, SecretBinding, SecretVersion};
@@ -220,15 +220,27 @@ fn secret_names(
         };
         Finding::error(Code::ENV_FILE, format!("env_file {shown} does not exist")).with_hint(hint)
     } else {
-        let message = error.causes().join(": ").replace(&path.display().to_string(), &shown);
-        let finding = Finding::error(Code::ENV_FILE, message);
-        match error.hint() {
-            Some(hint) => finding.with_hint(hint),
-            None => finding,
-        }
+        unreadable(&error, &path, shown)
     };
     notes.push(finding);
     Vec::new()
+}
+
+/// The finding of a file that is no dotenv file, at the line that is told in the error.
+fn unreadable(error: &Error, path: &Path, file: String) -> Finding {
+    let message = error.causes().join(": ");
+    let told = message.strip_prefix(&format!("read {}:", path.display()));
+    let place = told.and_then(|told| told.split_once(": ")).and_then(|(line, what)| {
+        Some((Place { file, line: line.parse().ok()?, column: 1 }, what.to_owned()))
+    });
+    let finding = match place {
+        Some((place, what)) => Finding::error(Code::ENV_FILE, what).at(place),
+        None => Finding::error(Code::ENV_FILE, message),
+    };
+    match error.hint() {
+        Some(hint) => finding.with_hint(hint),
+        None => finding,
+    }
 }
 
 impl Draft {
@@ -246,11 +258,13 @@ impl Draft {
         // What was reported as a secret is not reported again as a variable.
         let missing = self.secrets.keys().filter(|key| report.refuses() && !valued.contains(*key));
         let reported: BTreeSet<String> = missing.map(|(_, name)| name.clone()).collect();
+        // Of a file that cannot be read, nobody knows what is missing in it.
+        let unknown = self.notes.iter().any(|note| note.code == Code::ENV_FILE && note.place().is_some());
         let variables = match &self.contract {
-            Some(contract) => {
+            Some(contract) if !unknown => {
                 preflight::variables(contract, &self.provided(&valued, images.get(&self.main)), &reported)
             }
-            None => Report::default(),
+            _ => Report::default(),
         };
         Ok(report.and(variables))
     }

@@ -175,6 +175,11 @@ fn hint(finished: &Finished) -> Option<String> {
     own
 }
 
+/// Whether any of the findings may be gone at the next look.
+fn can_be_checked(finished: &Finished) -> bool {
+    finished.findings.iter().any(|finding| finding.code != Code::NOT_BUILT)
+}
+
 fn next(narrator: &Narrator, ending: &Ending) -> Option<String> {
     let finished = &ending.finished;
     let command = |command: &str| Some(format!("quickserve {command}{}", narrator.again));
@@ -184,7 +189,7 @@ fn next(narrator: &Narrator, ending: &Ending) -> Option<String> {
         Outcome::Busy | Outcome::Superseded | Outcome::TimedOut => command("status"),
         Outcome::Frozen => command("logs"),
         // `plan` makes the same checks, and changes nothing.
-        Outcome::Refused if ending.act == Act::Deploy && !finished.findings.is_empty() => {
+        Outcome::Refused if ending.act == Act::Deploy && can_be_checked(finished) => {
             let condemned = finished.findings.iter().any(|finding| finding.code == Code::CONDEMNED_RELEASE);
             if condemned { command("history") } else { command("plan").map(|plan| plan + &ending.draft) }
         }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use quickserve_core::clock::{Clock as _, SystemClock};
 use quickserve_core::event::{Envelope, Finished, Progress};
 use quickserve_core::release::ReleaseId;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Ending, Note, Render};
@@ -18,13 +19,24 @@ pub(super) struct Json {
 }
 
 impl Json {
-    fn tell(&mut self, time: Timestamp, mut line: Value) {
+    fn tell(&mut self, time: Timestamp, line: &Value) {
         self.last += 1;
-        line["v"] = json!(1);
-        line["seq"] = json!(self.last);
-        line["time"] = json!(time);
-        output::data_line(&line.to_string());
+        let numbered = Numbered { v: 1, seq: self.last, time, line };
+        // Every line is made of texts, numbers and lists: it can always be written.
+        if let Ok(line) = serde_json::to_string(&numbered) {
+            output::data_line(&line);
+        }
     }
+}
+
+/// A line as it is printed: what every line has comes first.
+#[derive(Serialize)]
+struct Numbered<'a> {
+    v: u32,
+    seq: u64,
+    time: Timestamp,
+    #[serde(flatten)]
+    line: &'a Value,
 }
 
 impl Render for Json {
@@ -33,7 +45,7 @@ impl Render for Json {
     fn event(&mut self, event: &Envelope) {
         // An event that cannot be written as JSON would be a fault of ours; the others are told.
         if let Ok(line) = serde_json::to_value(&event.progress) {
-            self.tell(event.time, line);
+            self.tell(event.time, &line);
         }
     }
 
@@ -47,19 +59,19 @@ impl Render for Json {
             // Told by the first event of the deployment.
             Note::Deploying { .. } => return,
         };
-        self.tell(SystemClock.now(), line);
+        self.tell(SystemClock.now(), &line);
     }
 
     fn idle(&mut self) {}
 
     fn ending(&mut self, ending: &Ending) {
-        self.tell(SystemClock.now(), finished(&ending.finished));
+        self.tell(SystemClock.now(), &finished(&ending.finished));
     }
 }
 
 /// The only line of a command that was not understood.
 pub(crate) fn finished_alone(ending: &Finished) {
-    Json::default().tell(SystemClock.now(), finished(ending));
+    Json::default().tell(SystemClock.now(), &finished(ending));
 }
 
 fn finished(ending: &Finished) -> Value {

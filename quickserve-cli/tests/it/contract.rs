@@ -1,0 +1,120 @@
+//! What scripts rely on: exit codes as documented, and the shape of machine output.
+
+use std::collections::BTreeSet;
+
+use quickserve_core::outcome::Outcome;
+use serde_json::Value;
+
+use crate::support::{Ran, Shop};
+
+#[test]
+fn the_documented_exit_codes_are_those_of_the_code() {
+    let page = include_str!("../../../docs/reference/exit-codes.md");
+    let mut documented = BTreeSet::new();
+    for line in page.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        for code in cells[0].split(", ") {
+            for outcome in cells[1].split(", ") {
+                documented
+                    .insert((code.parse::<u8>().expect("a code"), outcome.trim_matches('`').to_owned()));
+            }
+        }
+    }
+    let known: BTreeSet<(u8, String)> =
+        Outcome::ALL.iter().map(|outcome| (outcome.exit_code(), outcome.name().to_owned())).collect();
+    assert_eq!(documented, known);
+}
+
+/// Every line has what each has, in order, and the last is `finished` with all that it must say.
+fn lines(ran: &Ran) -> Vec<Value> {
+    let lines = ran.json_lines();
+    for (index, line) in lines.iter().enumerate() {
+        assert_eq!(line["v"], 1, "{line}");
+        assert_eq!(line["seq"], index + 1, "{line}");
+        assert!(line["kind"].is_string(), "{line}");
+        let time = line["time"].as_str().expect("a time");
+        time.parse::<jiff::Timestamp>().expect("RFC 3339");
+    }
+    let kinds: Vec<&str> = lines.iter().filter_map(|line| line["kind"].as_str()).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "finished").count(), 1, "{kinds:?}");
+    let last = lines.last().expect("a line");
+    assert_eq!(last["kind"], "finished");
+    assert_eq!(last["exit_code"], ran.code);
+    for key in ["outcome", "deployment", "release", "serving", "findings", "cause"] {
+        assert!(last.get(key).is_some(), "{key} is missing in {last}");
+    }
+    lines
+}
+
+#[test]
+fn usage_errors_end_with_finished() {
+    let shop = Shop::empty();
+    for arguments in [
+        ["rollbak", "--format", "json"].as_slice(),
+        &["--format=json", "deploy", "--strategy"],
+        &["deploy", "--format", "json"],
+        &["status", "--format", "json"],
+    ] {
+        let ran = shop.run(arguments);
+        assert_eq!(ran.code, 2);
+        let lines = lines(&ran);
+        assert_eq!(lines[0]["outcome"], "usage_error");
+        assert!(lines[0]["cause"]["message"].is_string());
+        assert_eq!(ran.stderr, "");
+    }
+}
+
+#[test]
+fn a_deployment_tells_its_plan_first_and_its_end_last() {
+    let shop = Shop::with_images(&["1", "2"]);
+    let done = shop.run(&["deploy", "--image", &shop.image("1"), "--format", "json"]);
+    let told = lines(&done);
+    let started = told.iter().find(|line| line["kind"] == "started").expect("started");
+    assert!(started["plan"]["steps"].as_array().is_some_and(|steps| !steps.is_empty()));
+    let last = told.last().expect("a line");
+    assert_eq!((last["outcome"].as_str(), last["exit_code"].as_u64()), (Some("done"), Some(0)));
+    assert_eq!(last["serving"][0]["weight"], 100);
+    assert_eq!(last["serving"][0]["tasks"], 1);
+    let digest = last["serving"][0]["images"][&shop.service].as_str().expect("a digest");
+    assert!(digest.starts_with("sha256:") && digest.len() == 71, "{digest}");
+
+    let refused = shop.run(&["deploy", "--image", &shop.image("9"), "--format", "json"]);
+    let last = lines(&refused).pop().expect("a line");
+    assert_eq!((refused.code, last["outcome"].as_str()), (3, Some("refused")));
+    let finding = &last["findings"][0];
+    assert_eq!(finding["code"], "QS301");
+    for key in ["severity", "message", "where", "hint", "docs"] {
+        assert!(finding.get(key).is_some(), "{key} is missing in {finding}");
+    }
+    assert_eq!(last["serving"][0]["release"], started["release"]);
+
+    shop.configure("variables = { STOREFRONT_FAIL_CRASH_AT_START = \"1\" }");
+    let failed = shop.run(&["deploy", "--image", &shop.image("2"), "--format", "json"]);
+    let last = lines(&failed).pop().expect("a line");
+    assert_eq!((failed.code, last["outcome"].as_str()), (4, Some("rolled_back")));
+    assert!(last["cause"]["message"].is_string() && last["cause"]["causes"].is_array());
+    assert_eq!(last["serving"][0]["release"], started["release"]);
+
+    let status: Value =
+        serde_json::from_str(&shop.run(&["status", "--format", "json"]).stdout).expect("an object");
+    assert_eq!(status["service"], shop.service.as_str());
+    assert_eq!(status["environment"], "local");
+    assert_eq!(status["public"], format!("127.0.0.1:{}", shop.port));
+    assert_eq!(status["consistent"], true);
+    assert_eq!(status["in_flight"], Value::Null);
+    assert_eq!(status["serving"][0]["release"], started["release"]);
+
+    let history: Value =
+        serde_json::from_str(&shop.run(&["history", "--format", "json"]).stdout).expect("an array");
+    let outcomes: Vec<&str> =
+        history.as_array().expect("an array").iter().filter_map(|entry| entry["outcome"].as_str()).collect();
+    assert_eq!(outcomes, ["rolled_back", "done"]);
+    for key in ["deployment", "release", "images", "outcome", "started", "finished", "by", "cause"] {
+        assert!(history[0].get(key).is_some(), "{key} is missing in {history}");
+    }
+
+    let plan: Value =
+        serde_json::from_str(&shop.run(&["plan", "--image", &shop.image("2"), "--format", "json"]).stdout)
+            .expect("an object");
+    assert!(plan["plan"]["steps"].is_array() && plan["change"]["images"].is_array(), "{plan}");
+}
