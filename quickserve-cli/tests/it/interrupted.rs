@@ -16,13 +16,13 @@ fn baking() -> (Shop, Child) {
     let mut command = shop.command(&["deploy", "--image", &shop.image("2"), "--format", "json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a process");
     let stdout = child.stdout.as_mut().expect("stdout");
-    for line in BufReader::new(stdout).lines() {
+    let bakes = BufReader::new(stdout).lines().any(|line| {
         let line: serde_json::Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
-        if line["kind"] == "step_started" && line["step"]["step"] == "bake" {
-            return (shop, child);
-        }
-    }
-    panic!("it never baked");
+        line["kind"] == "step_started" && line["step"]["step"] == "bake"
+    });
+    let ended = (!bakes).then(|| child.wait());
+    assert!(bakes, "it never baked: {ended:?}");
+    (shop, child)
 }
 
 fn signal(child: &Child, signal: Signal) {
