@@ -19,3 +19,9 @@ pub(crate) fn tell(line: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(format!("{line}\n").as_bytes());
 }
+
+/// Draws on a person's terminal.
+pub(crate) fn draw(text: &str) -> io::Result<()> {
+    let mut stderr = io::stderr().lock();
+    stderr.write_all(text.as_bytes())
+}

@@ -1,9 +1,10 @@
 //! Live progress on a terminal: the lines, and under them what is being done.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use quickserve_core::clock::{Clock as _, SystemClock, between};
 use quickserve_core::event::Envelope;
 use quickserve_core::release::ReleaseId;
@@ -11,6 +12,7 @@ use quickserve_core::release::ReleaseId;
 use super::line::{Line, Style};
 use super::narrator::Narrator;
 use super::{Ending, Note, Render, words};
+use crate::output;
 
 /// A step that is over sooner is not shown: what flickers tells nothing.
 const PATIENCE: Duration = Duration::from_millis(150);
@@ -24,7 +26,7 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) fn new(narrator: Narrator, style: Style) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(Box::new(Screen)));
         let template = if style.colour { "{spinner:.cyan} {wide_msg}" } else { "{spinner} {wide_msg}" };
         bar.set_style(
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner()),
@@ -36,7 +38,7 @@ impl Live {
         let shown: Vec<String> = lines.iter().map(|line| self.style.show(line)).collect();
         if !shown.is_empty() {
             // Clears what is drawn, so that the lines never mix with it.
-            self.bar.suspend(|| shown.iter().for_each(|line| crate::output::tell(line)));
+            self.bar.suspend(|| shown.iter().for_each(|line| output::tell(line)));
         }
     }
 
@@ -48,7 +50,8 @@ impl Live {
         let took = between(since, SystemClock.now());
         if took >= PATIENCE {
             let message = if message.is_empty() { String::new() } else { format!("{message}  ") };
-            self.bar.set_message(format!("{label:<6} {message}{}", words::duration(took)));
+            let text = format!("{label:<6} {message}{}", words::duration(took));
+            self.bar.set_message(text);
             self.bar.tick();
         }
     }
@@ -78,7 +81,59 @@ impl Render for Live {
         self.bar.finish_and_clear();
         let lines = self.narrator.ending(ending);
         for line in &lines {
-            crate::output::tell(&self.style.show(line));
+            output::tell(&self.style.show(line));
         }
     }
+}
+
+/// The terminal, a little narrower than it is: what it echoes behind the drawn line, such as the `^C` of an
+/// interrupt, must not begin another line, which would not be cleared.
+#[derive(Debug)]
+struct Screen;
+
+/// Columns left free.
+const MARGIN: u16 = 4;
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        let size = rustix::termios::tcgetwinsize(io::stderr());
+        size.map_or(80, |size| size.ws_col).saturating_sub(MARGIN)
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        escape(n, 'A')
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        escape(n, 'B')
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        escape(n, 'C')
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        escape(n, 'D')
+    }
+
+    fn write_line(&self, s: &str) -> io::Result<()> {
+        output::draw(&format!("{s}\r\n"))
+    }
+
+    fn write_str(&self, s: &str) -> io::Result<()> {
+        output::draw(s)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        output::draw("\r\x1b[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// ECMA-48, cursor movements.
+fn escape(n: usize, movement: char) -> io::Result<()> {
+    if n == 0 { Ok(()) } else { output::draw(&format!("\x1b[{n}{movement}")) }
 }
