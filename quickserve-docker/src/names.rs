@@ -9,8 +9,8 @@ use quickserve_core::release::ReleaseId;
 use quickserve_core::service::ServiceKey;
 
 pub(crate) use labels::{
-    BLUEPRINT, CONTAINER, ENVIRONMENT, EPOCH, GENERATION, MANAGED, ORDINAL, RELEASE, SERVICE, TASK, VERSION,
-    VOLUME,
+    BLUEPRINT, CONTAINER, ENVIRONMENT, EPOCH, GENERATION, MANAGED, ORDINAL, RELEASE, SECRETS, SERVICE, TASK,
+    VERSION, VOLUME,
 };
 
 /// The labels of what QuickServe makes.
@@ -37,6 +37,8 @@ pub mod labels {
     pub const CONTAINER: &str = "dev.quickserve.container";
     /// What the task is made of, as JSON: what an owner who does not know the release needs to stop it.
     pub const BLUEPRINT: &str = "dev.quickserve.blueprint";
+    /// The names of its variables whose values are secret, separated by commas.
+    pub const SECRETS: &str = "dev.quickserve.secrets";
     /// The name of a volume in the workload.
     pub const VOLUME: &str = "dev.quickserve.volume";
 }

@@ -11,7 +11,7 @@ use crate::settings::Context;
 use crate::signals;
 
 pub(super) async fn run(context: &Context, arguments: &Down, reporter: Reporter) -> u8 {
-    let acting = match Acting::begin(context, &reporter).await {
+    let acting = match Acting::begin_closing(context, &reporter).await {
         Ok(acting) => acting,
         Err(failure) => return reporter.fail_at(Act::Down, failure),
     };

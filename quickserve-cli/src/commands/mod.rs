@@ -17,7 +17,7 @@ use quickserve_core::engine::Control;
 use quickserve_core::event::Finished;
 
 use crate::cli::Command;
-use crate::compose::Stage;
+use crate::compose::{Reach, Stage};
 use crate::failure::Failure;
 use crate::render::{Act, Ending, Reporter};
 use crate::settings::Context;
@@ -79,6 +79,17 @@ struct Acting {
 impl Acting {
     async fn begin(context: &Context, reporter: &Reporter) -> Result<Self, Failure> {
         let (target, _) = Target::read(context)?;
+        Self::begin_with(target, context, reporter).await
+    }
+
+    /// For an act that closes the public port: it is not opened first, since a stranger may hold it.
+    async fn begin_closing(context: &Context, reporter: &Reporter) -> Result<Self, Failure> {
+        let (mut target, _) = Target::read(context)?;
+        target.reach = Reach::default();
+        Self::begin_with(target, context, reporter).await
+    }
+
+    async fn begin_with(target: Target, context: &Context, reporter: &Reporter) -> Result<Self, Failure> {
         let stage = target.stage(context, reporter).await?;
         reporter.know(stage.deployer.journal().await?.state());
         Ok(Self { target, stage, control: Control::default() })

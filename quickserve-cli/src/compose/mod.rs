@@ -150,8 +150,12 @@ impl Stage {
     /// Removes what no deployment knows of: what is left in the engine, kept secrets, and the router where it
     /// has nothing to do any more.
     pub(crate) async fn sweep(&self, volumes: bool) -> Result<Swept> {
-        let epoch = self.deployer.journal().await?.state().epoch;
-        let fence = Fence { epoch, op: 0, not_after: jiff::Timestamp::MAX };
+        let journal = self.deployer.journal().await?;
+        if let Some(open) = &journal.state().open {
+            let message = format!("{} of {} began meanwhile", open.opened.deployment, open.owner.who);
+            return Err(Error::new(ErrorKind::Busy, message).with_hint("what it needs was left alone"));
+        }
+        let fence = Fence { epoch: journal.state().epoch, op: 0, not_after: jiff::Timestamp::MAX };
         let swept = self.platform.sweep(&fence, volumes).await?;
         match std::fs::remove_dir_all(&self.secrets_dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -247,30 +247,38 @@ impl Deployer {
     /// As [`deploy`](Self::deploy).
     pub async fn abort(&self, control: &Control, patience: Duration) -> Result<Finished> {
         let mut journal = self.journal().await?;
-        let by = self.parts.owner.who.clone();
-        let request = Event::AbortRequested { by, how: AbortKind::Asked };
-        match self.claim(&mut journal).await {
-            Ok(None) => Ok(self.end(self.nothing_in_flight().await)),
-            Ok(Some(because)) => {
-                self.take_over(&mut journal, because).await?;
-                let promoted = journal.state().open.as_ref().is_some_and(|open| open.promoted);
-                if !promoted {
-                    journal.append(request).await?;
-                }
-                let mut run = self.run(journal, control)?;
-                let finished = if promoted {
-                    Finished { cause: Some(too_late()), ..run.deploy().await }
-                } else {
-                    aborted(run.take_back(Stop::Aborted(AbortKind::Asked)).await)
-                };
-                Ok(self.end(finished))
-            }
+        let because = match self.claim(&mut journal).await {
+            Ok(None) => return Ok(self.end(self.nothing_in_flight().await)),
+            Ok(Some(because)) => because,
             Err(error) if error.kind() == ErrorKind::Busy => {
-                journal.request(request).await?;
-                self.wait_for_owner(journal, patience).await.map(|finished| self.end(finished))
+                match journal.request(self.abort_request()).await {
+                    Ok(_) => {}
+                    // Its owner has ended it meanwhile.
+                    Err(error) if error.kind() == ErrorKind::Conflict => {
+                        return Ok(self.end(self.nothing_in_flight().await));
+                    }
+                    Err(error) => return Err(error),
+                }
+                match self.wait_for_owner(&mut journal, control, patience).await? {
+                    Waited::Ended(finished) => return Ok(self.end(*finished)),
+                    Waited::Gone(because) => because,
+                }
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
+        };
+        self.take_over(&mut journal, because).await?;
+        let open = journal.state().open.clone();
+        let promoted = open.as_ref().is_some_and(|open| open.promoted);
+        if !promoted && open.is_some_and(|open| open.abort.is_none()) {
+            journal.append(self.abort_request()).await?;
         }
+        let mut run = self.run(journal, control)?;
+        let finished = if promoted {
+            Finished { cause: Some(too_late()), ..run.deploy().await }
+        } else {
+            aborted(run.take_back(Stop::Aborted(AbortKind::Asked)).await)
+        };
+        Ok(self.end(finished))
     }
 
     /// Removes everything of the service from the platform.
@@ -307,6 +315,14 @@ fn aborted(finished: Finished) -> Finished {
         }
         _ => finished,
     }
+}
+
+/// What came of waiting for the owner of a deployment.
+enum Waited {
+    /// The deployment has ended, or patience has.
+    Ended(Box<Finished>),
+    /// The owner is gone, and this is how that is known.
+    Gone(String),
 }
 
 fn too_late() -> Cause {
@@ -438,27 +454,41 @@ impl Deployer {
         Ok((run.journal, Some(finished)))
     }
 
-    async fn wait_for_owner(&self, mut journal: Journal, patience: Duration) -> Result<Finished> {
+    fn abort_request(&self) -> Event {
+        Event::AbortRequested { by: self.parts.owner.who.clone(), how: AbortKind::Asked }
+    }
+
+    /// Waits until a living owner has ended its deployment, or turns out to be gone.
+    async fn wait_for_owner(
+        &self,
+        journal: &mut Journal,
+        control: &Control,
+        patience: Duration,
+    ) -> Result<Waited> {
         let clock = &self.parts.clock;
+        let mut watch = OwnerWatch::new(self.parts.liveness.clone(), clock.clone());
         let until = after(clock.now(), patience);
         let mut pace = Pace::STEADY;
         let deployment = journal.state().open.as_ref().map(|open| open.opened.deployment.clone());
         while journal.state().open.as_ref().map(|open| &open.opened.deployment) == deployment.as_ref() {
-            if clock.now() >= until {
+            if let OwnerStatus::Gone { because } = watch.observe(journal).await? {
+                return Ok(Waited::Gone(because));
+            }
+            if clock.now() >= until || control.requested().is_some() {
                 let mut finished = Finished::new(Outcome::TimedOut);
                 finished.deployment = deployment;
                 finished.cause = Some(Cause::new("its owner has not answered the abort yet"));
                 finished.serving = self.serving_now().await;
-                return Ok(finished);
+                return Ok(Waited::Ended(Box::new(finished)));
             }
-            clock.sleep(pace.next()).await;
-            journal.refresh().await?;
+            control.sleep(clock.as_ref(), pace.next()).await;
+            match journal.refresh().await {
+                Err(error) if !error.is_temporary() => return Err(error),
+                _ => {}
+            }
         }
-        let summary = journal
-            .state()
-            .deployments
-            .iter()
-            .find(|summary| Some(&summary.deployment) == deployment.as_ref());
+        let deployments = &journal.state().deployments;
+        let summary = deployments.iter().find(|summary| Some(&summary.deployment) == deployment.as_ref());
         let outcome = summary.and_then(|summary| summary.outcome).unwrap_or(Outcome::InternalError);
         let mut finished = Finished::new(outcome);
         finished.deployment.clone_from(&deployment);
@@ -466,7 +496,7 @@ impl Deployer {
         if outcome == Outcome::Done {
             finished.cause = Some(too_late());
         }
-        Ok(aborted(finished))
+        Ok(Waited::Ended(Box::new(aborted(finished))))
     }
 
     /// Why the owner of the unfinished deployment is known to be gone; nothing when there is none.
@@ -501,7 +531,14 @@ impl Deployer {
             let deployment = open.opened.deployment.clone();
             self.events.emit(Progress::Recovering { deployment, because: because.clone() });
         }
-        journal.take_over(self.parts.owner.clone(), because).await?;
-        Ok(())
+        match journal.take_over(self.parts.owner.clone(), because).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                let message = "somebody else was first to take the deployment over, or to end it";
+                Err(Error::new(ErrorKind::Busy, message)
+                    .with_hint("run the command again")
+                    .with_source(error))
+            }
+            answer => answer.map(|_| ()),
+        }
     }
 }

@@ -13,12 +13,19 @@ impl Journal {
     /// Begins a deployment and becomes the owner: the epoch is the number of the record that says so.
     ///
     /// # Errors
-    /// [`ErrorKind::Busy`] while another deployment is open, saying whose, since when, and at which step.
+    /// [`ErrorKind::Busy`] while another deployment is open, saying whose, since when, and at which step; also
+    /// when one began and ended since this journal was last read.
     pub async fn open(&mut self, opened: Opened) -> Result<Epoch> {
+        let read = self.state.epoch;
         self.refresh().await?;
         if !self.has_opened(&opened) {
             let entry = |journal: &Self| match &journal.state.open {
                 Some(open) => Err(journal.busy(open)),
+                // What is about to be opened was decided from what was read, and that is not so any more.
+                None if journal.state.epoch != read => {
+                    Err(Error::new(ErrorKind::Busy, "another deployment began and ended meanwhile")
+                        .with_hint("run the command again"))
+                }
                 None => Ok((None, Event::Opened(Box::new(opened.clone())))),
             };
             self.write(entry).await?;

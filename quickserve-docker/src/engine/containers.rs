@@ -19,6 +19,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::creation::{NewContainer, create_body};
 use super::{Engine, fault};
+use crate::names;
 
 /// What a container does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,8 @@ pub(crate) struct Inspected {
     pub(crate) memory: Option<u64>,
     /// Container port to published loopback port.
     pub(crate) published: BTreeMap<u16, u16>,
+    /// The secret values that it was given; to hide them in what it says.
+    pub(crate) secrets: Vec<SecretString>,
 }
 
 /// What came of making a container.
@@ -277,19 +280,28 @@ fn inspected_from(response: ContainerInspectResponse) -> Inspected {
         ) => RunState::Running,
         _ => RunState::Ended,
     };
+    let labels = config.labels.unwrap_or_default();
+    let secrets = secrets_of(&labels, config.env.as_deref().unwrap_or_default());
     let stop_timeout = config.stop_timeout.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(10);
     Inspected {
         id: response.id.unwrap_or_default(),
         name: response.name.unwrap_or_default().trim_start_matches('/').to_owned(),
-        labels: config.labels.unwrap_or_default(),
+        labels,
         image: response.image.and_then(|image| image.parse().ok()),
         state: run_state,
         exit_code: state.exit_code.unwrap_or_default(),
-        start_error: state.error.clone().filter(|error| !error.is_empty()),
+        start_error: state
+            .error
+            .as_deref()
+            .filter(|error| !error.is_empty())
+            .map(|text| hide(text, &secrets)),
         oom_killed: state.oom_killed.unwrap_or_default(),
         started: state.started_at.as_deref().and_then(timestamp),
         ended: state.finished_at.as_deref().and_then(timestamp),
-        check: check_from(&state),
+        check: match check_from(&state) {
+            CheckResult::Unhealthy(why) => CheckResult::Unhealthy(hide(&why, &secrets)),
+            result => result,
+        },
         restarts: response.restart_count.and_then(|count| u32::try_from(count).ok()).unwrap_or_default(),
         policy: match host.restart_policy.and_then(|policy| policy.name) {
             Some(RestartPolicyNameEnum::UNLESS_STOPPED | RestartPolicyNameEnum::ALWAYS) => {
@@ -305,7 +317,25 @@ fn inspected_from(response: ContainerInspectResponse) -> Inspected {
         stop_timeout: Duration::from_secs(stop_timeout),
         memory: host.memory.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0),
         published: host.port_bindings.map(published_from).unwrap_or_default(),
+        secrets,
     }
+}
+
+/// The values of the variables that the labels say are secret.
+fn secrets_of(labels: &HashMap<String, String>, environment: &[String]) -> Vec<SecretString> {
+    let Some(listed) = labels.get(names::SECRETS) else { return Vec::new() };
+    let secret = |name: &str| listed.split(',').any(|known| known == name);
+    let pairs = environment.iter().filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(name, _)| secret(name)).map(|(_, value)| SecretString::from(value)).collect()
+}
+
+/// A text in which every secret value that is long enough to be worth hiding is hidden: what a container
+/// prints as it dies is journalled, and often repeats what it was told.
+pub(crate) fn hide(text: &str, secrets: &[SecretString]) -> String {
+    secrets
+        .iter()
+        .filter(|value| contains_secret(text, value))
+        .fold(text.to_owned(), |text, value| text.replace(value.expose_secret(), "***"))
 }
 
 /// The engine's time; its zero value means "not yet".
@@ -348,4 +378,20 @@ pub(super) fn policy_to(policy: RestartPolicy) -> bollard::models::RestartPolicy
         RestartPolicy::UnlessStopped => RestartPolicyNameEnum::UNLESS_STOPPED,
     };
     bollard::models::RestartPolicy { name: Some(name), maximum_retry_count: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_container_says_is_shown_without_the_secret_values_that_it_was_given() {
+        let labels = HashMap::from([(names::SECRETS.to_owned(), "DATABASE_URL,PIN".to_owned())]);
+        let environment =
+            ["DATABASE_URL=postgresql://u:pw@db/shop", "PIN=12", "PORT=3000"].map(str::to_owned);
+        let secrets = secrets_of(&labels, &environment);
+        let said = "12: cannot reach postgresql://u:pw@db/shop from 3000";
+        assert_eq!(hide(said, &secrets), "12: cannot reach *** from 3000");
+        assert!(secrets_of(&HashMap::new(), &environment).is_empty());
+    }
 }

@@ -12,7 +12,9 @@ mod logs;
 mod networks;
 
 pub use client::Engine;
-pub(crate) use containers::{CheckResult, Created, Inspected, Listed, RestartPolicy, RunState, Started};
+pub(crate) use containers::{
+    CheckResult, Created, Inspected, Listed, RestartPolicy, RunState, Started, hide,
+};
 pub(crate) use creation::{Attachment, NewContainer};
 pub(crate) use fault::is_port_taken;
 pub(crate) use images::{PushAuth, StoredImage};

@@ -88,6 +88,8 @@ impl Definition<'_> {
         let blueprint = serde_json::to_string(self.blueprint)
             .map_err(|error| Error::new(ErrorKind::Unexpected, "describe the task").with_source(error))?;
         let release = &self.spec.release;
+        let bound = release.secrets.iter().filter(|secret| secret.container == container.name);
+        let secrets: Vec<&str> = bound.map(|secret| secret.variable.as_str()).collect();
         let mut labels = container.labels.clone();
         labels.extend(names::service_labels(self.key));
         labels.extend(
@@ -100,6 +102,7 @@ impl Definition<'_> {
                 (names::GENERATION, self.generation.to_string()),
                 (names::CONTAINER, container.name.clone()),
                 (names::BLUEPRINT, blueprint),
+                (names::SECRETS, secrets.join(",")),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );

@@ -7,7 +7,7 @@ use quickserve_core::orchestrator::TaskFailure;
 use quickserve_core::release::ReleaseId;
 
 use super::task::{Ending, Task, has_failed_to_start};
-use crate::engine::{Engine, Inspected};
+use crate::engine::{Engine, Inspected, hide};
 
 /// How many last log lines a failure shows.
 const LOG_LINES: u32 = 20;
@@ -53,6 +53,7 @@ impl Failures {
 pub(crate) async fn explain(engine: &Engine, task: &Task) -> Option<TaskFailure> {
     let Ending { part, container } = task.ending()?;
     let log_tail = engine.log_tail(&container.id, LOG_LINES).await;
+    let log_tail = log_tail.iter().map(|line| hide(line, &container.secrets)).collect();
     let started = !has_failed_to_start(container);
     Some(TaskFailure {
         task: task.id.clone(),
