@@ -13,8 +13,9 @@ ARTIFACTS := $(TARGET)/artifacts
 
 demo: ## the whole story under load: deploys, refusals, roll backs; cleans up after itself
 	@.ci/setup cc docker
-	@$(MAKE) --no-print-directory artifacts release
-	examples/demo/run $(TARGET)/release/quickserve $(ARTIFACTS)/storefront
+	@$(MAKE) --no-print-directory artifacts
+	cargo build --locked --release -p quickserve-cli -p quickserve-demo
+	@$(TARGET)/release/quickserve-demo $(TARGET)/release/quickserve $(ARTIFACTS)/storefront $(TARGET)/demo
 
 test: ## every test, with Docker
 	@.ci/setup cc nextest docker
@@ -26,7 +27,7 @@ test: ## every test, with Docker
 bench: ## deployment time beside `docker run`
 	@.ci/setup cc docker
 	@$(MAKE) --no-print-directory artifacts release
-	cargo bench --locked -p quickserve-tests --benches
+	cargo bench --locked -p quickserve-tests --bench deploy -- $(TARGET)/release/quickserve $(ARTIFACTS)/storefront
 
 docs: ## the crates' documentation, and the book where mdbook is installed
 	@.ci/setup cc

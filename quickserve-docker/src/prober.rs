@@ -115,7 +115,10 @@ async fn beginning(mut body: Incoming) -> String {
             break;
         }
     }
-    String::from_utf8_lossy(&seen).into_owned()
+    let mut text = String::from_utf8_lossy(&seen).into_owned();
+    // What is not text takes more room as text.
+    text.truncate(text.floor_char_boundary(MAX_BODY));
+    text
 }
 
 fn in_words(error: &io::Error) -> String {

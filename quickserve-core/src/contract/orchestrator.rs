@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::platform::{
     PlatformFixture, PlatformStage, advance, complete, crash, end, ids, sets_of, spec, until_ended,
 };
-use super::rule::{Broken, Held, ensure, fence, hold, refused, same};
+use super::rule::{Broken, Held, a_moment, ensure, fence, hold, refused, same};
 use crate::error::ErrorKind;
 use crate::orchestrator::{Drive, Observed, TaskFailure};
 use crate::traffic::Split;
@@ -190,8 +190,7 @@ async fn an_explanation_does_not_change(stage: &dyn PlatformStage) -> Held {
     let release = stage.crashing_release();
     crash(stage, 1).await?;
     let first = stage.platform().explain(&release.id).await?;
-    let clock = stage.clock();
-    clock.sleep(std::time::Duration::from_millis(50)).await;
+    a_moment(stage.clock()).await;
     let ends = |failures: &[TaskFailure]| -> Vec<_> {
         failures.iter().map(|failure| (failure.task.clone(), failure.ended, failure.exit_code)).collect()
     };

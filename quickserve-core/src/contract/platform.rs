@@ -72,7 +72,7 @@ pub(super) async fn advance(
 ) -> Result<SetState, Broken> {
     let sets = sets_of(&*stage.platform())?;
     let counts = |task: &&TaskState| !spec.doomed.contains(&task.id) && task.phase == TaskPhase::Running;
-    let set = eventually(stage.clock(), "do all tasks of the set run", || async {
+    let set = eventually(stage.clock(), "all tasks of the set run", || async {
         let set = sets.advance(&fence(epoch), spec).await?;
         Ok((set.live().filter(counts).count() >= spec.tasks as usize).then_some(set))
     });
@@ -87,7 +87,7 @@ pub(super) async fn seen(stage: &dyn PlatformStage, release: &Release) -> Result
 /// Dooms until nothing is left.
 pub(super) async fn end(stage: &dyn PlatformStage, tasks: &[TaskId]) -> Held {
     let sets = sets_of(&*stage.platform())?;
-    let ended = eventually(stage.clock(), "is the answer to a doom empty", || async {
+    let ended = eventually(stage.clock(), "the answer to a doom is empty", || async {
         Ok(sets.doom(&fence(1), tasks).await?.is_empty().then_some(()))
     });
     ended.await
@@ -96,7 +96,7 @@ pub(super) async fn end(stage: &dyn PlatformStage, tasks: &[TaskId]) -> Held {
 /// Waits without any call but looks, until so many tasks of a release have ended.
 pub(super) async fn until_ended(stage: &dyn PlatformStage, release: &Release, count: usize) -> Held {
     let platform = stage.platform();
-    let ended = eventually(stage.clock(), "do the tasks end that crash", || async {
+    let ended = eventually(stage.clock(), "the tasks end that crash", || async {
         let tasks = platform.observe().await?.set(&release.id).tasks;
         let ended = tasks.iter().filter(|task| task.phase == TaskPhase::Ended).count();
         Ok((ended >= count).then_some(()))

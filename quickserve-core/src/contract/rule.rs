@@ -92,10 +92,15 @@ where
             Err(error) => return Err(error.into()),
         };
         if clock.now() >= deadline {
-            return Err(Broken(format!("within {} s never {what}{said}", PATIENCE.as_secs())));
+            return Err(Broken(format!("never so within {} s: {what}{said}", PATIENCE.as_secs())));
         }
         clock.sleep(PAUSE).await;
     }
+}
+
+/// Lets some time pass, in which what must not happen could.
+pub(super) async fn a_moment(clock: Arc<dyn Clock>) {
+    clock.sleep(4 * PAUSE).await;
 }
 
 /// The fence of the owner with this epoch.

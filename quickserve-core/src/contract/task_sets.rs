@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::platform::{
     PlatformFixture, PlatformStage, advance, complete, crash, end, ids, seen, sets_of, spec,
 };
-use super::rule::{Held, ensure, eventually, fence, hold, refused, same};
+use super::rule::{Held, a_moment, ensure, eventually, fence, hold, refused, same};
 use crate::error::ErrorKind;
 use crate::fence::Epoch;
 use crate::orchestrator::{SetSpec, Standing, TaskId, TaskPhase, TaskState};
@@ -87,8 +87,10 @@ async fn advance_never_stops_a_task(stage: &dyn PlatformStage) -> Held {
         let answer = sets.advance(&fence(1), &spec(&release, fewer)).await?;
         same("the set when fewer tasks are asked for", &ids(&answer.tasks), &ids(&three.tasks))?;
     }
+    a_moment(stage.clock()).await;
     let still = seen(stage, &release).await?;
     same("the set when fewer tasks were asked for", &ids(&still), &ids(&three.tasks))?;
+    ensure(still.iter().all(|task| !task.doomed), || format!("a task is on its way out: {still:?}"))?;
     all_run(&still)
 }
 
@@ -114,6 +116,7 @@ async fn doomed_tasks_of_the_set_do_not_count_and_are_left_running(stage: &dyn P
     same("the number of tasks beside two that are doomed", &both.tasks.len(), &4)?;
     let again = sets_of(&*stage.platform())?.advance(&fence(1), &spec).await?;
     same("the set after one more advance", &ids(&again.tasks), &ids(&both.tasks))?;
+    a_moment(stage.clock()).await;
     let all = seen(stage, &spec.release).await?;
     ensure(set_of(&all).is_superset(&set_of(&first.tasks)), || format!("a doomed task is gone: {all:?}"))?;
     all_run(&all)
@@ -142,7 +145,7 @@ async fn tasks_have_the_standing_asked_for(stage: &dyn PlatformStage) -> Held {
     let sets = sets_of(&*stage.platform())?;
     for standing in [Standing::Promoted, Standing::Staged] {
         spec.standing = standing;
-        let given = eventually(stage.clock(), "have the tasks the standing asked for", || async {
+        let given = eventually(stage.clock(), "the tasks have the standing asked for", || async {
             let set = sets.advance(&fence(1), &spec).await?;
             Ok((standings(&set.tasks) == vec![standing; 2]).then_some(set))
         });

@@ -73,6 +73,8 @@ pub(crate) struct Run {
     /// The journal record that announced the step in hand.
     pub(crate) op: u64,
     step: Option<Step>,
+    /// What was last told of the step in hand.
+    told: String,
     events: Events,
 }
 
@@ -134,6 +136,7 @@ impl Run {
             started: false,
             op: 0,
             step: None,
+            told: String::new(),
             events,
             parts,
         })
@@ -349,6 +352,7 @@ impl Run {
         let began = self.clock.now();
         let index = self.index;
         self.step = Some(step.clone());
+        self.told.clear();
         self.emit(Progress::StepStarted { index, step: step.clone() });
         match self.run_step(&step).await {
             Ok(evidence) => {
@@ -471,8 +475,12 @@ impl Run {
         self.events.emit(progress);
     }
 
-    pub(crate) fn progress(&self, message: String) {
-        self.emit(Progress::StepProgress { index: self.index, message });
+    /// Tells how far the step in hand is, unless that was told last.
+    pub(crate) fn progress(&mut self, message: String) {
+        if self.told != message {
+            self.told.clone_from(&message);
+            self.emit(Progress::StepProgress { index: self.index, message });
+        }
     }
 
     /// What is being done, for a message.

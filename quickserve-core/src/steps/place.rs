@@ -28,7 +28,6 @@ impl Run {
         let workload = self.workload(release)?;
         let mut failed: BTreeMap<TaskId, String> = BTreeMap::new();
         let mut pace = Pace::QUICK;
-        let mut shown = String::new();
         loop {
             let (sets, spec) = (&self.sets.clone(), &self.spec(release, tasks, standing)?);
             let mut set = self.insist(async |fence| sets.advance(&fence, spec).await).await?;
@@ -54,12 +53,9 @@ impl Run {
                 return Ok(Some(format!("{healthy}/{tasks} healthy, {:.1} s", took.as_secs_f64())));
             }
             let message = self.describe(healthy, tasks, &set, failed.len());
-            if message != shown {
-                self.progress(message.clone());
-                shown = message;
-            }
+            self.progress(message.clone());
             if let Err(stop) = self.tick(&mut pace).await {
-                return Err(self.never_healthy(stop, release, &shown).await);
+                return Err(self.never_healthy(stop, release, &message).await);
             }
         }
     }

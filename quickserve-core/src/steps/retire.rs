@@ -19,17 +19,13 @@ impl Run {
             return Ok(None);
         }
         let mut pace = Pace::QUICK;
-        let mut shown = usize::MAX;
         loop {
             let (sets, targets) = (&self.sets.clone(), &targets);
             let left = self.insist(async |fence| sets.doom(&fence, targets).await).await?;
             if left.is_empty() {
                 return Ok(Some(format!("{} gone", targets.len())));
             }
-            if left.len() != shown {
-                shown = left.len();
-                self.progress(format!("{shown} still stopping"));
-            }
+            self.progress(format!("{} still stopping", left.len()));
             self.tick(&mut pace).await?;
         }
     }

@@ -25,7 +25,7 @@ impl Run {
             let Some(why) = self.amiss(release, tasks, traffic, &observed) else {
                 return match left_over(release, &observed).filter(|_| alone) {
                     Some(why) => Err(Stop::Leftover(why)),
-                    None => Ok(Some(format!("{tasks} tasks, digests equal"))),
+                    None => Ok(Some(format!("digests equal on {tasks} of {tasks}"))),
                 };
             };
             if let Some(failing) = observed.set(release).live().find_map(super::place::failing) {

@@ -195,6 +195,11 @@ impl Hub {
                 "the split of {key} was changed by another call (it has version {}, expected was {})",
                 record.version.0, expect.0
             );
+            // The owner has been seen all the same: those before it are refused from now on.
+            if state != services.state {
+                self.save(&mut services, state).await?;
+            }
+            services.live(key);
             return Err(Error::new(ErrorKind::Conflict, message));
         }
         if changes {

@@ -1,5 +1,6 @@
 //! Tests of the crate as its callers use it, on real things.
 
+mod contract;
 mod docker;
 mod prober;
 mod router;

@@ -1,5 +1,6 @@
 //! The router, between real sockets.
 
+mod contract;
 mod control;
 mod durability;
 mod forwarding;

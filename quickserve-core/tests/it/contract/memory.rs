@@ -1,4 +1,4 @@
-//! The contract suites against the backends in memory, and against broken ones.
+//! The contract suites against the backends in memory.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,9 +23,9 @@ use quickserve_core::traffic::TrafficRouter;
 use quickserve_core::workload::Workload;
 
 /// Worlds in memory, reached through interceptors of this kind.
-struct Memory(fn(Arc<dyn Clock>) -> Arc<dyn Interceptor>);
+pub(super) struct Memory(fn(Arc<dyn Clock>) -> Arc<dyn Interceptor>);
 
-const PLAIN: Memory = Memory(|_| Arc::new(NoFaults));
+pub(super) const PLAIN: Memory = Memory(|_| Arc::new(NoFaults));
 /// Every call is made twice: a client's own retry after an answer that was lost.
 const REPEATED: Memory =
     Memory(|clock| Arc::new(Faults::new(FaultPlan::default().seeded(7, 100, [Fault::Repeat]), clock)));
@@ -37,11 +37,11 @@ struct Stage {
 }
 
 impl Memory {
-    fn stage(&self) -> Box<Stage> {
+    fn stage(&self) -> Stage {
         let clock = Arc::new(MemoryClock::default());
         let world = World::new(clock.clone());
         world.set_behaviour(&release("crashes").id, Behaviour::Crashes { after: Duration::from_millis(30) });
-        Box::new(Stage { clock, world, interceptor: self.0 })
+        Stage { clock, world, interceptor: self.0 }
     }
 }
 
@@ -68,7 +68,7 @@ fn fence(epoch: u64) -> Fence {
 #[async_trait]
 impl PlatformFixture for Memory {
     async fn fresh(&self) -> Box<dyn PlatformStage> {
-        self.stage()
+        Box::new(self.stage())
     }
 }
 
@@ -105,7 +105,7 @@ impl PlatformStage for Stage {
 #[async_trait]
 impl RouterFixture for Memory {
     async fn fresh(&self) -> Box<dyn RouterStage> {
-        self.stage()
+        Box::new(self.stage())
     }
 }
 
@@ -129,7 +129,7 @@ impl RouterStage for Stage {
 #[async_trait]
 impl ProberFixture for Memory {
     async fn fresh(&self) -> Box<dyn ProberStage> {
-        self.stage()
+        Box::new(self.stage())
     }
 }
 
