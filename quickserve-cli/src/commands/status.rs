@@ -191,7 +191,10 @@ impl Seen {
         let url = self.public().map(|public| format!("  http://{public}")).unwrap_or_default();
         let mut lines = vec![Line::new("service", format!("{}{url}", self.target.arrow()))];
         lines.push(self.serving_line());
-        for (release, set) in &self.observed.sets {
+        // What was promoted comes first.
+        let mut sets: Vec<_> = self.observed.sets.iter().collect();
+        sets.sort_by_key(|(release, _)| Some(*release) != self.state.current());
+        for (release, set) in sets {
             for task in &set.tasks {
                 let of = if Some(release) == self.state.current() {
                     String::new()
