@@ -228,7 +228,6 @@ pub(crate) fn snapshot(name: &str, ran: &Ran) {
 const FILTERS: &[(&str, &str)] = &[
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "2026-11-23T07:12:31.123456789Z"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", "2026-11-23 07:12:31Z"),
-    (r"since \d+ s", "since 1 s"),
     // An event is told before its step is journalled, so a sudden death may leave either.
     (r"(now at|left at): [^;\n]+", "$1: bake r-000001 for 300s"),
     // It stays while another test's service is on it.

@@ -141,11 +141,7 @@ fn read(decoder: &mut Decoder<'_>, tree: &Node, version: &str) -> All {
     let mut all = All::new();
     let Some(root) = tree.as_table() else { return all };
     if root.entries.is_empty() {
-        decoder.incomplete(
-            &(0..0),
-            "the file is empty",
-            "begin with service = \"name\"; `quickserve init` writes it",
-        );
+        decoder.incomplete(&(0..0), "the file is empty", "begin with service = \"name\"");
         return all;
     }
     // Of a file for another version, nothing else can be judged.

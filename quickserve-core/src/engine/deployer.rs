@@ -18,7 +18,7 @@ use crate::event::{Finished, Observer, Progress};
 use crate::finding::{Code, Finding};
 use crate::health::HealthProber;
 use crate::journal::{
-    AbortKind, Act, Cause, Event, Journal, Liveness, Opened, Owner, OwnerStatus, OwnerWatch,
+    AbortKind, Act, Cause, Event, Journal, Liveness, Opened, Owner, OwnerStatus, OwnerWatch, busy,
 };
 use crate::orchestrator::{Health, Orchestrator, TaskPhase, TaskState};
 use crate::outcome::Outcome;
@@ -514,7 +514,10 @@ impl Deployer {
             match watch.observe(journal).await? {
                 OwnerStatus::Gone { because } => return Ok(Some(because)),
                 OwnerStatus::Alive if clock.now() >= until => {
-                    return Err(super::begin::busy(journal, clock.now()));
+                    return match &journal.state().open {
+                        Some(open) => Err(busy(open)),
+                        None => Ok(None),
+                    };
                 }
                 OwnerStatus::Alive | OwnerStatus::Unknown => {}
             }

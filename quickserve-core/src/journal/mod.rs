@@ -16,6 +16,7 @@ mod store;
 
 pub use lease::{Liveness, NoLiveness, OwnerStatus, OwnerWatch};
 pub use log::Journal;
+pub(crate) use ownership::busy;
 pub use record::{
     AbortKind, Act, Cause, DeploymentId, Entry, Event, Opened, Owner, Process, Record, VERSION,
 };

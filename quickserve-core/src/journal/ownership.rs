@@ -20,7 +20,7 @@ impl Journal {
         self.refresh().await?;
         if !self.has_opened(&opened) {
             let entry = |journal: &Self| match &journal.state.open {
-                Some(open) => Err(journal.busy(open)),
+                Some(open) => Err(busy(open)),
                 // What is about to be opened was decided from what was read, and that is not so any more.
                 None if journal.state.epoch != read => {
                     Err(Error::new(ErrorKind::Busy, "another deployment began and ended meanwhile")
@@ -155,16 +155,15 @@ impl Journal {
     fn has_opened(&self, opened: &Opened) -> bool {
         self.owned().is_ok() && self.state.open.as_ref().is_some_and(|open| open.opened == *opened)
     }
+}
 
-    fn busy(&self, open: &OpenDeployment) -> Error {
-        let deployment = &open.opened.deployment;
-        let step = open.step.as_ref().map_or("planning", |(_, step, _)| step.name());
-        Error::new(ErrorKind::Busy, format!("deployment {deployment} of {} is under way", self.key))
-            .with_context("owner", open.owner.who.clone())
-            .with_context("since", open.started.to_string())
-            .with_context("step", step)
-            .with_hint("wait for its end, or ask for it with `quickserve abort`")
-    }
+/// The answer to whoever comes while another owner holds the service: who, since when, at which step.
+pub(crate) fn busy(open: &OpenDeployment) -> Error {
+    let (who, deployment) = (&open.owner.who, &open.opened.deployment);
+    let since = open.started.strftime("%H:%M:%SZ");
+    let step = open.step.as_ref().map_or_else(|| "planning".to_owned(), |(_, step, _)| step.to_string());
+    let message = format!("{who} holds the service with {deployment} since {since}, now at: {step}");
+    Error::new(ErrorKind::Busy, message).with_hint("wait for it, or take it back: quickserve abort")
 }
 
 /// Whether this version may finish a deployment.

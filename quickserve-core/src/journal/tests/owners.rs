@@ -28,12 +28,22 @@ async fn a_second_deployment_is_told_who_is_busy() {
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert_eq!(
         error.to_string(),
-        "deployment d-20250601-1 of shop/local is under way (owner: ada@laptop, since: 2025-06-01T12:00:00Z, \
-         step: planning)"
+        "ada@laptop holds the service with d-20250601-1 since 12:00:00Z, now at: planning"
     );
     ada.append(ended()).await.unwrap();
     assert_eq!(bob.open(opened("bob")).await.unwrap(), Epoch(3));
     assert_eq!(ada.append(completed(0)).await.unwrap_err().kind(), ErrorKind::Fenced);
+}
+
+#[tokio::test]
+async fn what_was_decided_before_another_deployment_is_not_opened_after_it() {
+    let (store, clock) = (in_memory(), Hand::new());
+    let mut slow = journal(&store, &clock, "slow").await;
+    let mut ada = journal(&store, &clock, "ada").await;
+    ada.open(opened("ada")).await.unwrap();
+    ada.append(ended()).await.unwrap();
+    assert_eq!(slow.open(opened("slow")).await.unwrap_err().kind(), ErrorKind::Busy);
+    assert!(slow.open(opened("slow")).await.is_ok(), "it has read what happened");
 }
 
 #[tokio::test]
