@@ -53,8 +53,8 @@ impl Children {
         Ok(Self { signals: Some(signals) })
     }
 
-    /// The same without an ear for signals, which then do nothing.
-    pub(crate) fn undisturbed(&self) -> Self {
+    /// Without an ear for signals: once somebody has listened, they do nothing.
+    pub(crate) fn undisturbed() -> Self {
         Self { signals: None }
     }
 

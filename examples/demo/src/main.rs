@@ -64,7 +64,7 @@ async fn run(screen: &Arc<Screen>, quickserve: &Path, storefront: &Path, folder:
         screen.label("clean", "removing what the demo made");
     }
     // Signals are not listened to any more: what is removed here must be gone, and it takes seconds.
-    let children = children.undisturbed();
+    let children = Children::undisturbed();
     let cleared = shop.clear(&children).await;
     let clean = match cleared {
         Ok(()) => {

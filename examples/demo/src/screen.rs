@@ -2,6 +2,7 @@
 //!
 //! The bottom line is kept out of the part that scrolls, so that `quickserve` may draw above it what it likes.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +26,7 @@ impl Screen {
     }
 
     /// A line.
+    #[expect(clippy::unused_self, reason = "whoever prints has the screen")]
     pub(crate) fn say(&self, line: &str) {
         write(&format!("{line}\n"));
     }
@@ -77,13 +79,13 @@ impl Screen {
         if *self.pinned() != Some((rows, columns)) {
             // A line feed at the bottom makes room; setting the scrolling part moves the cursor, so it is
             // saved before and put back.
-            drawn += &format!("\n\x1b7\x1b[1;{}r\x1b8\x1b[1A", rows - 1);
+            let _ = write!(drawn, "\n\x1b7\x1b[1;{}r\x1b8\x1b[1A", rows - 1);
             *self.pinned() = Some((rows, columns));
         }
         let width = usize::from(columns);
         let shown: String = text.chars().take(width).collect();
         let paint = if self.colour { "\x1b[7m" } else { "" };
-        drawn += &format!("\x1b7\x1b[{rows};1H{paint}{shown:<width$}\x1b[0m\x1b8");
+        let _ = write!(drawn, "\x1b7\x1b[{rows};1H{paint}{shown:<width$}\x1b[0m\x1b8");
         // In one piece: another process draws on the same terminal.
         write(&drawn);
     }
