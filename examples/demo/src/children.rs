@@ -53,7 +53,7 @@ impl Children {
         Ok(Self { signals: Some(signals) })
     }
 
-    /// The same without an ear for signals, which then do nothing.
+    /// Without an ear for signals: once somebody has listened, they do nothing.
     pub(crate) fn undisturbed() -> Self {
         Self { signals: None }
     }

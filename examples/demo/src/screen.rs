@@ -26,7 +26,7 @@ impl Screen {
     }
 
     /// A line.
-    #[expect(clippy::unused_self, reason = "whoever says something has a screen")]
+    #[expect(clippy::unused_self, reason = "whoever prints has the screen")]
     pub(crate) fn say(&self, line: &str) {
         write(&format!("{line}\n"));
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::children::Children;
+use crate::children::{Children, Output};
 use crate::docker::{docker, lines};
 use crate::failure::{Doing as _, Failure, Result};
 use crate::images;
@@ -22,6 +22,10 @@ const PORT: u16 = 8080;
 
 /// In every folder of a demo: whatever lies in another one is not ours to remove.
 const MARK: &str = ".quickserve-demo";
+
+/// The exit code while another command holds the service, and how long one of ours may.
+const BUSY: i32 = 7;
+const DEPLOYING: Duration = Duration::from_mins(1);
 
 /// How long a process may take to end after it said that it will.
 const ENDING: Duration = Duration::from_secs(15);
@@ -144,8 +148,20 @@ impl Shop {
         engine.and(images).and(folder)
     }
 
+    /// `down`, once nobody deploys any more: a command outlives a demo that was killed, and ends its work.
+    async fn take_down(&self, children: &Children) -> Result<Output> {
+        let began = tokio::time::Instant::now();
+        loop {
+            let down = children.output(&mut self.quickserve(&["down", "--volumes"]), "").await?;
+            if down.status.code() != Some(BUSY) || began.elapsed() >= DEPLOYING {
+                return Ok(down);
+            }
+            children.unless_interrupted(tokio::time::sleep(Duration::from_millis(500))).await?;
+        }
+    }
+
     async fn clear_engine(&self, children: &Children) -> Result<()> {
-        let down = children.output(&mut self.quickserve(&["down", "--volumes"]), "").await?;
+        let down = self.take_down(children).await?;
         let stop = children.output(&mut self.quickserve(&["router", "stop", "--force"]), "").await?;
         if down.status.success() && stop.status.success() {
             return Ok(());
@@ -214,10 +230,10 @@ impl Shop {
         self.process()
     }
 
-    /// The end of the router's log, for when something went wrong.
+    /// What went wrong in the router lately.
     pub(crate) fn router_log(&self) -> Vec<String> {
         let log = fs::read_to_string(self.folder.join("state/router/router.log")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
+        let lines: Vec<&str> = log.lines().filter(|line| !line.contains(" INFO ")).collect();
         lines.iter().skip(lines.len().saturating_sub(10)).map(|line| (*line).to_owned()).collect()
     }
 

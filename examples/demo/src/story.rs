@@ -188,7 +188,8 @@ async fn look(chapter: &Chapter, load: &Load, before: &Tally, screen: &Screen) -
             percent => format!("{version} {percent} %"),
         }));
     }
-    parts.push(format!("now {}", if now.is_empty() { "nobody".to_owned() } else { now.join(" and ") }));
+    let by = if now.is_empty() { "nobody".to_owned() } else { now.join(" and ") };
+    parts.push(if parts.is_empty() { by } else { format!("now {by}") });
     let (sent, failed) = (thousands(meanwhile.sent), thousands(meanwhile.failed));
     let text = format!("{sent} requests, {failed} failed; answered by {}", parts.join(", "));
     screen.verdict("load", &text, meanwhile.failed == 0);
