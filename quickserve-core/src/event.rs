@@ -141,6 +141,9 @@ pub struct Finished {
     pub deployment: Option<DeploymentId>,
     /// The release that it was about.
     pub release: Option<ReleaseId>,
+    /// Whether the release was decided to be bad: it is not deployed again unasked.
+    #[serde(default)]
+    pub condemned: bool,
     /// What serves now, read back from the platform.
     pub serving: Vec<Serving>,
     /// What checks found.
@@ -170,6 +173,7 @@ impl Finished {
             exit_code: outcome.exit_code(),
             deployment: None,
             release: None,
+            condemned: false,
             serving: Vec::new(),
             findings: Vec::new(),
             cause: None,

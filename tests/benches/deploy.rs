@@ -1,4 +1,5 @@
-//! How long a blue/green deployment takes until the new version serves, beside a bare `docker run`.
+//! How long a blue/green deployment takes until the new version serves, beside `docker run` of the same
+//! container (on a network with names, with rotated logs) and of a bare one (on the default bridge).
 //!
 //! `make bench`, or `cargo bench -p quickserve-tests --bench deploy -- QUICKSERVE STOREFRONT [PAIRS]`: the two
 //! executables. Both ways are measured in turns, in one run, from the start of the command's process to the
@@ -54,7 +55,8 @@ struct Bench {
 /// One measured pair, and what the command did after the new version served.
 struct Pair {
     quickserve: Duration,
-    docker: Duration,
+    same: Duration,
+    bare: Duration,
     rest: Duration,
 }
 
@@ -78,18 +80,22 @@ impl Bench {
         // The first of each is not counted: the router is started once, and the engine reads images.
         self.pair("1")?;
         let mut measured = Vec::new();
-        say("pair   quickserve  docker run   (ms)");
+        say("pair   quickserve  docker run, same  docker run, bare   (ms)");
         for number in 1..=pairs {
             let pair = self.pair(if number % 2 == 0 { "1" } else { "2" })?;
-            say(&format!("{number:>4} {:>12.0} {:>11.0}", ms(pair.quickserve), ms(pair.docker)));
+            let (quickserve, same, bare) = (ms(pair.quickserve), ms(pair.same), ms(pair.bare));
+            say(&format!("{number:>4} {quickserve:>12.0} {same:>17.0} {bare:>17.0}"));
             measured.push(pair);
         }
         let quickserve = median(measured.iter().map(|pair| pair.quickserve));
-        let docker = median(measured.iter().map(|pair| pair.docker));
+        let same = median(measured.iter().map(|pair| pair.same));
+        let bare = median(measured.iter().map(|pair| pair.bare));
         let rest = median(measured.iter().map(|pair| pair.rest));
-        let ratio = quickserve / docker;
-        say(&format!("median {quickserve:>10.0} {docker:>11.0}"));
-        say(&format!("ratio  {ratio:.2} of the medians (target: at most {TARGET})"));
+        say(&format!("median {quickserve:>10.0} {same:>17.0} {bare:>17.0}"));
+        let (to_same, to_bare) = (quickserve / same, quickserve / bare);
+        say(&format!(
+            "ratio  {to_same:.2} to the same container, {to_bare:.2} to the bare one (target: at most {TARGET})"
+        ));
         say(&format!(
             "after it served, quickserve retired the old version and ended in {rest:.0} ms (median)"
         ));
@@ -98,7 +104,10 @@ impl Bench {
 
     fn pair(&self, version: &str) -> Result<Pair> {
         let (quickserve, rest) = self.deploy(version)?;
-        Ok(Pair { quickserve, rest, docker: Self::docker_run(version)? })
+        let like_ours = ["--network", "quickserve-bench", "--network-alias", "plain"];
+        let logs = ["--log-opt", "max-size=10m", "--log-opt", "max-file=3"];
+        let same = Self::docker_run(version, &[like_ours.as_slice(), logs.as_slice()].concat())?;
+        Ok(Pair { quickserve, rest, same, bare: Self::docker_run(version, &[])? })
     }
 
     fn write(&self, storefront: &Path) -> Result<()> {
@@ -143,12 +152,12 @@ impl Bench {
         Ok((served, ended.saturating_sub(served)))
     }
 
-    fn docker_run(version: &str) -> Result<Duration> {
+    fn docker_run(version: &str, more: &[&str]) -> Result<Duration> {
         let address = free_address()?;
         let publish = format!("{address}:3000");
         let began = now();
         let mut command = Command::new("docker");
-        command.args(["run", "-d", "--name", CONTAINER, "-p", &publish]);
+        command.args(["run", "-d", "--name", CONTAINER, "-p", &publish]).args(more);
         for variable in VARIABLES {
             command.args(["-e", variable]);
         }

@@ -83,7 +83,8 @@ fn failure(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
         lines.extend(said.into_iter().chain(&cause.causes).map(|cause| Line::CausedBy(cause.clone())));
     }
     if let (Some((goal, since)), Some(last)) = (&narrator.turned, narrator.last)
-        && finished.outcome != Outcome::Stuck
+        && finished.deployment.is_some()
+        && !matches!(finished.outcome, Outcome::Stuck | Outcome::Superseded)
     {
         let took = words::duration(quickserve_core::clock::between(*since, last));
         lines.push(Line::new(
@@ -166,8 +167,8 @@ fn serving(narrator: &Narrator, finished: &Finished) -> Option<Line> {
 
 fn hint(finished: &Finished) -> Option<String> {
     let own = finished.cause.as_ref().and_then(|cause| cause.hint.clone());
-    if finished.outcome == Outcome::RolledBack {
-        let retry = "mend it and build anew; the same release needs --retry";
+    if finished.outcome == Outcome::RolledBack && finished.condemned {
+        let retry = "mend the cause; the same release needs --retry";
         return Some(
             own.map_or_else(|| retry.to_owned(), |own| format!("{own}; the same release needs --retry")),
         );

@@ -215,7 +215,10 @@ impl Deployer {
         let mut run = self.run(journal, control)?;
         let finished = if open.promoted {
             run.deploy().await
-        } else if open.failed.is_some() || open.abort.is_some() {
+        } else if open.abort.is_some() {
+            // Somebody wanted it taken back, and it is: that is what this command was to finish.
+            aborted(run.resume_back().await)
+        } else if open.failed.is_some() {
             run.resume_back().await
         } else if late && open.opened.purpose == Purpose::Prove {
             let cause = Cause::new("its deadline passed while nobody worked on it");

@@ -567,9 +567,12 @@ impl Run {
     }
 
     fn finished(&self, outcome: Outcome, serving: Vec<Serving>, cause: Option<Cause>) -> Finished {
+        let release = self.opened.goal.release();
+        let condemned = &self.journal.state().condemned;
         Finished {
             deployment: Some(self.deployment()),
-            release: self.opened.goal.release().cloned(),
+            release: release.cloned(),
+            condemned: release.is_some_and(|release| condemned.contains_key(release)),
             serving,
             cause,
             ..Finished::new(outcome)

@@ -9,10 +9,12 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Vec<Step> 
     let traffic = situation.has_traffic();
     match situation.purpose {
         Purpose::Prove => {
-            if traffic && situation.capabilities.preview {
+            // A look at the staged release is worth a preview; without one it only takes time.
+            let look = target.smoke_staged(situation);
+            if traffic && situation.capabilities.preview && look.is_some() {
                 steps.extend(preview(situation, target));
             }
-            steps.extend(target.smoke_staged(situation));
+            steps.extend(look);
             // The old release stands by while the new one proves itself, so that a crash costs no request.
             let standby = others
                 .iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use quickserve_core::fence::Epoch;
 use quickserve_core::orchestrator::{SetSpec, TaskId};
-use quickserve_core::release::Release;
+use quickserve_core::release::{Image, Release};
 use quickserve_core::secrets::{BoundSecret, SecretStore};
 use quickserve_core::service::ServiceKey;
 use quickserve_core::workload::{Container, Workload};
@@ -155,9 +155,20 @@ pub(crate) async fn environment(
     }
     environment
         .entry(VERSION_VARIABLE.to_owned())
-        .or_insert_with(|| SecretString::from(release.version.as_str()));
+        .or_insert_with(|| SecretString::from(version_of(release, &container.name)));
     environment.insert(RELEASE_VARIABLE.to_owned(), SecretString::from(release.id.as_str()));
     Ok(environment)
+}
+
+/// The version that a container shows: the release's for the one that takes requests or stands alone, its own
+/// image's tag for one beside it.
+fn version_of<'a>(release: &'a Release, container: &str) -> &'a str {
+    let main = match &release.workload.endpoint {
+        Some(endpoint) => endpoint.container == container,
+        None => release.workload.containers.first().is_some_and(|first| first.name == container),
+    };
+    let tag = release.images.get(container).and_then(Image::tag);
+    if main { &release.version } else { tag.unwrap_or(&release.version) }
 }
 
 /// The task's CPU as a limit of each container, as far as the machine has it.
