@@ -200,4 +200,24 @@ mod tests {
         workload.cpu_units = Some(4096);
         assert_eq!(nano_cpus(&workload, Some(2)), Some(2_000_000_000));
     }
+
+    #[test]
+    fn a_container_beside_the_main_one_shows_the_version_of_its_own_image() {
+        use quickserve_core::release::Digest;
+        let mut workload = Workload::single("side");
+        workload.containers.push(Container::new("web"));
+        let port = quickserve_core::workload::EndpointPort { container: "web".to_owned(), port: 80 };
+        workload.endpoint = Some(port);
+        let image = |tag: &str| {
+            let digest = Digest::of(tag.as_bytes());
+            (
+                (if tag == "2" { "side" } else { "web" }).to_owned(),
+                Image { reference: format!("shop:{tag}"), digest, manifest: None },
+            )
+        };
+        let images = BTreeMap::from([image("2"), image("3")]);
+        let release = Release::new("3", images, Vec::new(), workload, None).expect("a release");
+        assert_eq!(version_of(&release, "web"), "3");
+        assert_eq!(version_of(&release, "side"), "2");
+    }
 }
