@@ -139,7 +139,11 @@ impl Run {
 
     /// The end of the log of the task that failed last, as causes of a failure.
     pub(crate) async fn last_words(&self, release: &ReleaseId) -> Vec<String> {
-        let failures = self.platform.explain(release).await.unwrap_or_default();
+        let failures = match self.platform.explain(release).await {
+            Ok(failures) => failures,
+            // The failure that is being told matters more; that its cause is unknown is part of it.
+            Err(error) => return vec![format!("why its tasks ended could not be asked: {error}")],
+        };
         let Some(newest) = failures.first() else { return Vec::new() };
         let mut causes = vec![format!("task {}: {} {}", newest.task, newest.container, newest.reason)];
         causes.extend(newest.log_tail.last().map(|line| format!("last log {line:?}")));
