@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: demo test bench docs lint setup help artifacts release
+.PHONY: demo test bench bench-deploy bench-router soak docs lint setup help artifacts release
 # The recipes are steps of one story; cargo itself uses every core.
 .NOTPARALLEL:
 
@@ -24,10 +24,29 @@ test: ## every test, with Docker
 	cargo nextest run --locked --workspace --all-features $(if $(CI),--profile ci)
 	cargo test --locked --doc --workspace --all-features
 
-bench: ## deployment time beside `docker run`
-	@.ci/setup cc docker
+bench: bench-deploy bench-router ## deployment time beside `docker run` and `docker-compose`; the router beside nginx, HAProxy and Caddy
+
+bench-deploy:
+	@.ci/setup cc docker compose
 	@$(MAKE) --no-print-directory artifacts release
 	cargo bench --locked -p quickserve-tests --bench deploy -- $(TARGET)/release/quickserve $(ARTIFACTS)/storefront
+
+# Of which parts, and how many rounds: make bench-router PART="cost switch" ROUNDS=3
+ROUNDS ?= 7
+PART ?=
+bench-router:
+	@.ci/setup cc peers
+	@$(MAKE) --no-print-directory release
+	cargo bench --locked -p quickserve-tests --bench router -- $(TARGET)/release/quickserve $(ROUNDS) $(PART)
+
+# How many deployments, and the minutes after which none begins: make soak GOOD=5 FAILING=3 MINUTES=2
+GOOD ?= 50
+FAILING ?= 30
+MINUTES ?= 30
+soak: ## good and failing deployments under load for a long time (GOOD=50 FAILING=30 MINUTES=30)
+	@.ci/setup cc docker
+	@$(MAKE) --no-print-directory artifacts release
+	cargo bench --locked -p quickserve-tests --bench soak -- $(GOOD) $(FAILING) $(MINUTES)
 
 docs: ## the crates' documentation, and the book where mdbook is installed
 	@.ci/setup cc

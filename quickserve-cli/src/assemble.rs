@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use quickserve_core::config::variables::Contract;
 use quickserve_core::config::{SecretPolicy, Settings, ShortForm, WorkloadSource};
 use quickserve_core::finding::{Code, Finding, Place};
+use quickserve_core::outcome::Outcome;
 use quickserve_core::preflight::{self, Report, SecretNames};
 use quickserve_core::registry::ResolvedImage;
 use quickserve_core::release::{Commit, Image, Release, SecretBinding, SecretVersion};
@@ -32,6 +33,8 @@ pub(crate) struct Draft {
     pub(crate) notes: Vec<Finding>,
     /// The container that the image and the contract are about.
     main: String,
+    /// Whether its image was named for this very deployment, and so need not be what the checkout holds.
+    named: bool,
     contract: Option<Contract>,
     policy: SecretPolicy,
     version_variable: String,
@@ -50,7 +53,15 @@ pub(crate) fn draft(
     images: &[String],
 ) -> Result<Draft, Failure> {
     let images = Images::parse(context, settings, images)?;
+    let named = images.any_is_named;
     let mut notes = Vec::new();
+    let contract = settings.env_contract.as_ref().and_then(|path| {
+        let path = project.path(path);
+        let read = configured(context, &path, "env_contract");
+        read.map(|text| Contract::parse(&text, &context.shown(&path)))
+            .map_err(|finding| notes.push(*finding))
+            .ok()
+    });
     let (workload, references, main) = match &settings.workload {
         WorkloadSource::ShortForm(form) => {
             let names = secret_names(context, project, settings, &mut notes);
@@ -58,7 +69,15 @@ pub(crate) fn draft(
         }
         WorkloadSource::TaskDefinition(path) => {
             let path = project.path(path);
-            let definition = task_definition(context, &path, settings, &images)?;
+            let text = match configured(context, &path, "task_definition") {
+                Ok(text) => text,
+                // Nothing else can be looked at without it.
+                Err(finding) => {
+                    notes.push(*finding);
+                    return Err(Failure::findings(Outcome::UsageError, notes));
+                }
+            };
+            let definition = task_definition(context, &text, context.shown(&path), settings, &images)?;
             notes.extend(definition.notes);
             let first = &definition.workload.containers[0].name;
             let main = definition.main.unwrap_or_else(|| first.clone());
@@ -68,10 +87,6 @@ pub(crate) fn draft(
             let hint = "name a file: task_definition = \"task-definition.json\"";
             return Err(Failure::refused("only ECS has a live task definition", hint));
         }
-    };
-    let contract = match &settings.env_contract {
-        None => None,
-        Some(path) => Some(contract(context, &project.path(path))?),
     };
     // The value of every secret variable is found in the file under the variable's own name, whatever store a
     // task definition names: that one is ECS's.
@@ -87,6 +102,7 @@ pub(crate) fn draft(
         env_file,
         notes,
         main,
+        named,
         contract,
         policy: settings.secrets,
         version_variable: settings.version_variable.clone(),
@@ -97,14 +113,21 @@ pub(crate) fn draft(
 struct Images {
     main: Option<String>,
     named: BTreeMap<String, String>,
+    /// Whether any image was named by an argument or a variable.
+    any_is_named: bool,
     buildable: bool,
 }
 
 impl Images {
     fn parse(context: &Context, settings: &Settings, arguments: &[String]) -> Result<Self, Failure> {
-        let mut images = Self { main: None, named: BTreeMap::new(), buildable: settings.build.is_some() };
         let from_variable: Vec<String> = context.image.iter().cloned().collect();
         let arguments = if arguments.is_empty() { from_variable.as_slice() } else { arguments };
+        let mut images = Self {
+            main: None,
+            named: BTreeMap::new(),
+            any_is_named: !arguments.is_empty(),
+            buildable: settings.build.is_some(),
+        };
         for argument in arguments {
             let twice = match argument.split_once('=') {
                 Some((container, reference)) => {
@@ -158,19 +181,18 @@ fn short_form(
 
 fn task_definition(
     context: &Context,
-    path: &Path,
+    text: &str,
+    shown: String,
     settings: &Settings,
     images: &Images,
 ) -> Result<TaskDefinition, Failure> {
-    let shown = context.shown(path);
-    let text = read(path, &shown)?;
     let reading = Reading {
         values: context.placeholders().clone(),
         image: images.main.clone(),
         images: images.named.clone(),
         ..Reading::of(settings, shown)
     };
-    let definition = TaskDefinition::read(&text, &reading)?;
+    let definition = TaskDefinition::read(text, &reading)?;
     if definition.images.len() < definition.workload.containers.len() {
         return Err(images.missing());
     }
@@ -182,16 +204,18 @@ fn task_definition(
     Ok(definition)
 }
 
-fn read(path: &Path, shown: &str) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(path);
-    text.map_err(|error| {
-        Error::new(ErrorKind::Invalid, format!("{shown} cannot be read")).with_source(error).into()
+/// The text of a file that quickserve.toml names, or the finding that it cannot be read.
+fn configured(context: &Context, path: &Path, key: &str) -> std::result::Result<String, Box<Finding>> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let shown = context.shown(path);
+        let (what, hint) = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                ("does not exist".to_owned(), format!("make it, or correct `{key}` in quickserve.toml"))
+            }
+            _ => (format!("cannot be read: {error}"), "make it a text file that you may read".to_owned()),
+        };
+        Box::new(Finding::error(Code::CONFIGURED_FILE, format!("{key} {shown} {what}")).with_hint(hint))
     })
-}
-
-fn contract(context: &Context, path: &Path) -> Result<Contract, Failure> {
-    let shown = context.shown(path);
-    Ok(Contract::parse(&read(path, &shown)?, &shown))
 }
 
 /// The names in the file of secrets. What is wrong with it is a finding beside the others.
@@ -298,8 +322,16 @@ impl Draft {
         mut self,
         store: &dyn SecretStore,
         images: BTreeMap<String, ResolvedImage>,
-        commit: Option<Commit>,
+        checkout: Option<Commit>,
     ) -> Result<Release> {
+        // An image that was named was built from what it says itself, whatever is checked out here: the same
+        // image is the same release wherever it is deployed from.
+        let commit = if self.named {
+            let revision = images.get(&self.main).and_then(|image| image.revision.clone());
+            revision.map(|hash| Commit { hash, dirty: false })
+        } else {
+            checkout
+        };
         let images: BTreeMap<String, Image> =
             images.into_iter().map(|(container, resolved)| (container, resolved.image)).collect();
         let version = images.get(&self.main).map_or_else(String::new, |image| match image.tag() {

@@ -19,23 +19,49 @@ pub(crate) struct Change {
     pub(crate) secrets: Vec<String>,
     /// Whether the release has secrets at all.
     pub(crate) has_secrets: bool,
+    /// How many tasks there are and shall be, where that differs.
+    pub(crate) tasks: Option<(u32, u32)>,
     /// Whether anything else of what runs differs.
     pub(crate) definition: bool,
+    /// The public port and the one that it moves to, where that differs.
+    pub(crate) port: Option<(u16, u16)>,
+    /// The commit that it was built from, where another one than before is known.
+    pub(crate) commit: Option<String>,
+}
+
+/// A release with so many tasks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sized<'a> {
+    pub(crate) release: &'a Release,
+    pub(crate) tasks: u32,
 }
 
 impl Change {
     /// From what serves to what shall.
-    pub(crate) fn between(from: Option<&Release>, to: &Release) -> Self {
-        let has_secrets = !to.secrets.is_empty();
+    pub(crate) fn between(from: Option<Sized<'_>>, to: Sized<'_>) -> Self {
+        let has_secrets = !to.release.secrets.is_empty();
         let Some(from) = from else { return Self { first: true, has_secrets, ..Self::default() } };
-        Self {
+        let tasks = (from.tasks != to.tasks).then_some((from.tasks, to.tasks));
+        let (from, to) = (from.release, to.release);
+        let mut change = Self {
             first: false,
             images: images(from, to),
             variables: differing(&variables(&from.workload), &variables(&to.workload)),
             secrets: differing(&secrets(&from.secrets), &secrets(&to.secrets)),
             has_secrets,
+            tasks,
+            port: None,
             definition: bare(&from.workload) != bare(&to.workload),
-        }
+            commit: (from.commit != to.commit).then(|| commit(to)),
+        };
+        // A task definition has more than what is modelled: what nothing else explains is a change of that.
+        change.definition |= change.is_silent() && from.workload.document != to.workload.document;
+        change
+    }
+
+    /// Whether no change of what runs is named.
+    fn is_silent(&self) -> bool {
+        self.images.is_empty() && self.variables.is_empty() && self.secrets.is_empty() && !self.definition
     }
 
     /// One line for a person.
@@ -53,12 +79,30 @@ impl Change {
         if self.definition {
             parts.push("definition".to_owned());
         }
+        if let Some((from, to)) = self.tasks {
+            parts.push(format!("tasks {from} -> {to}"));
+        }
+        if let Some((from, to)) = self.port {
+            parts.push(format!("public port {from} -> {to}"));
+        }
+        // What was built is compared by its digest; the commit alone makes a release too.
+        if let (Some(commit), true) = (&self.commit, parts.is_empty()) {
+            parts.push(format!("commit {commit}"));
+        }
         match (parts.is_empty(), self.secrets.is_empty() && self.has_secrets) {
             (true, _) => "nothing".to_owned(),
             (false, true) => format!("{}; secrets unchanged", parts.join("; ")),
             (false, false) => parts.join("; "),
         }
     }
+}
+
+/// The commit of a release, shortened as people read it.
+fn commit(release: &Release) -> String {
+    release
+        .commit
+        .as_ref()
+        .map_or_else(|| "unknown".to_owned(), |commit| commit.hash.chars().take(7).collect())
 }
 
 fn images(from: &Release, to: &Release) -> Vec<String> {
@@ -131,7 +175,7 @@ fn bare(workload: &Workload) -> Workload {
 
 #[cfg(test)]
 mod tests {
-    use quickserve_core::release::{Digest, Image};
+    use quickserve_core::release::{Commit, Digest, Image};
 
     use super::*;
 
@@ -155,11 +199,45 @@ mod tests {
     fn a_change_names_what_differs_and_no_value() {
         let before = release("1.8.1", &[("LOG_LEVEL", "info"), ("OLD", "x")], "v1");
         let now = release("1.8.2", &[("LOG_LEVEL", "debug"), ("NEW", "y")], "v1");
-        let sentence = Change::between(Some(&before), &now).sentence();
+        let sentence = sentence(&before, &now);
         assert_eq!(sentence, "image 1.8.1 -> 1.8.2; LOG_LEVEL, +NEW, -OLD; secrets unchanged");
         let rotated = release("1.8.1", &[("LOG_LEVEL", "info"), ("OLD", "x")], "v2");
-        assert_eq!(Change::between(Some(&before), &rotated).sentence(), "secrets TOKEN");
-        assert_eq!(Change::between(Some(&before), &before).sentence(), "nothing");
-        assert_eq!(Change::between(None, &now).sentence(), "first release");
+        assert_eq!(self::sentence(&before, &rotated), "secrets TOKEN");
+        assert_eq!(self::sentence(&before, &before), "nothing");
+        assert_eq!(Change::between(None, Sized { release: &now, tasks: 1 }).sentence(), "first release");
+    }
+
+    #[test]
+    fn another_number_of_tasks_is_a_change() {
+        let release = release("1", &[], "v1");
+        let moved = Change { port: Some((8085, 8080)), ..Change::default() };
+        assert_eq!(moved.sentence(), "public port 8085 -> 8080");
+        let one = Sized { release: &release, tasks: 1 };
+        let change = Change::between(Some(one), Sized { tasks: 3, ..one });
+        assert_eq!(change.sentence(), "tasks 1 -> 3; secrets unchanged");
+    }
+
+    #[test]
+    fn what_is_not_modelled_in_a_task_definition_is_a_change() {
+        let with = |document: &str| {
+            let mut release = release("1", &[], "v1");
+            release.workload.document = Some(document.to_owned());
+            release
+        };
+        let (before, now) = (with("{}"), with(r#"{"runtimePlatform":{"cpuArchitecture":"ARM64"}}"#));
+        assert_eq!(sentence(&before, &now), "definition; secrets unchanged");
+    }
+
+    #[test]
+    fn a_commit_alone_is_a_change() {
+        let before = release("1", &[], "v1");
+        let commit = Some(Commit { hash: "9f3c1ab".into(), dirty: false });
+        let now = Release { commit, ..before.clone() };
+        assert_eq!(sentence(&before, &now), "commit 9f3c1ab; secrets unchanged");
+    }
+
+    fn sentence(from: &Release, to: &Release) -> String {
+        let sized = |release| Sized { release, tasks: 1 };
+        Change::between(Some(sized(from)), sized(to)).sentence()
     }
 }

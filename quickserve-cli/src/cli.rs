@@ -1,8 +1,11 @@
 //! The arguments.
 
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use quickserve_core::config::{self, duration};
 
 /// Deploy a service behind a stable port, check it before it takes traffic, and take it back by itself when it fails
 #[derive(Debug, Parser)]
@@ -72,17 +75,33 @@ pub(crate) enum Command {
     /// Go back to the last good release, or to a named one
     Rollback(Rollback),
     /// Show what a deployment would change, and its steps; changes nothing
-    Plan(Draft),
+    Plan(Plan),
     /// Show what serves now, where, and whether it is consistent
     Status(Status),
     /// Show what happened, newest first
     History(History),
     /// Show the service's output
     Logs(Logs),
-    /// Converge what an interrupted deployment left
+    /// Run a command in a container of its own, made as those of the release that serves
+    Run(Run),
+    /// Run a command in a task of the release that serves
+    Exec(Exec),
+    /// Replace the tasks of what serves by fresh ones, without losing a request
+    Restart,
+    /// Give what serves another number of tasks; with 0 the port answers 503
+    Scale(Scale),
+    /// Converge what an interrupted deployment left; follow one in flight to its end
     Resume,
+    /// Let a paused deployment go on
+    Promote,
+    /// Stop a deployment in flight before it changes traffic again
+    Pause,
     /// End a deployment in flight and go back to what served
     Abort,
+    /// Keep everybody from deploying; a rollback stays possible
+    Lock(Lock),
+    /// Lift the lock, whoever holds it
+    Unlock,
     /// Remove all that QuickServe made for the service
     Down(Down),
     /// The local router's own commands
@@ -119,9 +138,50 @@ pub(crate) struct Deploy {
     /// Deploy a release again that was rolled back
     #[arg(long)]
     pub(crate) retry: bool,
-    /// While another deployment holds the service, wait for its end
+    /// While another deployment holds the service, or somebody has locked it, wait so long for its end; as long
+    /// as a deployment may take, unless said
+    #[arg(long, value_name = "DURATION")]
+    #[expect(clippy::option_option, reason = "clap's form of a flag with or without a value")]
+    pub(crate) wait: Option<Option<Wait>>,
+    /// Return as soon as the deployment has begun; it goes on in the background
+    #[arg(long, conflicts_with = "background")]
+    pub(crate) detach: bool,
+    /// Be what goes on in the background, as the owner of this name
+    #[arg(long, hide = true, value_name = "NONCE")]
+    pub(crate) background: Option<String>,
+}
+
+impl Deploy {
+    /// How long it waits for its turn.
+    pub(crate) fn patience(&self, settings: &config::Deploy) -> Duration {
+        match self.wait {
+            None => Duration::ZERO,
+            Some(None) => settings.timeout,
+            Some(Some(Wait(wait))) => wait,
+        }
+    }
+}
+
+/// How long to wait, as quickserve.toml has durations.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wait(pub(crate) Duration);
+
+impl FromStr for Wait {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        duration::parse(text).map(Self)
+    }
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) draft: Draft,
+    /// Plan a release also when it was rolled back before
     #[arg(long)]
-    pub(crate) wait: bool,
+    pub(crate) retry: bool,
 }
 
 /// `rollback`.
@@ -146,6 +206,9 @@ pub(crate) struct History {
     /// Only so many
     #[arg(short = 'n', long, value_name = "N")]
     pub(crate) lines: Option<usize>,
+    /// Commands of `run` and `exec` too
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// `logs`.
@@ -162,6 +225,64 @@ pub(crate) struct Logs {
     pub(crate) lines: Option<u32>,
 }
 
+/// `lock`.
+#[derive(Debug, Args)]
+pub(crate) struct Lock {
+    /// Why, for whoever wants to deploy meanwhile
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Reason,
+}
+
+/// What a person gives as a reason: one line that says something.
+#[derive(Debug, Clone)]
+pub(crate) struct Reason(pub(crate) String);
+
+impl FromStr for Reason {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+        let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        if line.is_empty() { Err("it says nothing") } else { Ok(Self(line)) }
+    }
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// As this container of the task; without it, as the one that takes requests
+    #[arg(long, value_name = "NAME")]
+    pub(crate) container: Option<String>,
+    /// Instead of the container's entry point
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) entry_point: Option<String>,
+    /// What follows the container's entry point
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+/// `exec`.
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// In this task, as `status` names it, or by its number; without it, in the first one
+    #[arg(long, value_name = "TASK")]
+    pub(crate) task: Option<String>,
+    /// In this container of the task; without it, in the one that takes requests
+    #[arg(long, value_name = "NAME")]
+    pub(crate) container: Option<String>,
+    /// What to run
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+/// `scale`.
+#[derive(Debug, Args)]
+pub(crate) struct Scale {
+    /// How many tasks
+    #[arg(value_name = "N")]
+    pub(crate) tasks: u32,
+}
+
 /// `down`.
 #[derive(Debug, Args)]
 pub(crate) struct Down {
@@ -174,9 +295,42 @@ pub(crate) struct Down {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Router {
     /// Run the router in the foreground
-    Run,
+    Run {
+        /// The Docker engine whose tasks it keeps whole
+        #[arg(long, value_name = "ADDRESS", hide = true)]
+        docker_host: Option<String>,
+    },
+    /// Serve behind a router's parent, which starts this itself
+    #[command(hide = true)]
+    Worker,
     /// Show whether the router runs, and what it serves
     Status,
+    /// Let this version of quickserve take the router over; no request is lost
+    Upgrade {
+        /// How long the version of before may go on with connections that last, such as WebSockets
+        #[arg(long, value_name = "DURATION", default_value = "10m")]
+        drain: String,
+    },
+    /// Show what the router has written to its log
+    Logs {
+        /// Go on with what is written from now on
+        #[arg(short, long)]
+        follow: bool,
+        /// The last lines only; 100
+        #[arg(short = 'n', long, value_name = "N")]
+        lines: Option<usize>,
+        /// The access log instead, of services with `access_log = true`: a line of JSON a request
+        #[arg(long)]
+        access: bool,
+    },
+    /// Have systemd or launchd start the router at boot, and whenever it ends
+    Install {
+        /// Only show what would be written
+        #[arg(long)]
+        print: bool,
+    },
+    /// Take that back
+    Uninstall,
     /// Stop the router; refused while it has services
     Stop {
         /// Stop it although it has services, whose ports then answer nobody
@@ -186,10 +340,10 @@ pub(crate) enum Router {
 }
 
 impl Command {
-    /// The runtime that it wants: the router serves requests on every core, the others wait for answers.
+    /// The runtime that it wants: a router's worker serves requests on every core, the others wait for answers.
     pub(crate) fn runtime(&self) -> tokio::runtime::Builder {
         let mut builder = match self {
-            Self::Router(Router::Run) => tokio::runtime::Builder::new_multi_thread(),
+            Self::Router(Router::Worker) => tokio::runtime::Builder::new_multi_thread(),
             _ => tokio::runtime::Builder::new_current_thread(),
         };
         builder.enable_all();

@@ -10,6 +10,7 @@ mod limits;
 mod output;
 mod project;
 mod render;
+mod session;
 mod settings;
 mod signals;
 mod target;

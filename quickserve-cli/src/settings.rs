@@ -9,6 +9,7 @@ use clap::ValueEnum as _;
 use quickserve_core::{Error, ErrorKind, Result};
 
 use crate::cli::{Format, Global};
+use crate::render::words;
 
 /// What the process was started with.
 #[derive(Clone)]
@@ -16,6 +17,7 @@ pub(crate) struct Environment {
     variables: BTreeMap<String, String>,
     arguments: Vec<std::ffi::OsString>,
     folder: PathBuf,
+    stdin_is_terminal: bool,
     stdout_is_terminal: bool,
     stderr_is_terminal: bool,
 }
@@ -36,9 +38,13 @@ pub(crate) struct Context {
     pub(crate) docker_host: Option<String>,
     /// Who calls, such as `ada`.
     pub(crate) user: String,
+    /// The name of this process as an owner, where another process has given it one to know it by.
+    pub(crate) nonce: Option<String>,
     pub(crate) image: Option<String>,
     pub(crate) strategy: Option<String>,
     pub(crate) terminal: Terminal,
+    /// What this command was started with, its own name first.
+    pub(crate) arguments: Vec<std::ffi::OsString>,
     /// This executable.
     pub(crate) executable: PathBuf,
     /// The flags that choose the same service again.
@@ -56,6 +62,7 @@ pub(crate) enum Verbosity {
 
 /// What the terminal may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 pub(crate) struct Terminal {
     /// Colour for what a person reads.
     pub(crate) colour: bool,
@@ -63,6 +70,10 @@ pub(crate) struct Terminal {
     pub(crate) colour_data: bool,
     /// Lines may be drawn again.
     pub(crate) live: bool,
+    /// A person types and reads: a command that is run may have the terminal for itself.
+    pub(crate) interactive: bool,
+    /// How wide the terminal is that data goes to, where it goes to one.
+    pub(crate) width: Option<usize>,
 }
 
 impl Environment {
@@ -75,6 +86,7 @@ impl Environment {
             variables: std::env::vars_os().filter_map(text).collect(),
             arguments: std::env::args_os().collect(),
             folder: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
         }
@@ -137,6 +149,8 @@ impl Environment {
             colour: colour && self.stderr_is_terminal,
             colour_data: colour && self.stdout_is_terminal,
             live: !dumb && self.stderr_is_terminal,
+            interactive: self.stdin_is_terminal && self.stdout_is_terminal,
+            width: self.stdout_is_terminal.then(columns).flatten(),
         }
     }
 }
@@ -168,15 +182,22 @@ impl Context {
             state_dir: environment.state_dir(flags.state_dir.clone())?,
             docker_host: variable("DOCKER_HOST"),
             user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(user),
+            nonce: None,
             image: variable("QUICKSERVE_IMAGE"),
             strategy: variable("QUICKSERVE_STRATEGY"),
             terminal: environment.terminal(),
+            arguments: environment.arguments,
             executable,
             again: again(flags),
             here: environment.folder,
             folder,
             variables: environment.variables,
         })
+    }
+
+    /// A variable that is set and not empty.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// Values for `${NAME}` in task definitions.
@@ -188,6 +209,12 @@ impl Context {
     pub(crate) fn shown(&self, path: &Path) -> String {
         shown(&self.here, path)
     }
+}
+
+/// The columns of the terminal at stdout.
+fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
 /// The name of the user who runs this, where no variable says it.
@@ -212,7 +239,10 @@ fn again(flags: &Global) -> String {
         ("--service", flags.service.clone()),
         ("-e", flags.environment.clone()),
     ];
-    flags.into_iter().filter_map(|(flag, value)| Some(format!(" {flag} {}", value?))).collect()
+    flags
+        .into_iter()
+        .filter_map(|(flag, value)| Some(format!(" {flag} {}", words::quoted(&value?))))
+        .collect()
 }
 
 /// A path relative to a folder, unless that would be further than three folders up.

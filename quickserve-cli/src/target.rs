@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use quickserve_core::config::Settings;
-use quickserve_core::journal::State;
+use quickserve_core::journal::{DeploymentSummary, State};
+use quickserve_core::outcome::Outcome;
 use quickserve_core::release::{Release, ReleaseId};
 use quickserve_core::service::ServiceKey;
 
@@ -11,7 +12,7 @@ use crate::assemble;
 use crate::compose::{self, Reach, Stage};
 use crate::failure::Failure;
 use crate::project::Project;
-use crate::render::Reporter;
+use crate::render::{Reporter, words};
 use crate::settings::Context;
 
 /// A service as quickserve.toml describes it.
@@ -21,6 +22,8 @@ pub(crate) struct Target {
     pub(crate) reach: Reach,
     pub(crate) env_file: PathBuf,
     pub(crate) settings: Settings,
+    /// Where quickserve.toml is.
+    folder: PathBuf,
 }
 
 impl Target {
@@ -35,9 +38,10 @@ impl Target {
     pub(crate) fn of(project: &Project, settings: Settings) -> Self {
         Self {
             key: settings.key.clone(),
-            reach: Reach::of(&settings),
+            reach: Reach::of(project, &settings),
             env_file: assemble::env_file(project, &settings),
             settings,
+            folder: project.folder.clone(),
         }
     }
 
@@ -48,7 +52,17 @@ impl Target {
 
     /// Where people reach it.
     pub(crate) fn url(&self) -> Option<String> {
-        self.reach.public.map(|address| format!("http://{address}"))
+        self.reach.public.map(|address| self.reach.url(address))
+    }
+
+    /// What to say of a file that looks like a contract and is none: nobody knows then which variables must be there.
+    pub(crate) fn contract_beside(&self, context: &Context) -> Option<String> {
+        let example = self.folder.join(".env.example");
+        let unused = self.settings.env_contract.is_none() && example.is_file();
+        unused.then(|| {
+            let shown = context.shown(&example);
+            format!("env_contract = \".env.example\" in quickserve.toml holds deployments to {shown}")
+        })
     }
 
     /// Connects to the engine and puts the parts together.
@@ -60,30 +74,106 @@ impl Target {
         }
         let engine = compose::engine(context).await?;
         let observer = reporter.observer();
-        let stage = Stage::new(context, engine, &self.key, &self.reach, self.env_file.clone(), observer)?;
+        let mut stage = Stage::new(context, engine, &self.key, &self.reach, self.env_file.clone(), observer)?;
+        stage.deployer = stage.deployer.with_lease(self.settings.deploy.lease);
         Ok(stage)
     }
 }
 
 /// The release that a word means: its name, the beginning of it, or its version where only one has it.
 pub(crate) fn named(state: &State, word: &str) -> Result<ReleaseId, Failure> {
-    let known: Vec<&Release> = state.releases.values().collect();
-    let exact = known.iter().filter(|release| release.id.as_str() == word).copied().collect::<Vec<_>>();
-    let prefix =
-        known.iter().filter(|release| word.len() > 2 && release.id.as_str().starts_with(word)).copied();
-    let versions = known.iter().filter(|release| release.version == word).copied();
-    let candidates = [exact, prefix.collect(), versions.collect()];
-    let found = candidates.into_iter().find(|candidates| !candidates.is_empty()).unwrap_or_default();
-    match found.as_slice() {
-        [only] => Ok(only.id.clone()),
+    let found = meant(state, word, |_| true);
+    one_of(state, word, &found)
+}
+
+/// As [`named`], of the releases that a rollback can go to. A word that means none of them may mean one that it cannot
+/// go to: then that is what there is to say.
+pub(crate) fn named_to_return(state: &State, word: &str) -> Result<ReleaseId, Failure> {
+    let found =
+        meant(state, word, |release| state.can_return_to(release) && state.current() != Some(release));
+    if found.is_empty() { named(state, word) } else { one_of(state, word, &found) }
+}
+
+/// What a word may mean: releases of that name, else those whose names begin so, else those of that version.
+fn meant(state: &State, word: &str, may: impl Fn(&ReleaseId) -> bool) -> Vec<ReleaseId> {
+    let known: Vec<&Release> = state.releases.values().filter(|release| may(&release.id)).collect();
+    let of = |is: &dyn Fn(&Release) -> bool| -> Vec<ReleaseId> {
+        known.iter().filter(|release| is(release)).map(|release| release.id.clone()).collect()
+    };
+    let candidates = [
+        of(&|release| release.id.as_str() == word),
+        of(&|release| word.len() > 2 && release.id.as_str().starts_with(word)),
+        of(&|release| release.version == word),
+    ];
+    candidates.into_iter().find(|candidates| !candidates.is_empty()).unwrap_or_default()
+}
+
+fn one_of(state: &State, word: &str, found: &[ReleaseId]) -> Result<ReleaseId, Failure> {
+    match found {
+        [only] => Ok(only.clone()),
         [] => {
             let hint = "quickserve history lists the releases";
             Err(Failure::usage(format!("no release here is named {word}"), hint))
         }
         several => {
-            let names: Vec<&str> = several.iter().map(|release| release.id.short()).collect();
+            let names: Vec<String> = several.iter().map(|release| told_apart(state, release)).collect();
             let message = format!("{word} means several releases");
             Err(Failure::usage(message, format!("name one of {}", names.join(", "))))
         }
+    }
+}
+
+/// `r-7c41e9 (serves since 2026-11-23 07:12:31Z)`, `r-7c41e9 (promoted last 2026-11-23 07:12:31Z)`.
+fn told_apart(state: &State, release: &ReleaseId) -> String {
+    let good = |summary: &&DeploymentSummary| {
+        summary.release.as_ref() == Some(release) && summary.outcome == Some(Outcome::Done)
+    };
+    let last = state.deployments.iter().rev().find(good).and_then(|summary| summary.finished);
+    let when = match last {
+        Some(at) if state.current() == Some(release) => format!("serves since {}", words::moment(at)),
+        Some(at) => format!("promoted last {}", words::moment(at)),
+        None => "never served".to_owned(),
+    };
+    format!("{release:#} ({when})")
+}
+
+#[cfg(test)]
+mod tests {
+    use quickserve_core::journal::Cause;
+
+    use super::*;
+
+    /// Three releases of version 2, of which the middle one serves and the last was never promoted.
+    fn state() -> (State, [ReleaseId; 3]) {
+        let ids = ["1", "2", "3"].map(|digit| {
+            let id: ReleaseId = format!("r-{}", digit.repeat(12)).parse().expect("a name");
+            id
+        });
+        let mut state = State::default();
+        for id in &ids {
+            let workload = quickserve_core::workload::Workload::single("app");
+            let version = "2".to_owned();
+            let (images, secrets) = (std::collections::BTreeMap::new(), Vec::new());
+            let release = Release { id: id.clone(), version, images, secrets, workload, commit: None };
+            state.releases.insert(id.clone(), release);
+        }
+        state.promoted = vec![ids[0].clone(), ids[1].clone()];
+        (state, ids)
+    }
+
+    #[test]
+    fn only_what_can_be_gone_back_to_is_meant() {
+        let (mut state, [before, current, failed]) = state();
+        assert_eq!(named_to_return(&state, "2").expect("only one"), before);
+        assert_eq!(named_to_return(&state, failed.as_str()).expect("by its whole name"), failed);
+        let failure = named(&state, "2").expect_err("several");
+        let hint = failure.finished.cause.and_then(|cause| cause.hint).expect("a hint");
+        assert_eq!(hint.matches("never served").count(), 3, "{hint}");
+
+        state.promoted.insert(0, failed.clone());
+        state.condemned.insert(failed, Cause::new("rolled back"));
+        let failure = named_to_return(&state, "2").expect_err("two that may be gone to");
+        let hint = failure.finished.cause.and_then(|cause| cause.hint).expect("a hint");
+        assert!(!hint.contains(current.short()), "{hint}");
     }
 }

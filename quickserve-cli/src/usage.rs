@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use quickserve_core::journal::Cause;
 use quickserve_core::outcome::Outcome;
 
-use crate::cli::{Cli, Format};
+use crate::cli::{Cli, Command, Format};
 use crate::failure::Failure;
 use crate::output;
 use crate::render::{self, Reporter};
@@ -21,7 +21,12 @@ pub(crate) fn parse(environment: Environment) -> Result<(Cli, Context), ExitCode
         Err(error) => return Err(refuse(format, &error)),
     };
     match Context::new(environment, &cli.global) {
-        Ok(context) => Ok((cli, context)),
+        Ok(mut context) => {
+            if let Command::Deploy(deploy) = &cli.command {
+                context.nonce.clone_from(&deploy.background);
+            }
+            Ok((cli, context))
+        }
         Err(error) => {
             let failure = Failure::from(error);
             match format {

@@ -65,6 +65,16 @@ pub enum Progress {
         /// The plan.
         plan: Plan,
     },
+    /// Somebody else holds the service, and the command waits for its turn. Told again whenever that changes.
+    Waiting {
+        /// Who, since when, and at which step.
+        message: String,
+    },
+    /// The pause that was asked for is recorded: the deployment stops before it changes traffic again.
+    PauseAsked {
+        /// Its name.
+        deployment: DeploymentId,
+    },
     /// A deployment whose owner is gone is finished or taken back first.
     Recovering {
         /// Its name.

@@ -16,54 +16,68 @@ use crate::error::{Error, ErrorKind, Result};
 #[serde(try_from = "String", into = "String")]
 pub struct Code(u16);
 
-impl Code {
-    /// A variable that the contract requires is missing.
-    pub const MISSING_VARIABLE: Self = Self(101);
-    /// The file that holds the values of secret variables cannot be read.
-    pub const ENV_FILE: Self = Self(102);
-    /// A secret that a workload names has no value.
-    pub const SECRET_NOT_FOUND: Self = Self(105);
-    /// quickserve.toml is not TOML.
-    pub const CONFIG_SYNTAX: Self = Self(110);
-    /// A key of quickserve.toml that nobody knows.
-    pub const CONFIG_UNKNOWN_KEY: Self = Self(111);
-    /// A value of quickserve.toml that is of another type.
-    pub const CONFIG_TYPE: Self = Self(112);
-    /// A value of quickserve.toml that cannot be meant.
-    pub const CONFIG_VALUE: Self = Self(113);
-    /// A key of quickserve.toml that is missing, or that contradicts another.
-    pub const CONFIG_INCOMPLETE: Self = Self(114);
-    /// quickserve.toml asks for another version of QuickServe.
-    pub const REQUIRED_VERSION: Self = Self(115);
-    /// quickserve.toml asks for what this version cannot do.
-    pub const UNSUPPORTED_SETTING: Self = Self(116);
-    /// A `${NAME}` in a task definition has no value.
-    pub const UNRESOLVED_PLACEHOLDER: Self = Self(120);
-    /// Somebody else listens on the public port.
-    pub const PORT_HELD: Self = Self(201);
-    /// The public port cannot be opened.
-    pub const PORT_FORBIDDEN: Self = Self(202);
-    /// An image does not exist.
-    pub const IMAGE_NOT_FOUND: Self = Self(301);
-    /// A release that was rolled back is deployed again unasked.
-    pub const CONDEMNED_RELEASE: Self = Self(310);
-    /// A task definition is not JSON.
-    pub const DEFINITION_SYNTAX: Self = Self(401);
-    /// A value of a task definition is of another type, or cannot be meant.
-    pub const DEFINITION_VALUE: Self = Self(402);
-    /// A field of a task definition is missing, twice there, or contradicts another.
-    pub const DEFINITION_INCOMPLETE: Self = Self(403);
-    /// A field of a task definition that ECS does not know.
-    pub const DEFINITION_UNKNOWN_FIELD: Self = Self(405);
-    /// quickserve.toml asks for something that this version cannot do.
-    pub const NOT_BUILT: Self = Self(601);
-    /// Containers of a task that wait for each other in a way that never ends.
-    pub const DEFINITION_DEPENDENCY: Self = Self(406);
-    /// Which container and port take requests cannot be told.
-    pub const DEFINITION_ENDPOINT: Self = Self(407);
-    /// A field of a task definition that reaches ECS and has no effect on the local platform.
-    pub const DEFINITION_ECS_ONLY: Self = Self(408);
+/// Declares the codes, and the list of them all that pages and tests are checked against.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+        impl Code {
+            $($(#[$doc])* pub const $name: Self = Self($number);)*
 
+            /// Every code that there is, in order.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+codes! {
+    /// A variable that the contract requires is missing.
+    MISSING_VARIABLE = 101;
+    /// The file that holds the values of secret variables cannot be read.
+    ENV_FILE = 102;
+    /// A secret that a workload names has no value.
+    SECRET_NOT_FOUND = 105;
+    /// quickserve.toml is not TOML.
+    CONFIG_SYNTAX = 110;
+    /// A key of quickserve.toml that nobody knows.
+    CONFIG_UNKNOWN_KEY = 111;
+    /// A value of quickserve.toml that is of another type.
+    CONFIG_TYPE = 112;
+    /// A value of quickserve.toml that cannot be meant.
+    CONFIG_VALUE = 113;
+    /// A key of quickserve.toml that is missing, or that contradicts another.
+    CONFIG_INCOMPLETE = 114;
+    /// quickserve.toml asks for another version of QuickServe.
+    REQUIRED_VERSION = 115;
+    /// A file that quickserve.toml names cannot be read.
+    CONFIGURED_FILE = 117;
+    /// A `${NAME}` in a task definition has no value.
+    UNRESOLVED_PLACEHOLDER = 120;
+    /// Somebody else listens on the public port.
+    PORT_HELD = 201;
+    /// The public port cannot be opened.
+    PORT_FORBIDDEN = 202;
+    /// An image does not exist.
+    IMAGE_NOT_FOUND = 301;
+    /// A release that was rolled back is deployed again unasked.
+    CONDEMNED_RELEASE = 310;
+    /// A task definition is not JSON.
+    DEFINITION_SYNTAX = 401;
+    /// A value of a task definition is of another type, or cannot be meant.
+    DEFINITION_VALUE = 402;
+    /// A field of a task definition is missing, twice there, or contradicts another.
+    DEFINITION_INCOMPLETE = 403;
+    /// A field of a task definition that ECS does not know.
+    DEFINITION_UNKNOWN_FIELD = 405;
+    /// Containers of a task that wait for each other in a way that never ends.
+    DEFINITION_DEPENDENCY = 406;
+    /// Which container and port take requests cannot be told.
+    DEFINITION_ENDPOINT = 407;
+    /// A field of a task definition that reaches ECS and has no effect on the local platform.
+    DEFINITION_ECS_ONLY = 408;
+    /// quickserve.toml asks for something that this version cannot do.
+    NOT_BUILT = 601;
+}
+
+impl Code {
     /// The code of that number, 100 to 999.
     pub const fn new(number: u16) -> Option<Self> {
         if number >= 100 && number <= 999 { Some(Self(number)) } else { None }
@@ -74,9 +88,16 @@ impl Code {
         self.0
     }
 
-    /// The page that says what it means, why it breaks a deployment, and how to mend it.
+    /// Where it is said what it means, why it breaks a deployment, and how to mend it.
     pub fn docs(self) -> String {
-        format!("{}/blob/main/docs/reference/findings/{self}.md", env!("CARGO_PKG_REPOSITORY"))
+        let anchor = self.to_string().to_lowercase();
+        format!("{}/blob/main/docs/reference/findings.md#{anchor}", env!("CARGO_PKG_REPOSITORY"))
+    }
+
+    /// The code that comes nearest in the same family, for one that does not exist.
+    pub fn nearest(self) -> Option<Self> {
+        let family = Self::ALL.iter().filter(|code| code.0 / 100 == self.0 / 100);
+        family.min_by_key(|code| code.0.abs_diff(self.0)).copied()
     }
 }
 
@@ -207,6 +228,11 @@ impl Finding {
     /// An error without a place.
     pub fn error(code: Code, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Error, message)
+    }
+
+    /// The error of what was asked for and this version cannot do.
+    pub fn not_built(what: &str) -> Self {
+        Self::error(Code::NOT_BUILT, format!("{what}, which this version cannot do yet"))
     }
 
     /// Says where in a file.
@@ -380,7 +406,7 @@ mod tests {
         insta::assert_json_snapshot!(json, @r#"
         {
           "code": "QS105",
-          "docs": "https://github.com/quickserve/quickserve/blob/main/docs/reference/findings/QS105.md",
+          "docs": "https://github.com/quickserve/quickserve/blob/main/docs/reference/findings.md#qs105",
           "hint": "did you mean stripe-key-prod",
           "message": "secret STRIPE_API_KEY not found in us-east-1",
           "severity": "error",
@@ -395,6 +421,13 @@ mod tests {
         assert_eq!(back, Finding { excerpt: None, ..finding() });
         let resource = Finding::new(Code::MISSING_VARIABLE, Severity::Warning, "gone").on("port 8080");
         assert_eq!(serde_json::to_value(resource).expect("json")["where"]["resource"], "port 8080");
+    }
+
+    #[test]
+    fn every_code_is_there_once_and_in_order() {
+        assert!(Code::ALL.is_sorted_by(|one, next| one < next));
+        assert_eq!(Code::new(106).and_then(Code::nearest), Some(Code::SECRET_NOT_FOUND));
+        assert_eq!(Code::new(999).and_then(Code::nearest), None);
     }
 
     #[test]

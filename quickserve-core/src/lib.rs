@@ -49,8 +49,9 @@
 //!     liveness: Arc::new(NoLiveness),
 //!     owner: Owner { nonce: "unique".into(), who: "ada@laptop".into(), process: None },
 //!     public: Some(PUBLIC),
+//!     retainers: Vec::new(),
 //! });
-//! let request = Request { release, tasks: 2, config: DeploymentConfig::default(), retry: false };
+//! let request = Request { release, tasks: 2, config: DeploymentConfig::default(), retry: false, last_look: None };
 //! let finished = deployer.deploy(&request, &Control::default()).await?;
 //! assert_eq!(finished.outcome, Outcome::Done);
 //! assert_eq!(finished.serving[0].tasks, 2);
@@ -71,6 +72,7 @@ pub mod fence;
 pub mod finding;
 pub mod health;
 pub mod journal;
+pub mod latency;
 pub mod memory;
 pub mod orchestrator;
 pub mod outcome;
@@ -78,6 +80,7 @@ pub mod plan;
 pub mod preflight;
 pub mod registry;
 pub mod release;
+pub mod retention;
 pub mod secrets;
 pub mod service;
 pub mod traffic;

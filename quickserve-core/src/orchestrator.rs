@@ -176,6 +176,9 @@ pub struct TaskState {
     pub restarts: u32,
     /// Whether a destructive intent has named it: it is on its way out, for ever.
     pub doomed: bool,
+    /// Whether it did not end within its stop timeout when it was asked to, and was killed.
+    #[serde(default)]
+    pub killed: bool,
 }
 
 /// What a task does.
@@ -243,8 +246,11 @@ pub struct TaskFailure {
     pub out_of_memory: bool,
     /// When it ended.
     pub ended: Option<Timestamp>,
-    /// Its last log lines, without control characters.
+    /// Its last log lines in the order of their times, without control characters.
     pub log_tail: Vec<String>,
+    /// The line that says most of why it ended: the last one on stderr where it failed, else the last.
+    #[serde(default)]
+    pub last_words: Option<String>,
 }
 
 impl SetState {

@@ -13,6 +13,8 @@ pub enum Outcome {
     Done,
     /// The goal was reached before anything was done.
     Unchanged,
+    /// A background owner carries it on.
+    Detached,
     /// Our own fault.
     InternalError,
     /// Usage or configuration.
@@ -41,9 +43,10 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Done,
         Self::Unchanged,
+        Self::Detached,
         Self::InternalError,
         Self::UsageError,
         Self::Refused,
@@ -61,7 +64,7 @@ impl Outcome {
     /// The process exit code.
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::Done | Self::Unchanged => 0,
+            Self::Done | Self::Unchanged | Self::Detached => 0,
             Self::InternalError => 1,
             Self::UsageError => 2,
             Self::Refused => 3,
@@ -81,6 +84,7 @@ impl Outcome {
         match self {
             Self::Done => "done",
             Self::Unchanged => "unchanged",
+            Self::Detached => "detached",
             Self::InternalError => "internal_error",
             Self::UsageError => "usage_error",
             Self::Refused => "refused",

@@ -49,6 +49,10 @@ pub struct ResolvedImage {
     pub has_health_check: bool,
     /// The user that it runs as; empty for root.
     pub user: String,
+    /// The commit that it says it was built from. OCI image specification, "Pre-Defined Annotation Keys":
+    /// `org.opencontainers.image.revision`.
+    #[serde(default)]
+    pub revision: Option<String>,
 }
 
 /// A document attached to an image. OCI distribution specification, "Listing Referrers".

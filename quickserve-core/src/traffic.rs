@@ -3,14 +3,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::AddAssign;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::fence::Fence;
+use crate::latency::Latency;
 use crate::orchestrator::TaskId;
 use crate::release::ReleaseId;
+use crate::workload::Protocol;
+
+/// The header with which a request asks for one release, by its name: a router that takes it from the caller gives the
+/// request to no other release.
+pub const RELEASE_HEADER: &str = "quickserve-release";
 
 /// Sends a service's requests to the tasks of its releases.
 ///
@@ -62,6 +69,9 @@ pub struct Route {
     pub release: ReleaseId,
     /// What part it has.
     pub role: Role,
+    /// What its tasks speak.
+    #[serde(default, skip_serializing_if = "Protocol::is_http1")]
+    pub protocol: Protocol,
     /// The tasks that requests go to, in turn.
     pub upstreams: Vec<Upstream>,
 }
@@ -99,6 +109,33 @@ pub struct Counters {
     pub unanswered: u64,
     /// Those that were sent again to another task.
     pub retried: u64,
+    /// How long each of `requests` took from its first task on until it began to be answered, or failed.
+    #[serde(default, skip_serializing_if = "Latency::is_empty")]
+    pub latency: Latency,
+}
+
+impl Counters {
+    /// What has come since they were so.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(before.requests),
+            server_errors: self.server_errors.saturating_sub(before.server_errors),
+            unanswered: self.unanswered.saturating_sub(before.unanswered),
+            retried: self.retried.saturating_sub(before.retried),
+            latency: self.latency.since(&before.latency),
+        }
+    }
+}
+
+impl AddAssign for Counters {
+    fn add_assign(&mut self, more: Self) {
+        self.requests += more.requests;
+        self.server_errors += more.server_errors;
+        self.unanswered += more.unanswered;
+        self.retried += more.retried;
+        self.latency += more.latency;
+    }
 }
 
 impl Split {

@@ -16,6 +16,8 @@ pub struct Swept {
     pub containers: Vec<String>,
     /// Names of volumes.
     pub volumes: Vec<String>,
+    /// Names of volumes that stay, with the data in them.
+    pub kept_volumes: Vec<String>,
     /// Tags that kept images.
     pub tags: Vec<String>,
     /// Whether the environment's network went too: nobody else used it.
@@ -46,12 +48,15 @@ impl DockerPlatform {
         let mut containers = try_join_all(ended).await?;
         containers.sort();
         let mut swept = Swept { containers, ..Swept::default() };
+        let mut found = engine.volumes(&names::service_labels(self.key())).await?;
+        found.sort();
         if volumes {
-            swept.volumes = engine.volumes(&names::service_labels(self.key())).await?;
-            swept.volumes.sort();
-            for volume in &swept.volumes {
+            for volume in &found {
                 engine.remove_volume(volume).await?;
             }
+            swept.volumes = found;
+        } else {
+            swept.kept_volumes = found;
         }
         swept.tags = ImageStore::new(engine.clone(), self.key().clone()).unpin_all(None).await?;
         swept.network = engine.remove_network(self.key().environment()).await?;

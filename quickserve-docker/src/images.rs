@@ -4,7 +4,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 use quickserve_core::registry::{Referrer, Registry, ResolvedImage};
-use quickserve_core::release::{Digest, Image, ReleaseId};
+use quickserve_core::release::{Digest, Image, Release, ReleaseId};
+use quickserve_core::retention::{Retainer, Usage};
 use quickserve_core::service::ServiceKey;
 use quickserve_core::{Error, ErrorKind, Result};
 use secrecy::SecretString;
@@ -116,6 +117,7 @@ impl Registry for ImageStore {
             variables: stored.variables,
             has_health_check: stored.has_health_check,
             user: stored.user,
+            revision: stored.revision,
         })
     }
 
@@ -167,6 +169,34 @@ impl Registry for ImageStore {
 
     async fn referrers(&self, _: &Digest, _: Option<&str>) -> Result<Vec<Referrer>> {
         Err(unsupported("list what is attached to an image"))
+    }
+}
+
+#[async_trait]
+impl Retainer for ImageStore {
+    async fn let_go(&self, gone: &[Release], _: &[Release]) -> Result<()> {
+        let repository = names::pin_repository(&self.key);
+        let prefixes: Vec<String> =
+            gone.iter().map(|release| format!("{repository}:{}-", release.id)).collect();
+        for tag in self.engine.tags(Some(&repository)).await? {
+            if !prefixes.iter().any(|prefix| tag.starts_with(prefix)) {
+                continue;
+            }
+            match self.engine.untag(&tag).await {
+                // A container uses the image and this is its last name: it goes once the container has gone.
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn usage(&self) -> Result<Usage> {
+        let repository = names::pin_repository(&self.key);
+        let images = self.engine.images(Some(&repository)).await?;
+        let ours = format!("{repository}:r-");
+        let kept = images.iter().filter(|image| image.tags.iter().any(|tag| tag.starts_with(&ours)));
+        Ok(kept.map(|image| image.bytes).collect())
     }
 }
 

@@ -15,7 +15,7 @@
 //! let secrets = Arc::new(DotenvSecrets::new(".env", ".quickserve/secrets"));
 //! let platform = DockerPlatform::new(engine, key, router, secrets, Arc::new(SystemClock));
 //! for (release, set) in platform.observe().await?.sets {
-//!     assert!(set.tasks.len() <= 10, "{release} has more tasks than a machine may");
+//!     assert!(set.tasks.len() <= 100, "{release} has more tasks than a machine may");
 //! }
 //! # Ok(())
 //! # }
@@ -28,11 +28,14 @@
 //! debug. This crate compiles those levels out of the whole program (`log/max_level_info`), so that no logger
 //! can be set up to see a secret value. Crates that log through `tracing` are not affected.
 
+mod command;
 mod down;
 mod engine;
 mod holder;
 mod images;
+pub mod keeper;
 mod logs;
+mod mask;
 mod names;
 mod near;
 mod platform;
@@ -43,8 +46,9 @@ mod secrets;
 mod task_set;
 mod text;
 
+pub use command::{Exec, ExecPlace, OneOff, Running, RunningHandle, RunningInput, RunningOutput};
 pub use down::Swept;
-pub use engine::Engine;
+pub use engine::{Engine, Output, TerminalSize};
 pub use holder::PortHolder;
 pub use images::{ImageStore, RegistryAuth};
 pub use logs::{LogLine, LogLines, LogQuery, LogStream, logs};

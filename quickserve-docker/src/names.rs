@@ -9,8 +9,8 @@ use quickserve_core::release::ReleaseId;
 use quickserve_core::service::ServiceKey;
 
 pub(crate) use labels::{
-    BLUEPRINT, CONTAINER, ENVIRONMENT, EPOCH, GENERATION, MANAGED, ORDINAL, RELEASE, SECRETS, SERVICE, TASK,
-    VERSION, VOLUME,
+    BLUEPRINT, CALLER, CONTAINER, ENVIRONMENT, EPOCH, GENERATION, MANAGED, ONE_OFF, ORDINAL, RELEASE,
+    SECRETS, SERVICE, TASK, VERSION, VOLUME,
 };
 
 /// The labels of what QuickServe makes.
@@ -39,6 +39,10 @@ pub mod labels {
     pub const BLUEPRINT: &str = "dev.quickserve.blueprint";
     /// The names of its variables whose values are secret, separated by commas.
     pub const SECRETS: &str = "dev.quickserve.secrets";
+    /// Marks the container of a command that somebody runs beside the tasks.
+    pub const ONE_OFF: &str = "dev.quickserve.one-off";
+    /// The process that runs such a command, as JSON.
+    pub const CALLER: &str = "dev.quickserve.caller";
     /// The name of a volume in the workload.
     pub const VOLUME: &str = "dev.quickserve.volume";
 }
@@ -66,6 +70,11 @@ pub(crate) fn task(key: &ServiceKey, release: &ReleaseId, ordinal: u32, generati
 /// The name of one of a task's several containers.
 pub(crate) fn container(task: &str, container: &str) -> String {
     format!("{task}-{container}")
+}
+
+/// The name of the container of a one-off command.
+pub(crate) fn one_off(key: &ServiceKey, release: &ReleaseId, nonce: &str) -> String {
+    format!("qs-{}.{}-{release:#}-run-{nonce}", key.service(), key.environment())
 }
 
 /// The name that says, durably, that a container is on its way out.

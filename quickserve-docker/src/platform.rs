@@ -21,8 +21,9 @@ use quickserve_core::{Error, ErrorKind, Result};
 use crate::engine::Engine;
 use crate::task_set::{DockerTaskSets, Task};
 
-/// How many tasks a service may have on one machine.
-const MAX_TASKS: u32 = 10;
+/// How many tasks a service may have on one machine. A bridge of the Linux kernel has 1024 ports; the services of
+/// an environment share one, and a deployment may double its tasks.
+const MAX_TASKS: u32 = 100;
 
 /// One service in one environment on a local Docker engine.
 ///

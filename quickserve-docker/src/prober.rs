@@ -1,5 +1,7 @@
 //! Asks tasks over HTTP/1.1 or TCP whether they are well.
 
+mod tls;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -13,6 +15,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use quickserve_core::health::{HealthProber, ProbeReport, ProbeRequest};
 use quickserve_core::{Error, ErrorKind, Result};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// The most of a body that is read.
@@ -22,7 +25,18 @@ const MAX_BODY: usize = 64 * 1024;
 ///
 /// A new connection each time: a task that still answers on an old one but takes no new ones is not well.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct HttpProber;
+pub struct HttpProber {
+    /// Where TLS is spoken.
+    secure: Option<SocketAddr>,
+}
+
+impl HttpProber {
+    /// One that speaks TLS with the router's public address. Whose certificate that shows is not looked at: it
+    /// is an address of this machine, and a service's name is not known here.
+    pub fn with_tls_at(address: SocketAddr) -> Self {
+        Self { secure: Some(address) }
+    }
+}
 
 impl fmt::Display for HttpProber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,7 +53,7 @@ impl HealthProber for HttpProber {
             Some(path) => Some(get(request, path)?),
             None => None,
         };
-        let attempt = attempt(request.address, get);
+        let attempt = attempt(request.address, get, self.secure == Some(request.address));
         let report = tokio::time::timeout(request.timeout, attempt).await;
         Ok(report.unwrap_or_else(|_| ProbeReport::Silent {
             why: format!("no answer within {:?}", request.timeout),
@@ -73,19 +87,30 @@ fn get(probe: &ProbeRequest, path: &str) -> Result<Request<Empty<Bytes>>> {
     Ok(request)
 }
 
-async fn attempt(address: SocketAddr, get: Option<Request<Empty<Bytes>>>) -> ProbeReport {
+async fn attempt(address: SocketAddr, get: Option<Request<Empty<Bytes>>>, secure: bool) -> ProbeReport {
     let stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,
         Err(error) => return ProbeReport::Silent { why: in_words(&error) },
     };
     let Some(get) = get else { return ProbeReport::Connected };
-    match exchange(stream, get).await {
+    let exchanged = if secure {
+        match tls::connect(stream, address.ip()).await {
+            Ok(stream) => exchange(stream, get).await,
+            Err(error) => return ProbeReport::Silent { why: format!("no TLS: {error}") },
+        }
+    } else {
+        exchange(stream, get).await
+    };
+    match exchanged {
         Ok(report) => report,
         Err(error) => ProbeReport::Silent { why: no_answer(&error) },
     }
 }
 
-async fn exchange(stream: TcpStream, get: Request<Empty<Bytes>>) -> hyper::Result<ProbeReport> {
+async fn exchange<S>(stream: S, get: Request<Empty<Bytes>>) -> hyper::Result<ProbeReport>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let exchange = async move {
         let answer = sender.send_request(get).await?;

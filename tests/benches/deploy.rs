@@ -1,5 +1,6 @@
 //! How long a blue/green deployment takes until the new version serves, beside `docker run` of the same
-//! container (on a network with names, with rotated logs) and of a bare one (on the default bridge).
+//! container (on a network with names, with rotated logs) and of a bare one (on the default bridge); and what
+//! the same change costs under load, beside `docker-compose up -d`.
 //!
 //! `make bench`, or `cargo bench -p quickserve-tests --bench deploy -- QUICKSERVE STOREFRONT [PAIRS]`: the two
 //! executables. Both ways are measured in turns, in one run, from the start of the command's process to the
@@ -14,14 +15,32 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use quickserve_tests::load::{Load, Size, Tally};
+
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const POLL: Duration = Duration::from_millis(5);
 /// Nothing that is measured takes nearly as long.
 const LIMIT: Duration = Duration::from_mins(1);
 const PAIRS: usize = 15;
-/// What the ratio should stay below.
+/// What the ratio to the same container should stay below. Beside a bare one on the default bridge the network with names
+/// alone costs Docker more than that.
 const TARGET: f64 = 1.25;
+
+/// The comparison under load: so many changes by each, and the load goes on so long before and after.
+const TURNS: usize = 5;
+const AROUND: Duration = Duration::from_millis(500);
+const LOAD: Size = Size {
+    connections: 8,
+    http2: 0,
+    pause: Duration::from_millis(20),
+    websockets: 0,
+    listeners: 0,
+    uploads: 0,
+    longest: LIMIT,
+    most: u64::MAX,
+};
+const COMPOSE_PROJECT: &str = "quickserve-bench-compose";
 
 const REPOSITORY: &str = "quickserve-bench";
 const CONTAINER: &str = "quickserve-bench-plain";
@@ -94,10 +113,43 @@ impl Bench {
         say(&format!("median {quickserve:>10.0} {same:>17.0} {bare:>17.0}"));
         let (to_same, to_bare) = (quickserve / same, quickserve / bare);
         say(&format!(
-            "ratio  {to_same:.2} to the same container, {to_bare:.2} to the bare one (target: at most {TARGET})"
+            "ratio  {to_same:.2} to the same container (target: at most {TARGET}), {to_bare:.2} to the bare one"
         ));
         say(&format!(
             "after it served, quickserve retired the old version and ended in {rest:.0} ms (median)"
+        ));
+        self.compare_with_compose()
+    }
+
+    /// The same change of version by both, each under the same load, in turns.
+    fn compare_with_compose(&self) -> Result<()> {
+        let compose = Compose::open(self.folder.path())?;
+        compose.up("1")?;
+        say(&format!("the same change under {} connections, until the new version serves", LOAD.connections));
+        say("turn     quickserve      requests failed  docker-compose      requests failed   (ms)");
+        let mut totals = [Tally::default(), Tally::default()];
+        for turn in 1..=TURNS {
+            let version = if turn % 2 == 0 { "1" } else { "2" };
+            let (ours, our_tally) = loaded(self.public, || self.deploy(version).map(|(served, _)| served))?;
+            let (theirs, their_tally) = loaded(compose.public, || compose.up(version))?;
+            say(&format!(
+                "{turn:>4} {:>14.0} {:>13} {:>6} {:>15.0} {:>13} {:>6}",
+                ms(ours),
+                our_tally.sent,
+                our_tally.failed,
+                ms(theirs),
+                their_tally.sent,
+                their_tally.failed
+            ));
+            for (total, tally) in totals.iter_mut().zip([our_tally, their_tally]) {
+                total.sent += tally.sent;
+                total.failed += tally.failed;
+            }
+        }
+        let [ours, theirs] = totals;
+        say(&format!(
+            "failed   quickserve {} of {} requests, {} {} of {}",
+            ours.failed, ours.sent, compose.name, theirs.failed, theirs.sent
         ));
         Ok(())
     }
@@ -187,6 +239,84 @@ impl Drop for Bench {
         let tags = [format!("{REPOSITORY}:1"), format!("{REPOSITORY}:2")];
         clean(Command::new("docker").args(["image", "rm", "-f"]).args(tags).output());
     }
+}
+
+/// The same service as a user of Docker Compose has it.
+struct Compose {
+    /// `docker-compose` or `docker compose`, whichever is there.
+    name: &'static str,
+    file: PathBuf,
+    public: SocketAddr,
+}
+
+impl Compose {
+    fn open(folder: &Path) -> Result<Self> {
+        let answers = |name: &str| {
+            let mut words = name.split(' ').chain(["version"]);
+            let mut command = Command::new(words.next().unwrap_or_default());
+            command.args(words).stdin(Stdio::null());
+            command.output().is_ok_and(|output| output.status.success())
+        };
+        let name = ["docker compose", "docker-compose"].into_iter().find(|name| answers(name));
+        let name = name.ok_or("Docker Compose is not installed")?;
+        let (file, public) = (folder.join("docker-compose.yml"), free_address()?);
+        let environment = VARIABLES.map(|variable| format!("      - {variable}\n")).concat();
+        let text = format!(
+            "version: \"3\"\n\
+             services:\n  \
+               shop:\n    \
+                 image: {REPOSITORY}:${{VERSION}}\n    \
+                 ports: [\"{public}:3000\"]\n    \
+                 environment:\n      - IMAGE_TAG=${{VERSION}}\n{environment}"
+        );
+        fs::write(&file, text)?;
+        Ok(Self { name, file, public })
+    }
+
+    fn command(&self, version: &str, arguments: &[&str]) -> Command {
+        let mut words = self.name.split(' ');
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).args(["--project-name", COMPOSE_PROJECT, "--file"]).arg(&self.file);
+        command.args(arguments).env("VERSION", version).stdin(Stdio::null());
+        command
+    }
+
+    /// Until the version serves.
+    fn up(&self, version: &str) -> Result<Duration> {
+        let serves = format!("\"version\":\"{version}\"");
+        let began = now();
+        let child =
+            self.command(version, &["up", "-d"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let served =
+            until(began, || get(self.public, "/version").is_ok_and(|answer| answer.contains(&serves)));
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("{} ended with {}:\n{said}", self.name, output.status).into());
+        }
+        served
+    }
+}
+
+impl Drop for Compose {
+    fn drop(&mut self) {
+        match self.command("1", &["down", "--volumes"]).output() {
+            Ok(output) if output.status.success() => {}
+            Ok(output) => say(&String::from_utf8_lossy(&output.stderr)),
+            Err(error) => say(&format!("cleaning up: {error}")),
+        }
+    }
+}
+
+/// Does something under load, and answers what the load saw from a moment before to a moment after.
+fn loaded(public: SocketAddr, act: impl FnOnce() -> Result<Duration>) -> Result<(Duration, Tally)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let load = runtime.block_on(async { Load::start(public.port(), LOAD) });
+    sleep(AROUND);
+    let done = act();
+    sleep(AROUND);
+    let tally = runtime.block_on(load.stop());
+    Ok((done?, tally))
 }
 
 fn docker(arguments: &[&str]) -> Result<()> {

@@ -16,11 +16,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use quickserve_tests::load::{Load, Tally};
 use tokio::time::Instant;
 
 use crate::children::Children;
 use crate::failure::{Failure, Result};
-use crate::load::{Load, Tally};
 use crate::screen::{Screen, thousands};
 use crate::shop::Shop;
 use crate::traces::Traces;

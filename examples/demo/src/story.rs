@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quickserve_tests::load::{Load, Tally};
 use tokio::time::sleep;
 
 use crate::children::Children;
 use crate::failure::{Failure, Result};
 use crate::images::REPOSITORY;
-use crate::load::{CONNECTIONS, Load, Tally};
+use crate::load::{self, SIZE};
 use crate::screen::{Screen, thousands};
 use crate::shop::Shop;
 
@@ -120,15 +121,15 @@ pub(crate) async fn tell(
         }
         let status = act(chapter, shop, children, load.as_ref(), screen).await;
         if let Some(load) = load {
-            load.with_posts();
+            load.everything();
         }
         status?;
         if load.is_none() && chapter.serves.is_some() {
-            *load = Some(Load::start(shop.port, Arc::clone(screen)));
-            let port = shop.port;
+            *load = Some(load::start(shop.port, Arc::clone(screen)));
+            let (connections, port) = (SIZE.connections, shop.port);
             screen.label(
                 "load",
-                &format!("starts: {CONNECTIONS} keep-alive connections to 127.0.0.1:{port}, GET and POST"),
+                &format!("starts: {connections} keep-alive connections to 127.0.0.1:{port}, GET and POST"),
             );
         }
     }
@@ -145,7 +146,7 @@ async fn act(
     if chapter.crashes
         && let Some(load) = load
     {
-        load.without_posts().await;
+        load.only_repeatable().await;
         screen.label("load", "GET only until this is over: of a POST in flight when a server dies");
         screen.label("", "nobody knows whether it had its effect, so it is not sent again");
     }

@@ -219,6 +219,12 @@ impl Reader {
                     value.parse::<u16>().ok()
                 })
                 .unwrap_or(0),
+            log_lines_per_second: self
+                .optional("STOREFRONT_FAIL_LOG_LINES_PER_SECOND", "a whole number from 0 to 65535", |value| {
+                    value.parse::<u16>().ok()
+                })
+                .unwrap_or(0),
+            log_escapes: self.flag("STOREFRONT_FAIL_LOG_ESCAPES"),
         };
         let unknown: Vec<String> = self
             .environment
@@ -286,7 +292,7 @@ mod tests {
         reader.switches();
         reader.database();
         let names: Vec<_> = reader.known.into_iter().filter(|name| name.starts_with(SWITCH_PREFIX)).collect();
-        assert_eq!(names.len(), 13);
+        assert_eq!(names.len(), 15);
         for name in names {
             let lines = read(&[(name, "perhaps")]).expect_err(name);
             assert_eq!(lines.len(), 1, "{lines:?}");

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::output;
 use crate::parse::Share;
 
 /// The switches as they were set; by default nothing fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Switches {
     /// Exit before listening.
     pub(crate) crash_at_start: bool,
@@ -35,6 +37,10 @@ pub(crate) struct Switches {
     pub(crate) ignore_sigterm: bool,
     /// Leak this much memory.
     pub(crate) leak_mib_per_second: u16,
+    /// Write so many numbered lines to the log.
+    pub(crate) log_lines_per_second: u16,
+    /// Write terminal escapes to the log.
+    pub(crate) log_escapes: bool,
 }
 
 impl Default for Switches {
@@ -52,6 +58,8 @@ impl Default for Switches {
             errors: None,
             ignore_sigterm: false,
             leak_mib_per_second: 0,
+            log_lines_per_second: 0,
+            log_escapes: false,
         }
     }
 }
@@ -106,6 +114,27 @@ pub(crate) async fn leak(mib_per_second: u16) {
         black_box(&leaked);
     }
 }
+
+/// Floods the log for ever, a hundred times a second, with lines whose numbers show whether one is missing.
+pub(crate) async fn flood(lines_per_second: u16) {
+    let mut ticks = interval(Duration::from_millis(10));
+    // What was missed is made up for: the rate is what is asked for.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let (mut owed, mut number) = (0, 0_u64);
+    loop {
+        ticks.tick().await;
+        owed += u64::from(lines_per_second);
+        for _ in 0..owed / 100 {
+            number += 1;
+            output::line(&format!("flood {number} (STOREFRONT_FAIL_LOG_LINES_PER_SECOND)"));
+        }
+        owed %= 100;
+    }
+}
+
+/// A line that would change colours, title and clipboard of a terminal that shows it as it is, and clear it.
+pub(crate) const ESCAPES: &str = "\u{1b}[31mred\u{1b}[0m \u{1b}]0;title\u{7}\u{1b}]52;c;b3duZWQ=\u{7}\u{1b}[2J\
+                                  \u{9b}31m back\u{8}\u{8}\rover (STOREFRONT_FAIL_LOG_ESCAPES)";
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,9 @@ const FIRST_BYTE_GRACE: Duration = Duration::from_millis(500);
 pub(crate) async fn run(settings: Settings) -> ExitCode {
     if settings.switches.crash_at_start {
         output::line("crashing at start (STOREFRONT_FAIL_CRASH_AT_START)");
+        if settings.switches.log_escapes {
+            output::line(faults::ESCAPES);
+        }
         return ExitCode::from(settings.switches.crash_code);
     }
     match live(settings).await {
@@ -58,6 +61,12 @@ async fn live(settings: Settings) -> Result<ExitCode, String> {
         .map_err(|error| format!("cannot listen on 0.0.0.0:{}: {error}", settings.port))?;
     let app = Arc::new(App::new(identity, settings.database, settings.switches));
     announce(&app, &listener);
+    if switches.log_escapes {
+        output::line(faults::ESCAPES);
+    }
+    if switches.log_lines_per_second > 0 {
+        tokio::spawn(faults::flood(switches.log_lines_per_second));
+    }
     if switches.leak_mib_per_second > 0 {
         tokio::spawn(faults::leak(switches.leak_mib_per_second));
     }

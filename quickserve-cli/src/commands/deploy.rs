@@ -1,38 +1,37 @@
 //! `deploy`: checks everything, then puts the release behind the service's port.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-use quickserve_core::clock::{Clock as _, SystemClock, after};
 use quickserve_core::config::Strategy;
 use quickserve_core::engine::{Control, Request, serving};
 use quickserve_core::event::Finished;
-use quickserve_core::finding::{Code, Severity};
-use quickserve_core::journal::{Cause, State};
+use quickserve_core::journal::State;
 use quickserve_core::orchestrator::Orchestrator as _;
 use quickserve_core::outcome::Outcome;
 use quickserve_core::preflight::{self, Report};
-use quickserve_core::registry::{Registry as _, ResolvedImage};
-use quickserve_core::release::Release;
-use quickserve_core::{ErrorKind, Result as CoreResult};
-use quickserve_docker::ImageStore;
+use quickserve_core::registry::ResolvedImage;
 
-use super::Acting;
+use super::{Acting, detach};
 use crate::assemble::{self, Draft};
-use crate::change::Change;
+use crate::change::{Change, Sized};
 use crate::cli;
-use crate::compose::{Stage, ports};
+use crate::compose::{Stage, StandingFacts, ports};
 use crate::failure::Failure;
-use crate::limits;
+use crate::limits::{self, Chosen};
 use crate::project::Project;
-use crate::render::{Act, Note, Reporter};
+use crate::render::{Act, Note, Reporter, words};
 use crate::settings::Context;
 use crate::target::Target;
 
-/// How often one looks whether another deployment has ended.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 pub(super) async fn run(context: &Context, arguments: &cli::Deploy, reporter: Reporter) -> u8 {
+    if arguments.detach {
+        return detach::run(context, arguments, reporter).await;
+    }
+    if arguments.background.is_some() {
+        detach::leave_terminal();
+    }
     let draft = again(&arguments.draft);
     let (acting, prepared) = match begin(context, &arguments.draft, &reporter).await {
         Ok(begun) => begun,
@@ -41,7 +40,7 @@ pub(super) async fn run(context: &Context, arguments: &cli::Deploy, reporter: Re
     // Signals are obeyed from here on; before, nothing has been done that could be taken back.
     let waiting = &reporter;
     let work = async |acting: &Acting| deploy(acting, prepared, arguments, waiting).await;
-    let done = crate::signals::obeying(&reporter, &acting.control, work(&acting)).await;
+    let done = crate::signals::obeying(&reporter, &acting, work(&acting)).await;
     match done {
         Ok(finished) => acting.end(Act::Deploy, draft, finished, reporter).await,
         Err(failure) => reporter.fail_draft(Act::Deploy, draft, failure),
@@ -50,9 +49,10 @@ pub(super) async fn run(context: &Context, arguments: &cli::Deploy, reporter: Re
 
 /// The flags that describe the same release again.
 fn again(arguments: &cli::Draft) -> String {
-    let images = arguments.image.iter().map(|image| format!(" --image {image}"));
-    let strategy = arguments.strategy.iter().map(|strategy| format!(" --strategy {strategy}"));
-    images.chain(strategy).collect()
+    let images = arguments.image.iter().map(|image| ("--image", image));
+    let strategy = arguments.strategy.iter().map(|strategy| ("--strategy", strategy));
+    let flags = images.chain(strategy).map(|(flag, value)| format!(" {flag} {}", words::quoted(value)));
+    flags.collect::<Vec<_>>().concat()
 }
 
 async fn begin(
@@ -76,16 +76,21 @@ pub(super) fn drafted(
     arguments: &cli::Draft,
 ) -> Result<Draft, Failure> {
     // What cannot be done at all is said before what is missing for it.
-    limits::check(&target.settings, chosen(context, arguments)?.or(target.settings.deploy.strategy))?;
+    limits::check(&target.settings, chosen(context, arguments)?)?;
     assemble::draft(context, project, &target.settings, &arguments.image)
 }
 
 /// The strategy that flag or variable name.
-fn chosen(context: &Context, arguments: &cli::Draft) -> Result<Option<Strategy>, Failure> {
-    let Some(word) = arguments.strategy.as_ref().or(context.strategy.as_ref()) else { return Ok(None) };
+fn chosen(context: &Context, arguments: &cli::Draft) -> Result<Option<Chosen>, Failure> {
+    let (word, by) = match (&arguments.strategy, &context.strategy) {
+        (Some(word), _) => (word, "--strategy"),
+        (None, Some(word)) => (word, "QUICKSERVE_STRATEGY"),
+        (None, None) => return Ok(None),
+    };
     let found = Strategy::ALL.iter().find(|(name, _)| name == word);
-    found.map(|(_, strategy)| Some(*strategy)).ok_or_else(|| {
-        let names: Vec<&str> = Strategy::ALL.iter().map(|(name, _)| *name).collect();
+    found.map(|(_, strategy)| Some(Chosen { strategy: *strategy, by })).ok_or_else(|| {
+        let built = Strategy::ALL.iter().filter(|(_, strategy)| limits::is_built(*strategy));
+        let names: Vec<&str> = built.map(|(name, _)| *name).collect();
         let message = format!("there is no strategy {word}");
         Failure::usage(message, format!("choose one of {}", names.join(", ")))
     })
@@ -110,46 +115,57 @@ pub(super) async fn prepare(
     arguments: &cli::Draft,
     reporter: &Reporter,
 ) -> Result<Prepared, Failure> {
-    let images = ImageStore::new(stage.engine.clone(), target.key.clone());
     let (resolved, ports, journal) = tokio::join!(
-        preflight::resolve(&images, &draft.references),
-        ports::check(stage, target),
+        preflight::resolve(stage.images.as_ref(), &draft.references),
+        ports::check(&stage.engine, &stage.control, &target.key, &target.reach),
         stage.deployer.journal(),
     );
     let (resolved, report): (BTreeMap<String, ResolvedImage>, Report) = resolved?;
     let state = journal?.state().clone();
     reporter.know(&state);
+    if let Some(remark) = target.contract_beside(context) {
+        reporter.remark(remark);
+    }
     let notes = Report { passed: 0, findings: draft.notes.clone() };
     let report = notes.and(draft.check(stage.secrets.as_ref(), &resolved).await?).and(report).and(ports?);
-    let report = accepted(report, &target.settings.accepted_findings);
+    let report = report.accepting(&target.settings.accepted_findings);
     if report.refuses() {
         // For the message only: empty when the platform does not answer.
         let serving = stage.platform.observe().await.map(|seen| serving(&seen)).unwrap_or_default();
         return Err(Failure::findings(Outcome::Refused, report.findings).with_serving(serving));
     }
-    let strategy = chosen(context, arguments)?.or(target.settings.deploy.strategy);
-    let mut settings = target.settings.deploy.clone();
-    settings.strategy = strategy;
-    let config = limits::deployment(&target.settings, settings.strategy_for(&draft.workload));
+    let mut settings = target.settings.clone();
+    if let Some(Chosen { strategy, .. }) = chosen(context, arguments)? {
+        settings.deploy.strategy = Some(strategy);
+    }
+    let config = settings.deployment(&draft.workload)?;
     let release = draft.release(stage.secrets.as_ref(), resolved, commit).await?;
     let before = state.current().and_then(|release| state.releases.get(release));
-    let change = Change::between(before, &release);
-    let tasks = target.settings.deploy.tasks.unwrap_or(1);
-    let request = Request { release, tasks, config, retry: false };
+    let tasks = state.tasks_for(target.settings.deploy.tasks.unwrap_or(1));
+    let before = before.map(|release| Sized { release, tasks: state.tasks });
+    let mut change = Change::between(before, Sized { release: &release, tasks });
+    // It moves with a release: with what serves already nothing moves.
+    let moves = listening(stage, target).await.filter(|_| state.current() != Some(&release.id));
+    if let (Some(at), Some(wanted)) = (moves, target.reach.public) {
+        change.port = (at.port() != wanted.port()).then_some((at.port(), wanted.port()));
+    }
+    let last_look = Some(Arc::new(StandingFacts::new(stage, target, &release)) as _);
+    let request = Request { release, tasks, config, retry: false, last_look };
     Ok(Prepared { request, change, report, state })
 }
 
-/// Findings that quickserve.toml accepts, each with its reason, refuse nothing.
-fn accepted(mut report: Report, reasons: &BTreeMap<Code, String>) -> Report {
-    for finding in &mut report.findings {
-        if let Some(reason) = reasons.get(&finding.code)
-            && finding.severity > Severity::Info
-        {
-            finding.severity = Severity::Info;
-            finding.message = format!("{} (accepted: {reason})", finding.message);
-        }
-    }
-    report
+/// The port moves with a release that is deployed: one that serves already is not, so that is said.
+pub(super) async fn stays_at(stage: &Stage, target: &Target) -> Option<String> {
+    let at = listening(stage, target).await?;
+    let moved = target.reach.public.is_some_and(|wanted| wanted != at);
+    moved.then(|| format!("it is still reached on {at}: a port moves with the next release, or after down"))
+}
+
+/// Where the router takes the service's requests now.
+async fn listening(stage: &Stage, target: &Target) -> Option<SocketAddr> {
+    let status = stage.control.status().await.ok()?;
+    let service = status.services.iter().find(|service| service.service == target.key)?;
+    Some(service.listening?.public)
 }
 
 async fn deploy(
@@ -158,7 +174,7 @@ async fn deploy(
     arguments: &cli::Deploy,
     reporter: &Reporter,
 ) -> Result<Finished, Failure> {
-    let Prepared { mut request, change, report, state } = prepared;
+    let Prepared { mut request, change, report, .. } = prepared;
     request.retry = arguments.retry;
     reporter.note(Note::Deploying {
         target: acting.target.arrow(),
@@ -166,35 +182,12 @@ async fn deploy(
         change: change.sentence(),
     });
     reporter.note(Note::Checked { passed: report.passed, findings: report.findings });
-    // One that will be refused needs nothing kept.
-    if request.retry || !state.condemned.contains_key(&request.release.id) {
-        pin(acting, &request.release).await?;
+    acting.stage.router.move_with(&request.release.id);
+    let patience = arguments.patience(&acting.target.settings.deploy);
+    let deployer = acting.stage.deployer.clone().with_patience(patience);
+    let finished = deployer.deploy(&request, &acting.control).await?;
+    if finished.outcome == Outcome::Unchanged {
+        stays_at(&acting.stage, &acting.target).await.into_iter().for_each(|text| reporter.caution(text));
     }
-    let until = after(SystemClock.now(), acting.target.settings.deploy.timeout);
-    let mut told = false;
-    loop {
-        let error = match acting.stage.deployer.deploy(&request, &acting.control).await {
-            Ok(finished) => return Ok(finished),
-            Err(error) if error.kind() == ErrorKind::Busy && arguments.wait => error,
-            Err(error) => return Err(error.into()),
-        };
-        if !std::mem::replace(&mut told, true) {
-            reporter.note(Note::Waiting(error.to_string()));
-        }
-        if acting.control.requested().is_some() {
-            return Err(error.into());
-        }
-        if SystemClock.now() >= until {
-            let cause = Cause::new("gave up waiting for the other deployment").because([error.to_string()]);
-            return Err(Failure::new(Outcome::TimedOut, cause));
-        }
-        SystemClock.sleep(PATIENCE).await;
-    }
-}
-
-/// Keeps the images: they are found by their digests when every tag has moved on.
-async fn pin(acting: &Acting, release: &Release) -> CoreResult<()> {
-    let images = ImageStore::new(acting.stage.engine.clone(), acting.target.key.clone());
-    let pins = release.images.iter().map(|(container, image)| images.pin(&release.id, container, image));
-    futures_util::future::try_join_all(pins).await.map(drop)
+    Ok(finished)
 }

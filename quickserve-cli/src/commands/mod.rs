@@ -3,35 +3,61 @@
 mod abort;
 mod completions;
 mod deploy;
+mod detach;
+mod disk;
 mod down;
+mod exec;
 mod explain;
 mod history;
+mod in_flight;
+mod lock;
 mod logs;
+mod pause;
 mod plan;
+mod promote;
+mod restart;
 mod resume;
 mod rollback;
 mod router;
+mod run;
+mod scale;
 mod status;
 
 use quickserve_core::engine::Control;
 use quickserve_core::event::Finished;
+use quickserve_core::journal::Journal;
 
 use crate::cli::Command;
 use crate::compose::{Reach, Stage};
 use crate::failure::Failure;
 use crate::render::{Act, Ending, Reporter};
+use crate::session::Ended;
 use crate::settings::Context;
 use crate::signals;
 use crate::target::Target;
 
 /// Runs a command and answers its exit code.
 pub(crate) async fn run(command: Command, context: &Context) -> u8 {
-    let reporter = Reporter::start(context);
+    let reporter = match command {
+        // The terminal is theirs: nothing is drawn between what they write.
+        Command::Run(_) | Command::Exec(_) | Command::Logs(_) | Command::Router(_) => {
+            Reporter::start_still(context)
+        }
+        _ => Reporter::start(context),
+    };
     match command {
         Command::Deploy(arguments) => deploy::run(context, &arguments, reporter).await,
         Command::Rollback(arguments) => rollback::run(context, &arguments, reporter).await,
         Command::Resume => resume::run(context, reporter).await,
         Command::Abort => abort::run(context, reporter).await,
+        Command::Pause => pause::run(context, reporter).await,
+        Command::Promote => promote::run(context, reporter).await,
+        Command::Lock(arguments) => lock::lock(context, &arguments, reporter).await,
+        Command::Unlock => lock::unlock(context, reporter).await,
+        Command::Run(arguments) => run::run(context, &arguments, reporter).await,
+        Command::Exec(arguments) => exec::run(context, &arguments, reporter).await,
+        Command::Restart => restart::run(context, reporter).await,
+        Command::Scale(arguments) => scale::run(context, &arguments, reporter).await,
         Command::Down(arguments) => down::run(context, &arguments, reporter).await,
         Command::Plan(arguments) => {
             let shown = plan::run(context, &arguments, &reporter).await;
@@ -57,7 +83,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> u8 {
             completions::run(shell);
             0
         }
-        Command::Explain { code } => looked(explain::run(&code), reporter),
+        Command::Explain { code } => looked(explain::run(context, &code), reporter),
     }
 }
 
@@ -70,10 +96,10 @@ fn looked(shown: Result<(), Failure>, reporter: Reporter) -> u8 {
 }
 
 /// What an acting command works with.
-struct Acting {
+pub(crate) struct Acting {
     target: Target,
-    stage: Stage,
-    control: Control,
+    pub(crate) stage: Stage,
+    pub(crate) control: Control,
 }
 
 impl Acting {
@@ -91,6 +117,12 @@ impl Acting {
 
     async fn begin_with(target: Target, context: &Context, reporter: &Reporter) -> Result<Self, Failure> {
         let stage = target.stage(context, reporter).await?;
+        // Whether it runs at all is found out when it is needed.
+        if let Ok(status) = stage.control.status().await
+            && let Some(text) = router::outdated(&status.version)
+        {
+            reporter.caution(text);
+        }
         reporter.know(stage.deployer.journal().await?.state());
         Ok(Self { target, stage, control: Control::default() })
     }
@@ -102,7 +134,7 @@ impl Acting {
         reporter: Reporter,
         work: impl AsyncFnOnce(&Self) -> Result<Finished, Failure>,
     ) -> u8 {
-        let done = signals::obeying(&reporter, &self.control, work(&self)).await;
+        let done = signals::obeying(&reporter, &self, work(&self)).await;
         match done {
             Ok(finished) => self.end(act, String::new(), finished, reporter).await,
             Err(failure) => reporter.fail_at(act, failure),
@@ -112,7 +144,28 @@ impl Acting {
     async fn end(&self, act: Act, draft: String, finished: Finished, reporter: Reporter) -> u8 {
         // Only for the message: without the journal there is no hint.
         let journal = self.stage.deployer.journal().await.ok();
-        let undo = journal.is_some_and(|journal| journal.state().rollback_target().is_some());
-        reporter.end(Ending { act, finished, url: self.target.url(), undo, draft, swept: None })
+        let state = journal.as_ref().map(Journal::state);
+        let undo = state.is_some_and(|state| state.rollback_target().is_some());
+        let open = state.and_then(|state| state.open.as_ref()).filter(|_| act == Act::Pause);
+        let detail = open.and_then(|open| {
+            let parked = open.parked.as_ref()?;
+            Some(format!("{}, {parked}; nobody judges it meanwhile", open.opened.deployment))
+        });
+        let url = self.target.url();
+        reporter.end(Ending { url, undo, draft, detail, looked: true, ..Ending::of(act, finished) })
     }
+}
+
+/// Notes in the journal that a command has ended. That it cannot be noted changes nothing about how it ended.
+async fn note_end(
+    stage: &Stage,
+    began: u64,
+    ended: Result<Ended, Failure>,
+    reporter: &Reporter,
+) -> Result<Ended, Failure> {
+    let code = ended.as_ref().ok().and_then(Ended::code);
+    if let Err(error) = stage.deployer.end_command(began, code).await {
+        reporter.caution(format!("the journal does not say how it ended: {}", error.causes().join(": ")));
+    }
+    ended
 }

@@ -1,25 +1,34 @@
 //! `plan`: what a deployment would change, and its steps.
 
+use quickserve_core::outcome::Outcome;
+use quickserve_core::preflight;
 use serde_json::json;
 
-use super::deploy::{drafted, prepare};
+use super::deploy::{drafted, prepare, stays_at};
+use super::in_flight::InFlight;
 use crate::assemble;
-use crate::cli::{Draft, Format};
+use crate::cli::{Format, Plan};
 use crate::failure::Failure;
 use crate::output;
-use crate::render::{Line, Reporter, Style, words};
+use crate::render::{Line, Reporter, Style, Tone, words};
 use crate::settings::Context;
 use crate::target::Target;
 
-pub(super) async fn run(context: &Context, arguments: &Draft, reporter: &Reporter) -> Result<(), Failure> {
+pub(super) async fn run(context: &Context, arguments: &Plan, reporter: &Reporter) -> Result<(), Failure> {
     let (target, project) = Target::read(context)?;
-    let draft = drafted(context, &target, &project, arguments)?;
+    let draft = drafted(context, &target, &project, &arguments.draft)?;
     let (stage, commit) = tokio::join!(target.stage(context, reporter), assemble::commit(&project.folder));
     let stage = stage?;
-    let prepared = prepare(context, &target, &stage, draft, commit, arguments, reporter).await?;
+    let prepared = prepare(context, &target, &stage, draft, commit, &arguments.draft, reporter).await?;
     let plan = stage.deployer.plan(&prepared.request).await?;
     let release = &prepared.request.release;
     let condemned = prepared.state.condemned.get(&release.id);
+    if let (Some(cause), false) = (condemned, arguments.retry) {
+        // As `deploy` does: a plan that would be refused is none.
+        let finding = preflight::condemned(&release.id, cause);
+        return Err(Failure::findings(Outcome::Refused, vec![finding]));
+    }
+    let in_flight = InFlight::of(&stage.deployer.journal().await?).await?;
     let from = prepared.state.current();
 
     if context.format == Format::Json {
@@ -30,6 +39,7 @@ pub(super) async fn run(context: &Context, arguments: &Draft, reporter: &Reporte
             "from": from,
             "change": prepared.change,
             "condemned": condemned,
+            "in_flight": in_flight.as_ref().map(InFlight::json),
             "findings": prepared.report.findings,
             "plan": plan,
         });
@@ -49,13 +59,28 @@ pub(super) async fn run(context: &Context, arguments: &Draft, reporter: &Reporte
         "strategy",
         format!("{}, {}", plan.strategy, words::count(u64::from(prepared.request.tasks), "task")),
     ));
+    if plan.steps.is_empty() {
+        lines.push(Line::new("steps", "none: it serves already"));
+        let stays = stays_at(&stage, &target).await;
+        lines.extend(stays.map(|stays| Line::toned("caution", stays, Tone::Bad)));
+    }
     for (index, step) in plan.steps.iter().enumerate() {
         lines.push(Line::new(if index == 0 { "steps" } else { "" }, format!("{:>2}  {step}", index + 1)));
     }
     lines.push(Line::new("timeout", words::duration(config.timeout)));
     if let Some(cause) = condemned {
         let text = format!("{:#} was rolled back before and needs --retry: {}", release.id, cause.message);
-        lines.push(Line::toned("caution", text, crate::render::Tone::Bad));
+        lines.push(Line::toned("caution", text, Tone::Bad));
+    }
+    if let Some(in_flight) = &in_flight {
+        let what = in_flight.sentence();
+        lines.push(Line::toned("caution", what, Tone::Bad));
+        let then = if in_flight.is_left() {
+            "deploy brings that to its end first, and may need other steps then"
+        } else {
+            "deploy is refused until that has ended, or waits for it with --wait"
+        };
+        lines.push(Line::new("", then));
     }
     for finding in &prepared.report.findings {
         lines.push(Line::Finding(Box::new(finding.clone())));

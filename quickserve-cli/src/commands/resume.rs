@@ -1,4 +1,4 @@
-//! `resume`: converges what an interrupted deployment left.
+//! `resume`: converges what an interrupted deployment left; follows one whose owner lives to its end.
 
 use super::Acting;
 use crate::render::{Act, Reporter};

@@ -1,13 +1,21 @@
 //! `status`: what serves now, where, and whether journal, router and engine agree.
 
+use std::net::SocketAddr;
+
 use quickserve_core::ErrorKind;
+use quickserve_core::config::Platform;
 use quickserve_core::engine::serving;
 use quickserve_core::event::Serving;
-use quickserve_core::journal::{Journal, OwnerStatus, OwnerWatch, State};
-use quickserve_core::orchestrator::{Health, Observed, Orchestrator as _, TaskPhase, TaskState};
+use quickserve_core::journal::State;
+use quickserve_core::orchestrator::{Health, Observed, Orchestrator as _, Standing, TaskPhase, TaskState};
+use quickserve_core::outcome::Outcome;
+use quickserve_core::release::ReleaseId;
+use quickserve_core::traffic::Role;
 use quickserve_docker::router::{ServiceStatus, Status as RouterStatus};
 use serde_json::{Value, json};
 
+use super::disk::Disk;
+use super::in_flight::InFlight;
 use crate::cli::{Format, Status};
 use crate::compose::{self, Reach};
 use crate::failure::Failure;
@@ -20,8 +28,22 @@ use crate::target::Target;
 pub(super) async fn run(context: &Context, arguments: &Status, reporter: &Reporter) -> Result<(), Failure> {
     let targets = if arguments.all { all(context)? } else { vec![Target::read(context)?.0] };
     let mut seen = Vec::new();
+    let mut unseen = None;
     for target in &targets {
-        seen.push(look(context, target, reporter).await?);
+        match look(context, target, reporter).await {
+            Ok(one) => seen.push(one),
+            // Without the engine the router and the journal know much; for machines its absence is the answer.
+            Err(failure) if context.format != Format::Json => {
+                match without_engine(context, target, &failure).await {
+                    Some(one) => {
+                        seen.push(one);
+                        unseen = Some(failure);
+                    }
+                    None => return Err(failure),
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
     }
     if context.format == Format::Json {
         let objects: Vec<Value> = seen.iter().map(Seen::json).collect();
@@ -41,16 +63,13 @@ pub(super) async fn run(context: &Context, arguments: &Status, reporter: &Report
             output::data_line(&style.show(&line));
         }
     }
-    Ok(())
+    unseen.map_or(Ok(()), Err)
 }
 
 /// Every service on local Docker that quickserve.toml has.
 fn all(context: &Context) -> Result<Vec<Target>, Failure> {
     let project = Project::read(context)?;
-    let local = project
-        .config
-        .all()
-        .filter(|settings| settings.platform == quickserve_core::config::Platform::Docker);
+    let local = project.config.all().filter(|settings| settings.platform == Platform::Docker);
     Ok(local.map(|settings| Target::of(&project, settings.clone())).collect())
 }
 
@@ -61,10 +80,16 @@ struct Seen {
     observed: Observed,
     serving: Vec<Serving>,
     router: Option<RouterStatus>,
-    /// Of the deployment in flight, what is known of its owner.
-    owner: Option<OwnerStatus>,
+    in_flight: Option<InFlight>,
+    disk: Option<Disk>,
+    /// Why the engine could not be looked at.
+    blind: Option<String>,
     /// What does not agree, in words.
     amiss: Vec<String>,
+    /// What may go wrong, though all agrees.
+    cautions: Vec<String>,
+    /// What could be better.
+    notes: Vec<String>,
 }
 
 async fn look(context: &Context, target: &Target, reporter: &Reporter) -> Result<Seen, Failure> {
@@ -77,20 +102,52 @@ async fn look(context: &Context, target: &Target, reporter: &Reporter) -> Result
         Err(error) if error.kind() == ErrorKind::Unavailable => None,
         Err(error) => return Err(error.into()),
     };
-    let owner = owner(&journal).await?;
+    let in_flight = InFlight::of(&journal).await?;
+    let disk = Some(Disk::of(&stage, &journal).await?);
     let state = journal.state().clone();
     let service = router.as_ref().and_then(|router| of(router, target));
     let amiss = amiss(&state, &observed, router.is_some(), service, &target.reach);
-    Ok(Seen { target: target.clone(), serving: serving(&observed), state, observed, router, owner, amiss })
+    let cautions = router.as_ref().and_then(unsupervised).into_iter().collect();
+    let notes = router.as_ref().map(|router| notes(context, router)).unwrap_or_default();
+    let (target, serving) = (target.clone(), serving(&observed));
+    let blind = None;
+    Ok(Seen { target, state, observed, serving, router, in_flight, disk, blind, amiss, cautions, notes })
 }
 
-/// What is known of the owner of the deployment in flight.
-async fn owner(journal: &Journal) -> Result<Option<OwnerStatus>, Failure> {
-    if journal.state().open.is_none() {
-        return Ok(None);
+/// What router and journal know where the engine does not answer.
+async fn without_engine(context: &Context, target: &Target, failure: &Failure) -> Option<Seen> {
+    if failure.finished.outcome != Outcome::Refused || target.settings.platform != Platform::Docker {
+        return None;
     }
-    let mut watch = OwnerWatch::new(compose::liveness(), compose::clock());
-    Ok(Some(watch.observe(journal).await?))
+    let journal = compose::journal(context, &target.key).await.ok()?;
+    let router = compose::router(context).status().await.ok();
+    let split = router.as_ref().and_then(|router| of(router, target)).map(|service| service.split.clone());
+    let observed = Observed { split: split.unwrap_or_default(), ..Observed::default() };
+    Some(Seen {
+        target: target.clone(),
+        in_flight: InFlight::of(&journal).await.ok()?,
+        state: journal.state().clone(),
+        serving: serving(&observed),
+        observed,
+        router,
+        disk: None,
+        blind: failure.finished.cause.as_ref().map(|cause| cause.message.clone()),
+        amiss: Vec::new(),
+        cautions: Vec::new(),
+        notes: Vec::new(),
+    })
+}
+
+/// Of a router that would not come back if it died now.
+fn unsupervised(router: &RouterStatus) -> Option<String> {
+    let orphan = router.worker && router.supervision.is_none();
+    orphan.then(|| "nobody supervises the router: quickserve router upgrade mends that".to_owned())
+}
+
+/// What could be better about a router that serves as it should.
+fn notes(context: &Context, router: &RouterStatus) -> Vec<String> {
+    let outdated = super::router::outdated(&router.version);
+    [outdated, super::router::no_service_manager(context)].into_iter().flatten().collect()
 }
 
 fn of<'a>(router: &'a RouterStatus, target: &Target) -> Option<&'a ServiceStatus> {
@@ -121,14 +178,7 @@ fn amiss(
     if let Some(trouble) = service.and_then(|service| service.trouble.as_ref()) {
         amiss.push(format!("the router cannot open the public port: {trouble}"));
     }
-    if let (Some(wanted), Some(at)) = (reach.public, service.and_then(|service| service.listening))
-        && at.public != wanted
-    {
-        amiss.push(format!(
-            "quickserve.toml says {wanted}, the router listens on {}; deploy moves it",
-            at.public
-        ));
-    }
+    amiss.extend(moved(service, reach));
     let set = observed.set(current);
     let live = set.live().count();
     if live != state.tasks as usize {
@@ -140,7 +190,11 @@ fn amiss(
         amiss.push(format!("tasks of {current:#} run other images than it says"));
     }
     let routed = observed.split.serving().map(|(release, _)| release).collect::<Vec<_>>();
-    if has_traffic && router_runs && routed != [current] {
+    if state.tasks == 0 {
+        if !routed.is_empty() {
+            amiss.push("requests still go somewhere, though there should be no tasks".to_owned());
+        }
+    } else if has_traffic && router_runs && routed != [current] {
         amiss.push(format!("requests do not go to {current:#} alone, which was promoted"));
     }
     for (release, set) in
@@ -151,44 +205,62 @@ fn amiss(
     amiss
 }
 
+/// Of a public port that is another one in quickserve.toml: no command but the next deployment changes that.
+fn moved(service: Option<&ServiceStatus>, reach: &Reach) -> Option<String> {
+    let (wanted, at) = (reach.public?, service?.listening?.public);
+    let text =
+        format!("quickserve.toml says {wanted}, the router listens on {at}; the next release moves it");
+    (at != wanted).then_some(text)
+}
+
 impl Seen {
     fn consistent(&self) -> bool {
         self.amiss.is_empty() && self.state.open.is_none()
     }
 
-    fn public(&self) -> Option<String> {
-        let service = self.router.as_ref().and_then(|router| of(router, &self.target));
-        let listening = service.and_then(|service| service.listening).map(|at| at.public);
-        listening.or(self.target.reach.public).map(|address| address.to_string())
+    fn service(&self) -> Option<&ServiceStatus> {
+        self.router.as_ref().and_then(|router| of(router, &self.target))
+    }
+
+    /// Whether `resume` mends any of what is amiss.
+    fn can_be_mended(&self) -> bool {
+        let moved = usize::from(moved(self.service(), &self.target.reach).is_some());
+        self.state.current().is_none() || self.amiss.len() > moved
+    }
+
+    /// Where people reach the service, as the router has it.
+    fn public(&self) -> Option<(SocketAddr, bool)> {
+        let listening = self.service().and_then(|service| Some((service.listening?.public, service.secure)));
+        let reach = &self.target.reach;
+        listening.or(reach.public.map(|address| (address, reach.options.tls.is_some())))
     }
 
     fn json(&self) -> Value {
-        let in_flight = self.state.open.as_ref().map(|open| {
-            json!({
-                "deployment": open.opened.deployment,
-                "act": open.opened.act,
-                "release": open.opened.goal.release(),
-                "by": open.owner.who,
-                "since": open.started,
-                "step": open.step.as_ref().map(|(_, step, _)| step.name()),
-                "interrupted": matches!(self.owner, Some(OwnerStatus::Gone { .. })),
-            })
-        });
         json!({
             "service": self.target.key.service(),
             "environment": self.target.key.environment(),
-            "public": self.public(),
+            "public": self.public().map(|(address, secure)| {
+                if secure { format!("https://{address}") } else { address.to_string() }
+            }),
             "serving": self.serving,
             "promoted": self.state.current(),
             "router": self.router.is_some(),
             "consistent": self.consistent(),
             "amiss": self.amiss,
-            "in_flight": in_flight,
+            "cautions": self.cautions,
+            "notes": self.notes,
+            "in_flight": self.in_flight.as_ref().map(InFlight::json),
+            "lock": self.state.lock().map(|lock| {
+                json!({ "by": lock.by, "since": lock.since, "reason": lock.reason })
+            }),
+            "disk": self.disk,
         })
     }
 
     fn lines(&self, again: &str) -> Vec<Line> {
-        let url = self.public().map(|public| format!("  http://{public}")).unwrap_or_default();
+        let url = self.public().map_or_else(String::new, |(address, secure)| {
+            format!("  {}://{address}", if secure { "https" } else { "http" })
+        });
         let mut lines = vec![Line::new("service", format!("{}{url}", self.target.arrow()))];
         lines.push(self.serving_line());
         // What was promoted comes first.
@@ -196,12 +268,8 @@ impl Seen {
         sets.sort_by_key(|(release, _)| Some(*release) != self.state.current());
         for (release, set) in sets {
             for task in &set.tasks {
-                let of = if Some(release) == self.state.current() {
-                    String::new()
-                } else {
-                    format!(" of {release:#}")
-                };
-                lines.push(Line::new("task", format!("{}{of} {}", short_task(&task.id.0), health(task))));
+                let part = self.part(release, task);
+                lines.push(Line::new("task", format!("{} {part}{}", short_task(&task.id.0), health(task))));
             }
         }
         if let Some(last) = self.state.deployments.last()
@@ -210,26 +278,72 @@ impl Seen {
             let when = words::moment(last.finished.unwrap_or(last.started));
             lines.push(Line::new("last", format!("{} {outcome}, {when}, by {}", last.deployment, last.by)));
         }
-        if let Some(open) = &self.state.open {
-            let step =
-                open.step.as_ref().map_or_else(|| "planning".to_owned(), |(_, step, _)| step.to_string());
-            let (who, deployment) = (&open.owner.who, &open.opened.deployment);
-            if let Some(OwnerStatus::Gone { because }) = &self.owner {
-                let text = format!("{deployment} of {who} was left at: {step}; {because}");
-                lines.push(Line::toned("caution", text, Tone::Bad));
+        if let Some(lock) = self.state.lock() {
+            let text = format!("by {} since {}: {}", lock.by, words::moment(lock.since), lock.reason);
+            lines.push(Line::toned("locked", text, Tone::Bad));
+        }
+        lines.extend(self.disk.as_ref().and_then(Disk::line));
+        if let Some(blind) = &self.blind {
+            let text =
+                format!("{blind}: nobody has looked at the tasks; this is what router and journal say");
+            lines.push(Line::toned("caution", text, Tone::Bad));
+        }
+        if let Some(in_flight) = &self.in_flight {
+            if in_flight.is_paused() {
+                lines.push(Line::toned("inflight", in_flight.sentence(), Tone::Bad));
+                lines.push(Line::new(
+                    "next",
+                    format!("quickserve promote{again}, or quickserve abort{again}"),
+                ));
+            } else if in_flight.is_left() {
+                lines.push(Line::toned("caution", in_flight.sentence(), Tone::Bad));
                 lines.push(Line::new("next", format!("quickserve resume{again}")));
             } else {
-                let since = words::moment(open.started);
-                let text = format!("{deployment} by {who} since {since}, now at: {step}");
-                lines.push(Line::new("inflight", text));
+                lines.push(Line::new("inflight", in_flight.sentence()));
             }
         } else if !self.amiss.is_empty() {
             lines.extend(self.amiss.iter().map(|what| Line::toned("caution", what.clone(), Tone::Bad)));
-            lines.push(Line::new("next", format!("quickserve resume{again}")));
-        } else if self.state.current().is_some() {
+            if self.can_be_mended() {
+                lines.push(Line::new("next", format!("quickserve resume{again}")));
+            }
+        } else if self.state.current().is_some() && self.blind.is_none() {
             lines.push(Line::toned("verified", "journal, router and engine agree", Tone::Good));
         }
+        lines.extend(self.cautions.iter().map(|text| Line::toned("caution", text.clone(), Tone::Bad)));
+        lines.extend(self.notes.iter().map(|text| Line::new("note", text.clone())));
         lines
+    }
+
+    /// What part a task has; none once it has ended.
+    fn part(&self, release: &ReleaseId, task: &TaskState) -> &'static str {
+        if task.phase == TaskPhase::Ended {
+            return "";
+        }
+        let route = self.observed.split.route(release);
+        let role = route.filter(|route| route.upstreams.iter().any(|upstream| upstream.task == task.id));
+        match (role.map(|route| route.role), task.standing) {
+            (Some(Role::Serving(_)), _) => "serving, ",
+            (Some(Role::Standby), _) => "standby, ",
+            (Some(Role::Preview), _) | (None, Standing::Staged) => "staged, ",
+            // A worker serves by running.
+            (None, Standing::Promoted) if self.serving.iter().any(|one| one.release == *release) => {
+                "serving, "
+            }
+            (None, Standing::Promoted) => "idle, ",
+        }
+    }
+
+    /// How many tasks of a release take requests, and how many should where some of them are not well.
+    fn tasks(&self, one: &Serving) -> String {
+        let all =
+            one.tasks.max(if self.state.current() == Some(&one.release) { self.state.tasks } else { 0 });
+        let well = |task: &&TaskState| {
+            task.phase == TaskPhase::Running && !matches!(task.health, Health::Unhealthy(_))
+        };
+        let well = self.observed.set(&one.release).live().filter(well).count();
+        let well = u32::try_from(well).unwrap_or(u32::MAX).min(one.tasks);
+        let of = words::count(u64::from(all), "task");
+        if self.blind.is_some() || well == all { of } else { format!("{well} of {of}") }
     }
 
     fn serving_line(&self) -> Line {
@@ -238,8 +352,22 @@ impl Seen {
             None => format!("{:#}", one.release),
         };
         let text = match self.serving.as_slice() {
-            [] => "nothing".to_owned(),
-            [only] => format!("{} alone, {}", name(only), words::count(u64::from(only.tasks), "task")),
+            [] if self.blind.is_some() && self.router.is_none() => "nothing: no router runs here".to_owned(),
+            [] => match self.state.current().and_then(|current| self.state.releases.get(current)) {
+                Some(release) if self.state.tasks == 0 => {
+                    format!("nothing: {} is scaled to 0, the port answers 503", words::release(release))
+                }
+                _ => "nothing".to_owned(),
+            },
+            [only] => {
+                let others = self
+                    .observed
+                    .sets
+                    .iter()
+                    .any(|(other, set)| *other != only.release && !set.tasks.is_empty());
+                let how = if others { "takes all requests" } else { "alone" };
+                format!("{} {how}, {}", name(only), self.tasks(only))
+            }
             several => {
                 let part = |one: &Serving| format!("{} {} %", name(one), one.weight);
                 several.iter().map(part).collect::<Vec<_>>().join(", ")

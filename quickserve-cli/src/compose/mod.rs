@@ -1,28 +1,29 @@
 //! What a deployer is made of on local Docker.
 
+mod last_look;
 mod owner;
 pub(crate) mod ports;
+mod reach;
 mod router;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use quickserve_core::clock::{Clock, SystemClock};
-use quickserve_core::config::Settings;
 use quickserve_core::engine::{Deployer, Parts};
 use quickserve_core::event::Observer;
 use quickserve_core::fence::Fence;
-use quickserve_core::journal::{self, Journal, Liveness};
+use quickserve_core::journal::{self, Journal, Liveness, Owner, Process};
 use quickserve_core::service::ServiceKey;
 use quickserve_core::{Error, ErrorKind, Result};
-use quickserve_docker::prober::HttpProber;
-use quickserve_docker::router::{Launch, ListenSpec, RouterControl};
-use quickserve_docker::{DockerPlatform, DotenvSecrets, Engine, Swept};
+use quickserve_docker::router::{Launch, RouterControl};
+use quickserve_docker::{DockerPlatform, DotenvSecrets, Engine, ImageStore, Swept};
 
 use crate::failure::Failure;
 use crate::settings::Context;
 
+pub(crate) use last_look::StandingFacts;
+pub(crate) use reach::Reach;
 pub(crate) use router::StandingRouter;
 
 /// Everything that works for one service.
@@ -30,33 +31,13 @@ pub(crate) use router::StandingRouter;
 pub(crate) struct Stage {
     pub(crate) engine: Engine,
     pub(crate) platform: Arc<DockerPlatform>,
+    pub(crate) images: Arc<ImageStore>,
     pub(crate) secrets: Arc<DotenvSecrets>,
     pub(crate) deployer: Deployer,
     /// The router of this machine, whether it runs or not.
     pub(crate) control: RouterControl,
-    secrets_dir: PathBuf,
-}
-
-/// Where the service's requests come in.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Reach {
-    pub(crate) public: Option<SocketAddr>,
-    pub(crate) preview: Option<u16>,
-}
-
-impl Reach {
-    /// As the settings say.
-    pub(crate) fn of(settings: &Settings) -> Self {
-        let public = settings.public.port.map(|port| SocketAddr::new(settings.public.host, port));
-        Self { public, preview: settings.public.preview_port }
-    }
-
-    fn listen(&self) -> Option<ListenSpec> {
-        let public = self.public?;
-        let mut listen = ListenSpec::new(public);
-        listen.preview = self.preview.or(listen.preview);
-        Some(listen)
-    }
+    /// The service's part of it.
+    pub(crate) router: Arc<StandingRouter>,
 }
 
 /// Connects to the engine.
@@ -69,11 +50,18 @@ pub(crate) async fn engine(context: &Context) -> Result<Engine, Failure> {
             ErrorKind::Unsupported => format!("the Docker engine at {address} cannot be used"),
             _ => format!("no Docker engine answers at {address}"),
         };
+        let is_away = error.kind() == ErrorKind::Unavailable;
         let mut failure = Failure::from(error);
         if let Some(cause) = &mut failure.finished.cause {
             // The library's own headline says less, and of the chain only the end speaks to a person.
-            cause.message = message;
-            cause.causes = cause.causes.pop().into_iter().collect();
+            let headline = std::mem::replace(&mut cause.message, message);
+            cause.causes = vec![cause.causes.pop().unwrap_or(headline)];
+            // Who has named an engine does not want another one started or installed.
+            if let (true, Some(_)) = (is_away, &context.docker_host) {
+                let hint = "that address is in DOCKER_HOST: start the engine there, or unset DOCKER_HOST for the \
+                            one of this machine";
+                cause.hint = Some(hint.to_owned());
+            }
         }
         failure
     })
@@ -90,6 +78,30 @@ pub(crate) async fn journal(context: &Context, key: &ServiceKey) -> Result<Journ
     Journal::read(store, key, clock(), owner::nonce()?).await
 }
 
+/// Who calls, as journals name them.
+pub(crate) fn who(context: &Context) -> Result<String> {
+    Ok(owner::this_process(&context.user)?.who)
+}
+
+/// The process that calls, where this host tells processes apart.
+pub(crate) fn caller(context: &Context) -> Result<Option<Process>> {
+    Ok(owner::this_process(&context.user)?.process)
+}
+
+/// This process as an owner.
+fn owner(context: &Context) -> Result<Owner> {
+    let owner = owner::this_process(&context.user)?;
+    Ok(match &context.nonce {
+        Some(nonce) => Owner { nonce: nonce.clone(), ..owner },
+        None => owner,
+    })
+}
+
+/// A name for an owner that nobody else has.
+pub(crate) fn nonce() -> Result<String> {
+    owner::nonce()
+}
+
 /// Whether other owners' processes live.
 pub(crate) fn liveness() -> Arc<dyn Liveness> {
     Arc::new(owner::Processes)
@@ -100,13 +112,23 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// How to start the router.
-fn launch(context: &Context) -> Launch {
-    let dir = context.state_dir.join("router");
+/// How a router's parent starts a worker: without any variable, so the arguments say everything.
+pub(crate) fn worker_arguments(context: &Context) -> Vec<String> {
     let state = context.state_dir.display().to_string();
-    // It is started without any variable, so the arguments say everything.
-    let args = ["--state-dir".to_owned(), state, "router".to_owned(), "run".to_owned()];
-    Launch::new(&dir, &context.executable, args)
+    vec!["--state-dir".to_owned(), state, "router".to_owned(), "worker".to_owned()]
+}
+
+/// How a router's parent is started: without any variable, so the arguments say everything.
+pub(crate) fn router_arguments(context: &Context) -> Vec<String> {
+    let state = context.state_dir.display().to_string();
+    let run = ["--state-dir".to_owned(), state, "router".to_owned(), "run".to_owned()];
+    let engine = context.docker_host.iter().flat_map(|host| ["--docker-host".to_owned(), host.clone()]);
+    run.into_iter().chain(engine).collect()
+}
+
+/// How to start the router.
+pub(crate) fn launch(context: &Context) -> Launch {
+    Launch::new(context.state_dir.join("router"), &context.executable, router_arguments(context))
 }
 
 impl Stage {
@@ -129,22 +151,25 @@ impl Stage {
         let platform = Arc::new(DockerPlatform::new(
             engine.clone(),
             key.clone(),
-            router,
+            Arc::clone(&router) as _,
             Arc::clone(&secrets) as _,
             Arc::clone(&clock),
         ));
+        let images = Arc::new(ImageStore::new(engine.clone(), key.clone()));
         let parts = Parts {
             key: key.clone(),
             platform: Arc::clone(&platform) as _,
-            prober: Arc::new(HttpProber),
+            prober: Arc::new(reach.prober()),
             journals: journal::local(&context.state_dir.join("journal"))?,
             clock,
             observer,
             liveness: liveness(),
-            owner: owner::this_process(&context.user)?,
+            owner: owner(context)?,
             public: reach.public,
+            retainers: vec![Arc::clone(&images) as _, Arc::clone(&secrets) as _],
         };
-        Ok(Self { engine, platform, secrets, deployer: Deployer::new(parts), control, secrets_dir })
+        let deployer = Deployer::new(parts);
+        Ok(Self { engine, platform, images, secrets, deployer, control, router })
     }
 
     /// Removes what no deployment knows of: what is left in the engine, kept secrets, and the router where it
@@ -157,12 +182,7 @@ impl Stage {
         }
         let fence = Fence { epoch: journal.state().epoch, op: 0, not_after: jiff::Timestamp::MAX };
         let swept = self.platform.sweep(&fence, volumes).await?;
-        match std::fs::remove_dir_all(&self.secrets_dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::new(ErrorKind::Unexpected, "remove the kept secrets").with_source(error));
-            }
-            _ => {}
-        }
+        self.secrets.clear().await?;
         // Refused while it has services, and no error where it does not run.
         match self.control.shutdown(false).await {
             Err(error) if !matches!(error.kind(), ErrorKind::Busy | ErrorKind::Unavailable) => Err(error),

@@ -1,66 +1,105 @@
 //! Who listens where the service shall be reached.
 
 use std::io::ErrorKind as Io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use quickserve_core::Result;
-use quickserve_core::preflight::{PublicPort, Report, public_port};
+use quickserve_core::preflight::{PortState, Report, port};
 use quickserve_core::service::ServiceKey;
-use quickserve_docker::router::Status;
+use quickserve_docker::router::{RouterControl, ServiceStatus, Status};
 use quickserve_docker::{Engine, PortHolder};
+use tokio::net::TcpSocket;
 
-use super::Stage;
-use crate::target::Target;
+use super::Reach;
 
-/// Looks at the public port, and at the preview port where one is asked for.
-pub(crate) async fn check(stage: &Stage, target: &Target) -> Result<Report> {
-    let preview = target.reach.preview.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
-    let router = stage.control.status().await.ok();
+/// Looks at the public port, and at those for the preview and for metrics where they are asked for.
+pub(crate) async fn check(
+    engine: &Engine,
+    control: &RouterControl,
+    key: &ServiceKey,
+    reach: &Reach,
+) -> Result<Report> {
+    let loopback = |port: u16| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+    let (preview, metrics) = (reach.preview.map(loopback), reach.options.metrics_port.map(loopback));
+    let asked = [("public_port", reach.public), ("preview_port", preview), ("metrics_port", metrics)];
+    let router = control.status().await.ok();
     let mut report = Report::default();
-    for address in target.reach.public.into_iter().chain(preview) {
-        let state = look(&stage.engine, router.as_ref(), &target.key, address).await?;
-        report = report.and(public_port(address, &state));
+    for (name, address) in asked {
+        let Some(address) = address else { continue };
+        // Metrics of several services may share a port.
+        let shares = |service: &ServiceStatus| name == "metrics_port" && service.metrics == Some(address);
+        let state = match &router {
+            Some(router) if router.services.iter().any(shares) => PortState::Ours,
+            _ => match own(router.as_ref(), key, name, address) {
+                Some(state) => state,
+                None => look(engine, control, key, name, address).await?,
+            },
+        };
+        report = report.and(port(name, address, &state));
     }
     Ok(report)
 }
 
+/// The state of an address that our router listens on.
+fn own(router: Option<&Status>, key: &ServiceKey, name: &str, address: SocketAddr) -> Option<PortState> {
+    let service = ours(router?, address)?;
+    if service == key {
+        return Some(PortState::Ours);
+    }
+    let by = format!("service {service} of this machine's router");
+    Some(PortState::Held { by, hint: Some(format!("choose another {name}")) })
+}
+
 async fn look(
     engine: &Engine,
-    router: Option<&Status>,
+    control: &RouterControl,
     key: &ServiceKey,
+    name: &str,
     address: SocketAddr,
-) -> Result<PublicPort> {
-    if let Some(service) = router.and_then(|router| ours(router, address)) {
-        if service == key {
-            return Ok(PublicPort::Ours);
-        }
-        let by = format!("service {service} of this machine's router");
-        return Ok(PublicPort::Held { by, hint: Some("choose another public_port".to_owned()) });
+) -> Result<PortState> {
+    let another = format!("choose another {name}");
+    let bound = try_bind(address);
+    // The router may have come to listen there since it was asked: another deployment goes on.
+    if bound.as_ref().is_err_and(|error| error.kind() == Io::AddrInUse)
+        && let Some(state) = own(control.status().await.ok().as_ref(), key, name, address)
+    {
+        return Ok(state);
     }
-    let bound = TcpListener::bind(address).map(drop);
     match (bound, engine.who_holds(address.port()).await?) {
         // Without a proxy process the engine takes the requests before any listener gets them.
         (_, Some(holder @ PortHolder::Container { .. })) => {
-            let PortHolder::Container { name, .. } = &holder else { return Ok(PublicPort::Free) };
-            let hint = format!("docker stop {name}, or choose another public_port");
-            Ok(PublicPort::Held { by: holder.to_string(), hint: Some(hint) })
+            let PortHolder::Container { name, .. } = &holder else { return Ok(PortState::Free) };
+            let hint = format!("docker stop {name}, or {another}");
+            Ok(PortState::Held { by: holder.to_string(), hint: Some(hint) })
         }
-        (Ok(()), _) => Ok(PublicPort::Free),
+        (Ok(()), _) => Ok(PortState::Free),
         (Err(error), holder) => Ok(match error.kind() {
             Io::AddrInUse => {
                 let by = holder.map_or_else(|| "another process".to_owned(), |holder| holder.to_string());
                 let hint = by.contains(" router run").then(|| {
                     "it is a router that keeps its state elsewhere: name the same --state-dir".to_owned()
                 });
-                PublicPort::Held { by, hint }
+                PortState::Held { by, hint }
             }
-            Io::PermissionDenied => PublicPort::Forbidden { why: "permission denied".to_owned() },
-            Io::AddrNotAvailable => {
-                PublicPort::Forbidden { why: format!("{} is no address of this machine", address.ip()) }
-            }
-            _ => PublicPort::Forbidden { why: error.to_string() },
+            Io::PermissionDenied => PortState::Forbidden {
+                why: "permission denied".to_owned(),
+                hint: format!("{another}; ports below 1024 need a privilege"),
+            },
+            Io::AddrNotAvailable => PortState::Forbidden {
+                why: format!("{} is no address of this machine", address.ip()),
+                hint: "choose another public_host".to_owned(),
+            },
+            _ => PortState::Forbidden { why: error.to_string(), hint: another },
         }),
     }
+}
+
+/// Whether one may listen on an address. It is not done, so that nobody who does the same at this moment, nor the
+/// router itself, finds the address taken (socket(7), `SO_REUSEADDR`).
+fn try_bind(address: SocketAddr) -> std::io::Result<()> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)
 }
 
 /// The service of our router that listens on the address.
@@ -69,9 +108,28 @@ fn ours(router: &Status, address: SocketAddr) -> Option<&ServiceKey> {
         let (ip, port) = (address.ip(), address.port());
         other.port() == port && (other.ip() == ip || other.ip().is_unspecified() || ip.is_unspecified())
     };
-    let listens = |service: &&quickserve_docker::router::ServiceStatus| {
+    let listens = |service: &&ServiceStatus| {
         let listening = service.listening.filter(|_| service.trouble.is_none());
         listening.is_some_and(|at| overlaps(at.public) || at.preview.is_some_and(overlaps))
+            || service.metrics.is_some_and(overlaps)
     };
     router.services.iter().find(listens).map(|service| &service.service)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_looks_at_a_port_keeps_nobody_from_it() {
+        let free =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("reused");
+        socket.bind(free).expect("another one looks");
+        try_bind(free).expect("nobody listens");
+        let listener = std::net::TcpListener::bind(free).expect("nobody listens, though somebody looks");
+        assert_eq!(try_bind(free).expect_err("somebody listens").kind(), Io::AddrInUse);
+        drop((socket, listener));
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use quickserve_core::fence::Fence;
@@ -17,19 +18,66 @@ use quickserve_docker::router::{Launch, ListenSpec, RouterClient, ensure_running
 ///
 /// Until then one that does not run is no error: nothing is sent anywhere. A new owner's first act is to
 /// [`raise`](TrafficRouter::raise); it holds the lock then and its checks have passed, so that is when the
-/// router is started and the service's port opened. Should the router die later, the next call brings it back.
+/// router is started. The service's port is opened with the first split that has a route, and moves, where
+/// another one is asked for, with the release that was deployed to be there. Should the router die later, the
+/// next call brings it back.
 #[derive(Debug)]
 pub(crate) struct StandingRouter {
     client: RouterClient,
     launch: Launch,
     listen: Option<ListenSpec>,
+    /// The release with which the port moves, where it was deployed by this process.
+    moves_with: OnceLock<ReleaseId>,
+    /// Where and how the service listened before: so it goes on until that release serves, and again when that
+    /// release is taken back.
+    before: Mutex<Option<ListenSpec>>,
     raised: AtomicBool,
 }
 
 impl StandingRouter {
     /// Without `listen`, the service's port stays as it is.
     pub(crate) fn new(client: RouterClient, launch: Launch, listen: Option<ListenSpec>) -> Self {
-        Self { client, launch, listen, raised: AtomicBool::new(false) }
+        let (moves_with, before) = (OnceLock::new(), Mutex::default());
+        Self { client, launch, listen, moves_with, before, raised: AtomicBool::new(false) }
+    }
+
+    /// The port moves when this release gets requests, and not before. Said once.
+    pub(crate) fn move_with(&self, release: &ReleaseId) {
+        // The same release is deployed again while it waits for another owner.
+        let _ = self.moves_with.set(release.clone());
+    }
+
+    /// Where the service shall listen with this split.
+    fn listen_for(&self, split: &Split) -> Option<ListenSpec> {
+        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let moves = match self.moves_with.get() {
+            Some(release) => split.serving().any(|(serving, _)| serving == release),
+            None => true,
+        };
+        if moves { self.listen.clone() } else { before.or_else(|| self.listen.clone()) }
+    }
+
+    /// Where the service listened before, with all else as quickserve.toml asks for it now; nothing where that is the
+    /// same.
+    fn as_today(&self, listen: &ListenSpec) -> Option<ListenSpec> {
+        let today = ListenSpec { public: listen.public, ..self.listen.clone()? };
+        (today != *listen).then_some(today)
+    }
+
+    /// Keeps in mind where and how the service listens, before this process moves it.
+    async fn remember(&self) -> Result<()> {
+        let Some(listen) = &self.listen else { return Ok(()) };
+        let status = self.client.control().status().await?;
+        let service = status.services.iter().find(|service| service.service == *self.client.service());
+        if let Some(service) = service
+            && let Some(at) = service.listening
+        {
+            let asked = service.asked.as_ref().unwrap_or(listen);
+            let before = ListenSpec { public: at.public, ..asked.clone() };
+            // Anew by each owner that this process becomes: others may have moved it in between.
+            *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+        }
+        Ok(())
     }
 
     fn is_raised(&self) -> bool {
@@ -59,6 +107,14 @@ impl StandingRouter {
     }
 }
 
+/// Whether a refusal is of what was asked for, and not of who asked or when.
+fn is_about_what_was_asked(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::PermissionDenied | ErrorKind::Unexpected
+    )
+}
+
 #[async_trait]
 impl TrafficRouter for StandingRouter {
     async fn split(&self) -> Result<(Split, SplitVersion)> {
@@ -68,14 +124,26 @@ impl TrafficRouter for StandingRouter {
     async fn raise(&self, fence: &Fence) -> Result<()> {
         ensure_running(&self.launch).await?;
         self.client.raise(fence).await?;
-        if let Some(listen) = &self.listen {
-            self.client.configure(fence, listen).await?;
-        }
+        self.remember().await?;
         self.raised.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     async fn set(&self, fence: &Fence, expect: SplitVersion, split: &Split) -> Result<SplitVersion> {
+        if !split.routes.is_empty()
+            && let Some(listen) = self.listen_for(split)
+        {
+            let configured = self.standing(|| self.client.configure(fence, &listen)).await;
+            match (configured, self.as_today(&listen)) {
+                // What it asked for before may be gone, such as a certificate's file: a release that is good goes on
+                // behind what there is today.
+                (Err(error), Some(today)) if is_about_what_was_asked(error.kind()) => {
+                    // Where that cannot be had either, what was there before is what a person looks for.
+                    self.standing(|| self.client.configure(fence, &today)).await.map_err(|_| error)?;
+                }
+                (configured, _) => drop(configured?),
+            }
+        }
         self.standing(|| self.client.set(fence, expect, split)).await
     }
 

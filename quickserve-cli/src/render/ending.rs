@@ -12,7 +12,7 @@ use super::{Act, Ending, words};
 /// The lines of an ending.
 pub(super) fn lines(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
     match ending.finished.outcome {
-        Outcome::Done | Outcome::Unchanged => success(narrator, ending),
+        Outcome::Done | Outcome::Unchanged | Outcome::Detached => success(narrator, ending),
         _ => failure(narrator, ending),
     }
 }
@@ -22,6 +22,9 @@ fn success(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
     let took = narrator.took().map(|took| format!(", {}", words::duration(took))).unwrap_or_default();
     let serving = narrator.serving(&finished.serving);
     let alone = match finished.serving.as_slice() {
+        [] if ending.act == Act::Scale => {
+            "nothing serves: the port answers 503 until there is a task again".to_owned()
+        }
         [] => "nothing serves".to_owned(),
         [one] => {
             format!("{:#} alone serves ({})", one.release, words::count(u64::from(one.tasks), "task"))
@@ -35,12 +38,27 @@ fn success(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
             let release = finished.release.as_ref().map(|release| narrator.name(release)).unwrap_or_default();
             lines.push(good("same", format!("{release} serves already; nothing was changed")));
         }
-        (Act::Deploy, _) => lines.push(good("deployed", format!("{alone}{took}"))),
+        (Act::Deploy, Outcome::Detached) => {
+            lines.push(good("detached", ending.detail.clone().unwrap_or_default()));
+            lines.push(Line::new("next", format!("quickserve resume{} follows it", narrator.again)));
+        }
+        (Act::Deploy, _) | (Act::Promote, Outcome::Done) => {
+            lines.push(good("deployed", format!("{alone}{took}")));
+        }
         (Act::Rollback, _) => lines.push(good("restored", format!("{alone}{took}"))),
-        (Act::Resume | Act::Abort, Outcome::Unchanged) => {
-            lines.push(good("nothing", "is in flight".to_owned()));
+        (Act::Pause, _) if ending.detail.is_some() => {
+            lines.push(good("paused", ending.detail.clone().unwrap_or_default()));
+            lines.push(Line::new("serving", serving));
+            let again = &narrator.again;
+            lines.push(Line::new("next", format!("quickserve promote{again}, or quickserve abort{again}")));
+        }
+        (Act::Resume | Act::Abort | Act::Pause | Act::Promote, Outcome::Unchanged) => {
+            if finished.deployment.is_none() {
+                lines.push(good("nothing", "is in flight".to_owned()));
+            }
             lines.push(Line::new("serving", serving));
         }
+        (Act::Pause | Act::Promote, _) => lines.push(Line::new("serving", serving)),
         (Act::Resume, _) => lines.push(good("resumed", format!("{alone}{took}"))),
         (Act::Abort, _) => {
             let what = match &finished.deployment {
@@ -50,15 +68,43 @@ fn success(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
             lines.push(good("aborted", what));
         }
         (Act::Down, _) => {
-            let swept = ending.swept.as_deref().map(|swept| format!("; {swept}")).unwrap_or_default();
-            lines.push(good("removed", format!("nothing is left of the service{swept}{took}")));
+            let swept = ending.detail.as_deref().map(|swept| format!("; {swept}")).unwrap_or_default();
+            let left = if ending.kept.is_some() { "only data is left" } else { "nothing is left" };
+            lines.push(good("removed", format!("{left} of the service{swept}{took}")));
+            lines.extend(ending.kept.as_ref().map(|kept| {
+                Line::new("kept", format!("{kept}: quickserve down{} --volumes removes it", narrator.again))
+            }));
         }
-        (Act::Look, _) => {}
+        (Act::Lock, outcome) => {
+            lines.push(good("locked", ending.detail.clone().unwrap_or_default()));
+            if outcome == Outcome::Done {
+                lines.push(Line::new("undo", format!("quickserve unlock{}", narrator.again)));
+            }
+        }
+        (Act::Unlock, _) => {
+            lines.push(good(
+                "unlocked",
+                ending.detail.clone().unwrap_or_else(|| "nobody had locked it".to_owned()),
+            ));
+        }
+        (Act::Scale | Act::Restart, Outcome::Unchanged) => {
+            lines.push(good("same", format!("{alone}; nothing was changed")));
+        }
+        (Act::Scale, _) => lines.push(good("scaled", format!("{alone}{took}"))),
+        (Act::Restart, _) => lines.push(good("restarted", format!("{alone}{took}"))),
+        (Act::Look | Act::Command, _) => {}
     }
     if let Some(cause) = &finished.cause {
         lines.push(Line::toned("caution", cause.message.clone(), Tone::Bad));
     }
-    if matches!(ending.act, Act::Deploy | Act::Rollback)
+    if let (Act::Rollback | Act::Resume, Outcome::Done, Some(left)) =
+        (ending.act, finished.outcome, &narrator.left)
+    {
+        let text = format!("{} is refused from now on; --retry deploys it", narrator.name(left));
+        lines.push(Line::new("note", text));
+    }
+    if matches!(ending.act, Act::Deploy | Act::Rollback | Act::Promote)
+        && finished.outcome != Outcome::Detached
         && let Some(url) = &ending.url
     {
         lines.push(Line::new("url", url.clone()));
@@ -71,11 +117,16 @@ fn success(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
 
 fn failure(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
     let finished = &ending.finished;
-    let mut lines = vec![Line::Error(headline(narrator, ending))];
+    let headline = headline(narrator, ending);
+    // To wait for an answer, as was asked, is no error.
+    let mut lines = vec![match finished.outcome {
+        Outcome::Paused => Line::toned("inflight", headline, Tone::Bad),
+        _ => Line::Error(headline),
+    }];
     let findings = finished.findings.iter();
     lines.extend(findings.map(|finding| Line::Finding(Box::new(finding.clone()))));
     if let Some(cause) = &finished.cause {
-        let said = if finished.deployment.is_some() && is_about_release(finished.outcome) {
+        let said = if finished.deployment.is_some() && is_about_release(ending) {
             Some(&cause.message)
         } else {
             None
@@ -97,7 +148,7 @@ fn failure(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
             },
         ));
     }
-    lines.extend(serving(narrator, finished));
+    lines.extend(serving(narrator, ending));
     lines.extend(hint(finished).map(Line::Hint));
     lines.push(match next(narrator, ending) {
         Some(next) => Line::new("next", format!("{next}   [exit {}]", finished.exit_code)),
@@ -107,8 +158,9 @@ fn failure(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
 }
 
 /// Whether the outcome tells of a release that was tried.
-fn is_about_release(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::RolledBack | Outcome::Stuck | Outcome::Frozen)
+fn is_about_release(ending: &Ending) -> bool {
+    let tried = matches!(ending.finished.outcome, Outcome::RolledBack | Outcome::Stuck | Outcome::Frozen);
+    tried && ending.act != Act::Down
 }
 
 fn headline(narrator: &Narrator, ending: &Ending) -> String {
@@ -122,8 +174,11 @@ fn headline(narrator: &Narrator, ending: &Ending) -> String {
             let cleaned = matches!(&narrator.turned, Some((Goal::Nothing, _)));
             format!("{what} failed{at}; {}", if cleaned { "cleaned up" } else { "rolled back" })
         }
-        Outcome::Stuck if finished.deployment.is_some() => {
-            format!("{what} failed{at}, and taking it back did not complete")
+        Outcome::Stuck if finished.deployment.is_some() && is_about_release(ending) => {
+            match &narrator.failed {
+                Some(_) => format!("{what} failed{at}, and taking it back did not complete"),
+                None => format!("{what} could not be brought to its end"),
+            }
         }
         Outcome::Frozen => format!("{what} failed{at}; frozen: nothing was taken back, as configured"),
         Outcome::Interrupted | Outcome::Terminated if finished.deployment.is_some() => {
@@ -142,12 +197,19 @@ fn headline(narrator: &Narrator, ending: &Ending) -> String {
                 ),
             }
         }
+        Outcome::Paused => {
+            let deployment = finished.deployment.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{deployment}, {}", message.unwrap_or_default())
+        }
         outcome => message.unwrap_or_else(|| outcome.to_string()),
     }
 }
 
-fn serving(narrator: &Narrator, finished: &Finished) -> Option<Line> {
-    let untouched = matches!(finished.outcome, Outcome::Refused | Outcome::UsageError);
+fn serving(narrator: &Narrator, ending: &Ending) -> Option<Line> {
+    let finished = &ending.finished;
+    // An abort is refused when what it was to take back has come to its own goal.
+    let untouched =
+        matches!(finished.outcome, Outcome::Refused | Outcome::UsageError) && ending.act != Act::Abort;
     if untouched && finished.serving.is_empty() {
         return None;
     }
@@ -176,9 +238,13 @@ fn hint(finished: &Finished) -> Option<String> {
     own
 }
 
-/// Whether any of the findings may be gone at the next look.
+/// Whether the same command can show, once its findings are mended, that they are: not where it names an image that
+/// does not exist, nor where their hints say all that there is to do.
 fn can_be_checked(finished: &Finished) -> bool {
-    finished.findings.iter().any(|finding| finding.code != Code::NOT_BUILT)
+    let said = [Code::NOT_BUILT, Code::MISSING_VARIABLE, Code::PORT_HELD];
+    let errors = || finished.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    errors().all(|finding| finding.code != Code::IMAGE_NOT_FOUND)
+        && errors().any(|finding| !said.contains(&finding.code))
 }
 
 fn next(narrator: &Narrator, ending: &Ending) -> Option<String> {
@@ -186,6 +252,8 @@ fn next(narrator: &Narrator, ending: &Ending) -> Option<String> {
     let command = |command: &str| Some(format!("quickserve {command}{}", narrator.again));
     match finished.outcome {
         Outcome::RolledBack => command("history"),
+        Outcome::Paused => command("promote"),
+        Outcome::Stuck if ending.act == Act::Down => command("down").map(|down| down + &ending.draft),
         Outcome::Stuck | Outcome::InternalError => command("resume"),
         Outcome::Busy | Outcome::Superseded | Outcome::TimedOut => command("status"),
         Outcome::Frozen => command("logs"),
@@ -195,11 +263,12 @@ fn next(narrator: &Narrator, ending: &Ending) -> Option<String> {
             if condemned { command("history") } else { command("plan").map(|plan| plan + &ending.draft) }
         }
         Outcome::Refused if ending.act == Act::Rollback => command("history"),
-        Outcome::Interrupted | Outcome::Terminated => {
-            if finished.deployment.is_some() {
-                command("status")
-            } else {
-                command("resume")
+        Outcome::Interrupted | Outcome::Terminated if ending.act != Act::Command => {
+            match finished.deployment {
+                Some(_) => command("status"),
+                // Whoever interrupts a removal wants the service.
+                None if ending.act == Act::Down => command("abort"),
+                None => command("resume"),
             }
         }
         _ => None,

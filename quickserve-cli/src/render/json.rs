@@ -54,8 +54,12 @@ impl Render for Json {
             Note::Checked { passed, findings } => {
                 json!({ "kind": "checked", "passed": passed, "findings": findings })
             }
-            Note::Waiting(message) => json!({ "kind": "waiting", "message": message }),
+            Note::Output { stderr, text } => {
+                let stream = if *stderr { "stderr" } else { "stdout" };
+                json!({ "kind": "output", "stream": stream, "text": text })
+            }
             Note::Caution(message) => json!({ "kind": "warning", "message": message }),
+            Note::Remark(message) => json!({ "kind": "note", "message": message }),
             // Told by the first event of the deployment.
             Note::Deploying { .. } => return,
         };
@@ -65,16 +69,16 @@ impl Render for Json {
     fn idle(&mut self) {}
 
     fn ending(&mut self, ending: &Ending) {
-        self.tell(SystemClock.now(), &finished(&ending.finished));
+        self.tell(SystemClock.now(), &finished(&ending.finished, ending.looked));
     }
 }
 
 /// The only line of a command that was not understood.
 pub(crate) fn finished_alone(ending: &Finished) {
-    Json::default().tell(SystemClock.now(), &finished(ending));
+    Json::default().tell(SystemClock.now(), &finished(ending, false));
 }
 
-fn finished(ending: &Finished) -> Value {
+fn finished(ending: &Finished, looked: bool) -> Value {
     let cause = ending.cause.as_ref().map(|cause| {
         let mut value = json!({ "message": cause.message, "causes": cause.causes });
         if let Some(hint) = &cause.hint {
@@ -86,5 +90,9 @@ fn finished(ending: &Finished) -> Value {
     // SIGINT and SIGTERM share a name; their codes differ.
     line["outcome"] = json!(ending.outcome.name());
     line["cause"] = json!(cause);
+    if !looked {
+        // Nothing is not known to serve: nobody has looked.
+        line["serving"] = Value::Null;
+    }
     line
 }

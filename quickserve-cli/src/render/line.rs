@@ -1,6 +1,6 @@
 //! The lines that a person reads: an aligned first column, and the few that begin otherwise.
 
-use quickserve_core::finding::Finding;
+use quickserve_core::finding::{Finding, Severity};
 
 /// One line, or one finding.
 #[derive(Debug, Clone)]
@@ -67,8 +67,14 @@ impl Style {
             Line::Hint(text) => format!("{} {text}", self.paint(CYAN, "hint:")),
             Line::Finding(finding) => {
                 let text = format!("{finding:#}");
+                // Beside what refuses, one wants to see what does not.
+                let mark = match finding.severity {
+                    Severity::Error => "",
+                    Severity::Warning => "warning: ",
+                    Severity::Info => "note: ",
+                };
                 match text.split_once(' ') {
-                    Some((code, rest)) => format!("{} {rest}", self.paint(BOLD, code)),
+                    Some((code, rest)) => format!("{} {mark}{rest}", self.paint(BOLD, code)),
                     None => text,
                 }
             }

@@ -22,37 +22,56 @@ pub(super) struct Live {
     narrator: Narrator,
     style: Style,
     bar: ProgressBar,
+    /// Whether the line that is drawn again is there.
+    drawn: bool,
 }
 
 impl Live {
     pub(super) fn new(narrator: Narrator, style: Style) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(Box::new(Screen)));
+        Self::on(narrator, style, Box::new(Screen))
+    }
+
+    fn on(narrator: Narrator, style: Style, screen: Box<dyn TermLike>) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(screen));
         let template = if style.colour { "{spinner:.cyan} {wide_msg}" } else { "{spinner} {wide_msg}" };
         bar.set_style(
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
-        Self { narrator, style, bar }
+        Self { narrator, style, bar, drawn: false }
     }
 
     fn tell(&self, lines: &[Line]) {
         let shown: Vec<String> = lines.iter().map(|line| self.style.show(line)).collect();
-        if !shown.is_empty() {
+        let tell = || shown.iter().for_each(|line| output::tell(line));
+        match (shown.is_empty(), self.drawn) {
+            (true, _) => {}
             // Clears what is drawn, so that the lines never mix with it.
-            self.bar.suspend(|| shown.iter().for_each(|line| output::tell(line)));
+            (false, true) => self.bar.suspend(tell),
+            (false, false) => tell(),
         }
     }
 
-    fn draw(&self) {
+    /// While nothing is being done there is no line to draw.
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.drawn) {
+            self.bar.finish_and_clear();
+        }
+    }
+
+    fn draw(&mut self) {
         let Some((label, message, since)) = self.narrator.doing() else {
-            self.bar.set_message("");
-            return;
+            return self.clear();
         };
         let took = between(since, SystemClock.now());
         if took >= PATIENCE {
             let message = if message.is_empty() { String::new() } else { format!("{message}  ") };
             let text = format!("{label:<6} {message}{}", words::duration(took));
             self.bar.set_message(text);
-            self.bar.tick();
+            if std::mem::replace(&mut self.drawn, true) {
+                self.bar.tick();
+            } else {
+                self.bar.reset();
+            }
         }
     }
 }
@@ -64,6 +83,9 @@ impl Render for Live {
 
     fn event(&mut self, event: &Envelope) {
         let lines = self.narrator.event(event);
+        if self.narrator.doing().is_none() {
+            self.clear();
+        }
         self.tell(&lines);
         self.draw();
     }
@@ -78,7 +100,7 @@ impl Render for Live {
     }
 
     fn ending(&mut self, ending: &Ending) {
-        self.bar.finish_and_clear();
+        self.clear();
         let lines = self.narrator.ending(ending);
         for line in &lines {
             output::tell(&self.style.show(line));
@@ -136,4 +158,77 @@ impl TermLike for Screen {
 /// ECMA-48, cursor movements.
 fn escape(n: usize, movement: char) -> io::Result<()> {
     if n == 0 { Ok(()) } else { output::draw(&format!("\x1b[{n}{movement}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use quickserve_core::event::Progress;
+    use quickserve_core::plan::Step;
+
+    use super::*;
+    use crate::settings::Verbosity;
+
+    /// Keeps what is drawn.
+    #[derive(Debug, Clone, Default)]
+    struct Drawn(Arc<Mutex<String>>);
+
+    impl Drawn {
+        fn take(&self) -> String {
+            std::mem::take(&mut *self.0.lock().expect("a lock"))
+        }
+    }
+
+    impl TermLike for Drawn {
+        fn width(&self) -> u16 {
+            80
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, s: &str) -> io::Result<()> {
+            self.write_str(s)
+        }
+        fn write_str(&self, s: &str) -> io::Result<()> {
+            self.0.lock().expect("a lock").push_str(s);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.write_str("<cleared>")
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_drawn_only_while_something_is_done() {
+        let drawn = Drawn::default();
+        let narrator = Narrator::new(String::new(), Verbosity::Normal);
+        let mut live = Live::on(narrator, Style { colour: false }, Box::new(drawn.clone()));
+        live.idle();
+        live.note(&Note::Caution("such as of logs".into()));
+        live.idle();
+        assert_eq!(drawn.take(), "", "nothing is done");
+
+        let event = |progress| Envelope { v: 1, seq: 1, time: SystemClock.now() - PATIENCE * 2, progress };
+        let (index, step) = (0, Step::Close);
+        live.event(&event(Progress::StepStarted { index, step: step.clone() }));
+        assert!(drawn.take().contains("close"), "a step is done");
+        let took = PATIENCE * 2;
+        live.event(&event(Progress::StepCompleted { index, step, evidence: None, took }));
+        assert!(drawn.take().ends_with("<cleared>"), "it is done no more");
+        live.idle();
+        assert_eq!(drawn.take(), "");
+    }
 }

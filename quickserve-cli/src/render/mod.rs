@@ -52,10 +52,12 @@ pub(crate) enum Note {
     },
     /// What the checks have shown; none of it refuses.
     Checked { passed: usize, findings: Vec<Finding> },
-    /// Another deployment holds the service, and we wait.
-    Waiting(String),
     /// Something that a person should know.
     Caution(String),
+    /// Something that could be better.
+    Remark(String),
+    /// A line that a command wrote; for people it is handed on as it is, elsewhere.
+    Output { stderr: bool, text: String },
 }
 
 /// What a command wanted.
@@ -65,7 +67,15 @@ pub(crate) enum Act {
     Rollback,
     Resume,
     Abort,
+    Pause,
+    Promote,
+    Scale,
+    Restart,
+    Lock,
+    Unlock,
     Down,
+    /// A command that somebody runs: its output is all that is told of a good end.
+    Command,
     /// Something that changes nothing.
     Look,
 }
@@ -81,8 +91,21 @@ pub(crate) struct Ending {
     pub(crate) undo: bool,
     /// The flags that describe the same release again.
     pub(crate) draft: String,
-    /// What went beside the tasks, when a service was removed.
-    pub(crate) swept: Option<String>,
+    /// What the command adds: what went beside the tasks, whose lock it was.
+    pub(crate) detail: Option<String>,
+    /// What a removal leaves on purpose, and how it goes.
+    pub(crate) kept: Option<String>,
+    /// Whether anybody has looked what serves.
+    pub(crate) looked: bool,
+}
+
+impl Ending {
+    /// With nothing to say beside how it ended.
+    pub(crate) fn of(act: Act, finished: Finished) -> Self {
+        let looked = !finished.serving.is_empty();
+        let (url, draft, detail, kept) = (None, String::new(), None, None);
+        Self { act, finished, url, undo: false, draft, detail, kept, looked }
+    }
 }
 
 /// Tells in one format.
@@ -105,8 +128,16 @@ pub(crate) struct Reporter {
 impl Reporter {
     /// Starts the renderer of the context's format.
     pub(crate) fn start(context: &Context) -> Self {
+        Self::with(renderer(context, context.terminal.live))
+    }
+
+    /// As [`start`](Self::start), for a command that has the terminal for itself: nothing is drawn again.
+    pub(crate) fn start_still(context: &Context) -> Self {
+        Self::with(renderer(context, false))
+    }
+
+    fn with(renderer: Box<dyn Render>) -> Self {
         let (sender, receiver) = channel();
-        let renderer = renderer(context);
         let thread = std::thread::spawn(move || render(renderer, &receiver));
         Self { sender, thread }
     }
@@ -130,6 +161,10 @@ impl Reporter {
         self.note(Note::Caution(text.into()));
     }
 
+    pub(crate) fn remark(&self, text: impl Into<String>) {
+        self.note(Note::Remark(text.into()));
+    }
+
     /// Tells how it ended, waits until that is told, and answers the exit code.
     pub(crate) fn end(self, ending: Ending) -> u8 {
         let code = ending.finished.exit_code;
@@ -151,7 +186,7 @@ impl Reporter {
 
     /// Tells why a release that these flags describe was not deployed.
     pub(crate) fn fail_draft(self, act: Act, draft: String, failure: Failure) -> u8 {
-        self.end(Ending { act, finished: *failure.finished, url: None, undo: false, draft, swept: None })
+        self.end(Ending { draft, ..Ending::of(act, *failure.finished) })
     }
 
     fn send(&self, message: Message) {
@@ -160,16 +195,17 @@ impl Reporter {
     }
 }
 
-fn renderer(context: &Context) -> Box<dyn Render> {
+fn renderer(context: &Context, live: bool) -> Box<dyn Render> {
     let narrator = narrator::Narrator::new(context.again.clone(), context.verbosity);
     let style = Style { colour: context.terminal.colour };
     match context.format {
         Format::Json => Box::new(json::Json::default()),
         Format::Github => Box::new(github::Github::new(narrator)),
-        Format::Human if context.terminal.live && context.verbosity > Verbosity::Quiet => {
+        Format::Human if live && context.verbosity > Verbosity::Quiet => {
             Box::new(live::Live::new(narrator, style))
         }
-        Format::Human => Box::new(plain::Plain::new(narrator, style)),
+        // Of a log one wants to know when what was, and nobody watches what a command in the background writes.
+        Format::Human => Box::new(plain::Plain::new(narrator, style, context.nonce.is_some())),
     }
 }
 

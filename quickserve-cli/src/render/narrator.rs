@@ -18,6 +18,10 @@ use super::words;
 use super::{Ending, Note, ending};
 use crate::settings::Verbosity;
 
+/// How many last lines of a failed task are told, and how much of each.
+const LOG_LINES: usize = 4;
+const LOG_WIDTH: usize = 160;
+
 /// Remembers what a line needs of the lines before.
 #[derive(Debug)]
 pub(crate) struct Narrator {
@@ -34,10 +38,14 @@ pub(crate) struct Narrator {
     /// The step that failed, and when the way back was planned.
     pub(super) failed: Option<Step>,
     pub(super) turned: Option<(Goal, Timestamp)>,
+    /// What a rollback leaves: it is refused from then on.
+    pub(super) left: Option<ReleaseId>,
     /// A deployment whose owner is gone is dealt with.
     recovering: bool,
     /// Whether the release was introduced.
     introduced: bool,
+    /// Whether the last lines of a failed task were told.
+    showed_log: bool,
     shifted: String,
 }
 
@@ -52,8 +60,10 @@ impl Narrator {
             doing: None,
             failed: None,
             turned: None,
+            left: None,
             recovering: false,
             introduced: false,
+            showed_log: false,
             shifted: String::new(),
         }
     }
@@ -92,8 +102,9 @@ impl Narrator {
                 ]
             }
             Note::Checked { passed, findings } => checked(*passed, findings, self.verbosity),
-            Note::Waiting(who) => vec![Line::new("wait", who.clone())],
+            Note::Output { .. } => Vec::new(),
             Note::Caution(text) => vec![Line::toned("caution", text.clone(), Tone::Bad)],
+            Note::Remark(text) => vec![Line::new("note", text.clone())],
         };
         self.unless_quiet(lines)
     }
@@ -102,9 +113,16 @@ impl Narrator {
         self.began.get_or_insert(event.time);
         self.last = Some(event.time);
         let lines = match &event.progress {
-            Progress::Started { deployment, act, release, plan, .. } => {
+            Progress::Started { deployment, act, release, from, plan } => {
+                let back = *act == journal::Act::Rollback;
+                self.left = from.clone().filter(|from| back && Some(from) != release.as_ref());
                 self.started(&deployment.0, *act, release.as_ref(), plan)
             }
+            Progress::PauseAsked { .. } => {
+                let text = "asked for; it takes effect before the next change of traffic";
+                vec![Line::new("pause", text)]
+            }
+            Progress::Waiting { message } => vec![Line::new("wait", message.clone())],
             Progress::Recovering { deployment, because } => {
                 self.recovering = true;
                 vec![Line::toned(
@@ -138,7 +156,15 @@ impl Narrator {
                 self.failed.get_or_insert_with(|| step.clone());
                 vec![Line::toned("failed", format!("{}: {}", words::step(step), cause.message), Tone::Bad)]
             }
-            Progress::TaskFailed { failure, .. } => vec![Line::toned("task", task(failure), Tone::Bad)],
+            Progress::TaskFailed { failure, .. } => {
+                let mut lines = vec![Line::toned("task", task(failure), Tone::Bad)];
+                // Tasks of a release fail alike: one log is enough.
+                if !self.showed_log {
+                    lines.extend(last_lines(&failure.log_tail));
+                    self.showed_log = lines.len() > 1;
+                }
+                lines
+            }
             Progress::Warning { message } => vec![Line::toned("caution", message.clone(), Tone::Bad)],
             _ => Vec::new(),
         };
@@ -164,6 +190,7 @@ impl Narrator {
         // What was recovered had a beginning of its own; what follows it is ours.
         self.failed = None;
         self.turned = None;
+        self.showed_log = false;
         self.shifted.clear();
         let mut lines = Vec::new();
         if std::mem::take(&mut self.recovering) {
@@ -175,11 +202,17 @@ impl Narrator {
                 journal::Act::Deploy => "deploy",
                 journal::Act::Rollback => "rollback",
                 journal::Act::Resume => "resume",
+                journal::Act::Scale => "scale",
+                journal::Act::Restart => "restart",
                 journal::Act::Down => "down",
             };
-            let text = match release {
-                Some(_) => self.goal(&plan.goal),
-                None => "everything of the service is removed".to_owned(),
+            let text = match (release, &plan.goal, &self.left) {
+                (Some(_), Goal::Serve { release, tasks }, Some(left)) => {
+                    let (from, to) = (self.name(left), self.name(release));
+                    format!("{from} -> {to}, {}", words::count(u64::from(*tasks), "task"))
+                }
+                (Some(_), ..) => self.goal(&plan.goal),
+                (None, ..) => "everything of the service is removed".to_owned(),
             };
             lines.push(Line::new(label, text));
         }
@@ -299,17 +332,62 @@ fn checked(passed: usize, findings: &[quickserve_core::finding::Finding], verbos
     lines
 }
 
+/// The end of a log of more than one line: a single one stands beside the reason.
+fn last_lines(log: &[String]) -> impl Iterator<Item = Line> {
+    let shown = if log.len() > 1 { &log[log.len().saturating_sub(LOG_LINES)..] } else { &[] };
+    shown.iter().map(|line| Line::toned("log", words::cut(line, LOG_WIDTH), Tone::Faint))
+}
+
 /// `0 web exited 1; last log "FATAL"`.
 fn task(failure: &TaskFailure) -> String {
     let short = short_task(&failure.task.0);
     let container =
         if failure.container.is_empty() { String::new() } else { format!(" {}", failure.container) };
     let memory = if failure.out_of_memory { " (out of memory)" } else { "" };
-    let log = failure.log_tail.last().map(|line| format!("; last log {line:?}")).unwrap_or_default();
+    let log = failure.last_words.as_ref().map(|line| format!("; last log {line:?}")).unwrap_or_default();
     format!("{short}{container} {}{memory}{log}", failure.reason)
 }
 
 /// The part of a task's name that differs within a service.
 pub(crate) fn short_task(task: &str) -> &str {
     task.find("-r-").map_or(task, |at| &task[at + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use quickserve_core::clock::{Clock as _, SystemClock};
+    use quickserve_core::orchestrator::TaskId;
+
+    use super::super::line::Style;
+    use super::*;
+
+    #[test]
+    fn the_first_task_that_fails_tells_its_last_lines() {
+        let mut narrator = Narrator::new(String::new(), Verbosity::Normal);
+        let failed = |log: &[&str]| Progress::TaskFailed {
+            release: "r-9ae4aa000000".parse().expect("a name"),
+            failure: TaskFailure {
+                task: TaskId("qs-shop.local-r-9ae4aa-0-1".into()),
+                container: "shop".into(),
+                reason: "exited 17".into(),
+                exit_code: Some(17),
+                out_of_memory: false,
+                ended: None,
+                log_tail: log.iter().map(|line| (*line).to_owned()).collect(),
+                last_words: Some("panic: no table orders".into()),
+            },
+        };
+        let mut told = |log: &[&str]| {
+            let event = Envelope { v: 1, seq: 1, time: SystemClock.now(), progress: failed(log) };
+            let style = Style { colour: false };
+            narrator.event(&event).iter().map(|line| style.show(line)).collect::<Vec<_>>()
+        };
+        let reason = "task     r-9ae4aa-0-1 shop exited 17; last log \"panic: no table orders\"";
+        assert_eq!(told(&["panic: no table orders"]), [reason], "one line stands beside the reason");
+        let log = ["1", "2", "panic: no table orders", "connecting to ***", "bye"];
+        let shown =
+            ["log      2", "log      panic: no table orders", "log      connecting to ***", "log      bye"];
+        assert_eq!(told(&log), [&[reason][..], &shown].concat());
+        assert_eq!(told(&log), [reason], "the next one fails alike");
+    }
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use quickserve_core::clock::{Clock as _, SystemClock};
 use quickserve_core::event::Envelope;
 use quickserve_core::release::ReleaseId;
 
 use super::line::{Line, Style, Tone};
 use super::narrator::Narrator;
-use super::{BEAT, Ending, Note, Render};
+use super::{BEAT, Ending, Note, Render, words};
 use crate::output;
 
 /// After how long without a line one is told that work goes on: a silent log looks like a hanging one.
@@ -19,17 +20,24 @@ pub(super) struct Plain {
     narrator: Narrator,
     style: Style,
     silent: Duration,
+    /// Whether each line begins with its time.
+    timed: bool,
 }
 
 impl Plain {
-    pub(super) fn new(narrator: Narrator, style: Style) -> Self {
-        Self { narrator, style, silent: Duration::ZERO }
+    pub(super) fn new(narrator: Narrator, style: Style, timed: bool) -> Self {
+        Self { narrator, style, silent: Duration::ZERO, timed }
     }
 
     fn tell(&mut self, lines: &[Line]) {
         for line in lines {
             self.silent = Duration::ZERO;
-            output::tell(&self.style.show(line));
+            let shown = self.style.show(line);
+            if self.timed {
+                output::tell(&words::timed(SystemClock.now(), &shown));
+            } else {
+                output::tell(&shown);
+            }
         }
     }
 }

@@ -45,6 +45,8 @@ fn a_task_definition_that_is_not_json_is_shown_at_its_place() {
     snapshot("definition_not_json", &shop.run(&["deploy"]));
     std::fs::remove_file(shop.path().join("task.json")).expect("removed");
     snapshot("definition_missing", &shop.run(&["deploy"]));
+    shop.write("quickserve.toml", &format!("env_contract = \".env.example\"\n{text}"));
+    snapshot("definition_and_contract_missing", &shop.run(&["deploy"]));
 }
 
 #[test]
@@ -80,6 +82,48 @@ public_port = 8080
     shop.write("quickserve.toml", text);
     snapshot("not_built", &shop.run(&["deploy"]));
     snapshot("no_such_strategy", &shop.run(&["deploy", "--strategy", "bluegreen"]));
+    shop.configure("");
+    snapshot("not_built_flag", &shop.run(&["deploy", "--strategy", "linear"]));
+    let variable = [("QUICKSERVE_STRATEGY", "canary")];
+    snapshot("not_built_variable", &shop.run_with(&variable, &["deploy"]));
+}
+
+#[test]
+fn more_tasks_than_local_docker_has_are_refused_at_their_place() {
+    let shop = Shop::empty();
+    shop.write(
+        "quickserve.toml",
+        "service = \"shop\"\nport = 3000\nimage = \"shop:1\"\n[deploy]\ntasks = 101\n\
+         [environments.local]\npublic_port = 8080\n",
+    );
+    snapshot("too_many_tasks", &shop.run(&["deploy"]));
+}
+
+#[test]
+fn a_warning_beside_a_mistake_is_marked() {
+    let shop = Shop::empty();
+    let text = "service = \"shop\"\ntask_definition = \"task.json\"\nimage = \"shop:1\"\n[environments.local]\n\
+         public_port = 8080\n";
+    shop.write("quickserve.toml", text);
+    let definition = r#"{
+  "containerDefinitions": [{ "name": "app", "image": "shop:1", "essential": "yes", "pseudoTerminal": true }],
+  "executionRoleArn": "arn:aws:iam::1:role/x"
+}"#;
+    shop.write("task.json", definition);
+    snapshot("definition_warning_and_mistake", &shop.run(&["deploy"]));
+}
+
+#[test]
+fn a_command_to_copy_quotes_what_a_shell_would_take_apart() {
+    let shop = Shop::empty();
+    let folder = shop.path().join("my shop");
+    std::fs::create_dir(&folder).expect("a folder");
+    shop.write(
+        "my shop/quickserve.toml",
+        "service = \"shop\"\nport = 3000\n[environments.local]\npublic_port = 8080\n",
+    );
+    let ran = shop.run(&["-C", "my shop", "lock", "--reason", "x"]);
+    assert!(ran.stderr.contains("quickserve unlock -C 'my shop'"), "{ran}");
 }
 
 #[test]

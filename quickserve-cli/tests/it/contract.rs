@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use quickserve_core::finding::Code;
 use quickserve_core::outcome::Outcome;
 use serde_json::Value;
 
@@ -23,6 +24,21 @@ fn the_documented_exit_codes_are_those_of_the_code() {
     let known: BTreeSet<(u8, String)> =
         Outcome::ALL.iter().map(|outcome| (outcome.exit_code(), outcome.name().to_owned())).collect();
     assert_eq!(documented, known);
+}
+
+#[test]
+fn every_finding_has_a_section_that_says_what_why_and_how_to_mend() {
+    let page = include_str!("../../../docs/reference/findings.md");
+    for code in Code::ALL {
+        let (_, section) = page.split_once(&format!("\n### {code}\n")).unwrap_or_else(|| panic!("{code}"));
+        let section = section.split("\n#").next().unwrap_or_default();
+        for part in ["\n*Why it ", "\n*To mend it:*"] {
+            assert!(section.contains(part), "{code} has no {part:?}");
+        }
+        assert!(code.docs().ends_with(&format!("docs/reference/findings.md#qs{}", code.number())));
+    }
+    let headings = page.lines().filter(|line| line.starts_with("### ")).count();
+    assert_eq!(headings, Code::ALL.len(), "no code is documented that does not exist");
 }
 
 /// Every line has what each has, in order, and the last is `finished` with all that it must say.
@@ -59,6 +75,7 @@ fn usage_errors_end_with_finished() {
         assert_eq!(ran.code, 2);
         let lines = lines(&ran);
         assert_eq!(lines[0]["outcome"], "usage_error");
+        assert_eq!(lines[0]["serving"], Value::Null, "nobody has looked");
         assert!(lines[0]["cause"]["message"].is_string());
         assert_eq!(ran.stderr, "");
     }
@@ -102,6 +119,9 @@ fn a_deployment_tells_its_plan_first_and_its_end_last() {
     assert_eq!(status["public"], format!("127.0.0.1:{}", shop.port));
     assert_eq!(status["consistent"], true);
     assert_eq!(status["in_flight"], Value::Null);
+    for what in ["images", "secrets", "journal"] {
+        assert!(status["disk"][what]["bytes"].is_u64(), "{what} is missing: {status}");
+    }
     assert_eq!(status["serving"][0]["release"], started["release"]);
 
     let history: Value =
@@ -109,12 +129,12 @@ fn a_deployment_tells_its_plan_first_and_its_end_last() {
     let outcomes: Vec<&str> =
         history.as_array().expect("an array").iter().filter_map(|entry| entry["outcome"].as_str()).collect();
     assert_eq!(outcomes, ["rolled_back", "done"]);
-    for key in ["deployment", "release", "images", "outcome", "started", "finished", "by", "cause"] {
+    for key in ["deployment", "release", "kept", "images", "outcome", "started", "finished", "by", "cause"] {
         assert!(history[0].get(key).is_some(), "{key} is missing in {history}");
     }
 
-    let plan: Value =
-        serde_json::from_str(&shop.run(&["plan", "--image", &shop.image("2"), "--format", "json"]).stdout)
-            .expect("an object");
+    let arguments = ["plan", "--image", &shop.image("2"), "--retry", "--format", "json"];
+    let plan: Value = serde_json::from_str(&shop.run(&arguments).stdout).expect("an object");
+    assert!(plan["condemned"]["message"].is_string() && plan["in_flight"].is_null(), "{plan}");
     assert!(plan["plan"]["steps"].is_array() && plan["change"]["images"].is_array(), "{plan}");
 }

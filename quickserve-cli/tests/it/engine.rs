@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
 
-use crate::support::{BINARY, Shop, snapshot};
+use crate::support::{Shop, snapshot};
 
 fn shop() -> Shop {
     let shop = Shop::empty();
@@ -21,6 +21,23 @@ fn without_an_engine_it_says_how_to_start_one() {
     snapshot("no_engine", &shop.run_with(&[("DOCKER_HOST", socket)], &["deploy", "--image", "shop:1"]));
     let remote = [("DOCKER_HOST", "tcp://10.0.0.1:2375")];
     snapshot("remote_engine", &shop.run_with(&remote, &["deploy", "--image", "shop:1"]));
+}
+
+#[test]
+fn without_an_engine_status_shows_what_router_and_journal_know() {
+    let shop = shop();
+    assert_eq!(shop.run(&["lock", "--reason", "the database moves"]).code, 0);
+    let away = [("DOCKER_HOST", "unix:///nowhere/docker.sock")];
+    let ran = shop.run_with(&away, &["status"]);
+    snapshot("no_engine_status", &ran);
+    assert_eq!(ran.code, 3);
+    let machine = shop.run_with(&away, &["status", "--format", "json"]);
+    let lines = machine.json_lines();
+    assert_eq!(lines.len(), 1, "one answer: {machine}");
+    assert_eq!(
+        (lines[0]["kind"].as_str(), &lines[0]["serving"]),
+        (Some("finished"), &serde_json::Value::Null)
+    );
 }
 
 #[test]
@@ -42,7 +59,7 @@ fn a_socket_that_may_not_be_used_names_the_group() {
     let _listener = UnixListener::bind(&socket).expect("a socket");
     open(&socket, 0o000);
     let binary = folder.join("quickserve");
-    std::fs::copy(BINARY, &binary).expect("a copy");
+    std::fs::copy(quickserve_tests::quickserve(), &binary).expect("a copy");
     open(&binary, 0o755);
     open(folder.parent().expect("a folder"), 0o755);
     open(&folder, 0o777);

@@ -3,11 +3,20 @@
 //! What needs Docker fails where no engine answers. Each test has its own service, port and state folder, and
 //! leaves nothing behind.
 
+mod afterwards;
 mod configuration;
 mod contract;
 mod engine;
+mod everyday;
+mod fenced;
+mod housekeeping;
 mod interrupted;
+mod locked;
+mod observed;
+mod owners;
 mod refused;
+mod removal;
+mod router;
 mod story;
 mod support;
 mod usage;

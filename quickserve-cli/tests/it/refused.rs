@@ -51,6 +51,18 @@ fn a_port_that_a_container_holds_names_it() {
 }
 
 #[test]
+fn a_router_that_cannot_start_refuses_at_once_with_its_last_words() {
+    let shop = Shop::with_images(&["1"]);
+    let state = shop.state().join("router");
+    std::fs::create_dir_all(&state).expect("a folder");
+    std::fs::write(state.join("router.json"), "garbage").expect("a file");
+    snapshot("router_cannot_start", &shop.run(&["deploy", "--image", &shop.image("1")]));
+    let filter = format!("label=dev.quickserve.service={}", shop.service);
+    assert_eq!(docker(&["ps", "--all", "--quiet", "--filter", &filter]), "");
+    std::fs::remove_file(state.join("router.json")).expect("removed");
+}
+
+#[test]
 fn all_reasons_are_told_at_once() {
     let shop = Shop::with_images(&["1"]);
     shop.write(".env", "DATABASE_URL=\nSTRIPE_API_KYE=x\n");
@@ -66,8 +78,25 @@ fn a_missing_file_of_secrets_says_where_to_begin() {
     let shop = Shop::with_images(&["1"]);
     std::fs::remove_file(shop.path().join(".env")).expect("removed");
     snapshot("env_file_missing", &shop.run(&["deploy", "--image", &shop.image("1")]));
+    // A missing contract is one reason among others.
+    std::fs::remove_file(shop.path().join(".env.example")).expect("removed");
+    snapshot("contract_missing", &shop.run(&["deploy", "--image", &shop.image("9")]));
+    shop.write(".env.example", "DATABASE_URL=\n");
     shop.write(".env", "DATABASE_URL=x\nthis is s3cret-value\n");
     snapshot("env_file_broken", &shop.run(&["deploy", "--image", &shop.image("1")]));
+    untouched(&shop);
+}
+
+#[test]
+fn a_contract_that_lies_there_unused_is_told_of() {
+    let shop = Shop::with_images(&["1"]);
+    let told = |shop: &Shop| shop.run(&["plan", "--image", &shop.image("1")]).stderr;
+    assert_eq!(told(&shop), "");
+    let text = std::fs::read_to_string(shop.path().join("quickserve.toml")).expect("the file");
+    shop.write("quickserve.toml", &text.replace("env_contract = \".env.example\"\n", ""));
+    let remark =
+        "note     env_contract = \".env.example\" in quickserve.toml holds deployments to .env.example\n";
+    assert_eq!(told(&shop), remark);
     untouched(&shop);
 }
 

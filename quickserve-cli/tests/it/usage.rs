@@ -10,9 +10,11 @@ fn help_lists_the_commands() {
 #[test]
 fn each_command_has_its_help() {
     let shop = Shop::empty();
-    for command in
-        ["deploy", "rollback", "plan", "status", "history", "logs", "resume", "abort", "down", "router"]
-    {
+    let commands = [
+        "deploy", "rollback", "plan", "status", "history", "logs", "resume", "promote", "pause", "abort",
+        "lock", "unlock", "down", "router",
+    ];
+    for command in commands {
         snapshot(&format!("help_{command}"), &shop.run(&["help", command]));
     }
 }
@@ -42,7 +44,9 @@ fn a_folder_without_quickserve_toml_says_how_to_begin() {
 fn an_exit_code_is_explained() {
     let shop = Shop::empty();
     snapshot("explain_code", &shop.run(&["explain", "4"]));
-    snapshot("explain_finding", &shop.run(&["explain", "QS101"]));
+    snapshot("explain_finding", &shop.run(&["explain", "QS105"]));
+    snapshot("explain_unknown_finding", &shop.run(&["explain", "QS106"]));
+    snapshot("explain_unknown_family", &shop.run(&["explain", "QS999"]));
     snapshot("explain_nothing", &shop.run(&["explain", "banana"]));
 }
 

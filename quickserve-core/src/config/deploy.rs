@@ -9,6 +9,7 @@ use crate::config::platform::Platform;
 use crate::config::stages::unless_off;
 use crate::document::{Decoder, Fields, Node, Value, table, values};
 use crate::plan::OnFailure;
+use crate::retention::Retention;
 use crate::workload::Workload;
 
 /// How a release takes the place of another.
@@ -25,8 +26,14 @@ pub struct Deploy {
     pub timeout: Duration,
     /// How long requests in flight may take to end before their task is stopped. Default: 30 s.
     pub drain_timeout: Duration,
+    /// How long an owner that shows no sign of life keeps the service, 1 s to 10 min. Default: 30 s.
+    pub lease: Duration,
+    /// For how long a request waits while no release serves, as in `recreate`. Default: not at all.
+    pub hold: Duration,
     /// What happens when it fails. Default: roll back.
     pub on_failure: OnFailure,
+    /// How much of the past is kept after a deployment. Default: 5 releases, 30 days.
+    pub retention: Retention,
     /// In a rolling update, the least part of the tasks that stays healthy, 0 to 100 %. Default: 100 %.
     pub minimum_healthy_percent: u32,
     /// In a rolling update, the most tasks at a time, 100 to 1000 %. Default: 200 %.
@@ -187,7 +194,10 @@ pub(super) fn read(fields: &mut Fields<'_, '_, '_>, platform: Platform) -> Deplo
         bake_time: fields.optional("bake_time", values::duration).unwrap_or(defaults.bake),
         timeout: fields.optional("timeout", values::some_time).unwrap_or(Duration::from_mins(15)),
         drain_timeout: fields.optional("drain_timeout", values::duration).unwrap_or(Duration::from_secs(30)),
+        lease: fields.optional("lease", lease).unwrap_or(Duration::from_secs(30)),
+        hold: fields.optional("hold", values::duration).unwrap_or(Duration::ZERO),
         on_failure: fields.optional("on_failure", values::choice(ON_FAILURE)).unwrap_or(OnFailure::Rollback),
+        retention: retention(fields),
         minimum_healthy_percent: fields
             .optional("minimum_healthy_percent", values::integer(0..=100))
             .unwrap_or(100),
@@ -216,6 +226,24 @@ pub(super) fn read(fields: &mut Fields<'_, '_, '_>, platform: Platform) -> Deplo
         fields.decoder.incomplete(&entry.node.span, message, "raise timeout or lower bake_time");
     }
     deploy
+}
+
+fn lease(decoder: &mut Decoder<'_>, node: &Node) -> Option<Duration> {
+    let lease = values::duration(decoder, node)?;
+    if !(Duration::from_secs(1)..=Duration::from_mins(10)).contains(&lease) {
+        let hint = "a short one fails a slow machine, a long one keeps others waiting; 30s fits most";
+        decoder.bad_value(&node.span, "is not between 1s and 10m", hint);
+        return None;
+    }
+    Some(lease)
+}
+
+fn retention(fields: &mut Fields<'_, '_, '_>) -> Retention {
+    let Retention { keep_releases, keep_for } = Retention::default();
+    Retention {
+        keep_releases: fields.optional("keep_releases", values::integer(1..=1000)).unwrap_or(keep_releases),
+        keep_for: fields.optional("keep_for", values::some_time).unwrap_or(keep_for),
+    }
 }
 
 fn percent(decoder: &mut Decoder<'_>, node: &Node) -> Option<Percent> {

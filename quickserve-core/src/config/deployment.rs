@@ -1,7 +1,7 @@
 //! From the settings to what the engine does with a deployment.
 
-use crate::config::{Platform, Settings, SmokeTest, Strategy};
-use crate::finding::{Code, Finding, Problems};
+use crate::config::{Settings, SmokeTest, Strategy};
+use crate::finding::{Finding, Problems};
 use crate::plan::{self, DeploymentConfig, SmokeCheck, SmokeExpectation};
 use crate::workload::Workload;
 
@@ -9,63 +9,74 @@ impl Settings {
     /// How a deployment of this workload goes, from its images on: `build` and `stages` come before it.
     ///
     /// # Errors
-    /// Everything that the settings ask for and that this version cannot do: nothing of it is left out in
-    /// silence.
+    /// What is [not built](Self::not_built): nothing of it is left out in silence.
     pub fn deployment(&self, workload: &Workload) -> Result<DeploymentConfig, Problems> {
-        let asked = self.deploy.strategy_for(workload);
-        let mut unsupported = Vec::new();
-        let strategy = match asked {
-            Strategy::Recreate => plan::Strategy::Recreate,
-            Strategy::Rolling => plan::Strategy::Rolling,
-            Strategy::BlueGreen => plan::Strategy::BlueGreen,
-            Strategy::Canary | Strategy::Linear => {
-                let instead = "use recreate, rolling or blue-green".to_owned();
-                unsupported.push((format!("the strategy {asked}"), instead));
-                plan::Strategy::BlueGreen
-            }
-        };
+        if let Some(problems) = Problems::new(self.not_built()) {
+            return Err(problems);
+        }
+        Ok(DeploymentConfig {
+            strategy: match self.deploy.strategy_for(workload) {
+                Strategy::Recreate => plan::Strategy::Recreate,
+                Strategy::Rolling => plan::Strategy::Rolling,
+                // The last two are not built, and are chosen for no workload unasked.
+                Strategy::BlueGreen | Strategy::Canary | Strategy::Linear => plan::Strategy::BlueGreen,
+            },
+            traffic: workload.endpoint.is_some(),
+            tasks: self.deploy.tasks,
+            bake_time: self.deploy.bake_time,
+            drain_timeout: self.deploy.drain_timeout,
+            timeout: self.deploy.timeout,
+            minimum_healthy_percent: self.deploy.minimum_healthy_percent,
+            maximum_percent: self.deploy.maximum_percent,
+            smoke: self.smoke.iter().map(smoke_check).collect(),
+            on_failure: self.deploy.on_failure,
+            retention: self.deploy.retention,
+        })
+    }
+
+    /// What the settings ask of a deployment and this version cannot do, before anything else is read.
+    pub fn not_built(&self) -> Vec<Finding> {
         let place = format!("[environments.{}", self.key.environment());
+        let mut asked = Vec::new();
+        if let Some(strategy @ (Strategy::Canary | Strategy::Linear)) = self.deploy.strategy {
+            let instead = "use blue-green, rolling or recreate".to_owned();
+            asked.push((format!("the strategy is {strategy}"), instead));
+        }
         if self.deploy.migrate.is_some() {
-            unsupported.push(("a migration".to_owned(), format!("write migrate = false in {place}.deploy]")));
+            let instead = format!("run it before quickserve, and write migrate = false in {place}.deploy]");
+            asked.push(("a migration must run first".to_owned(), instead));
         }
         if self.deploy.judge.is_some() {
-            unsupported.push(("a judge".to_owned(), format!("write judge = false in {place}.deploy]")));
+            let instead = format!("write judge = false in {place}.deploy]");
+            asked.push(("a judge must decide".to_owned(), instead));
         }
-        if !self.alarms.is_empty() && self.platform == Platform::Ecs {
-            unsupported.push(("watching alarms".to_owned(), format!("write alarms = [] in {place}]")));
+        if !self.alarms.is_empty() {
+            let instead = format!("write alarms = [] in {place}]");
+            asked.push(("CloudWatch alarms must be watched".to_owned(), instead));
         }
-        let smoke = self.smoke.iter().map(|test| smoke_check(test, &mut unsupported)).collect();
-        let finding = |(what, instead)| {
-            let message = format!("{what} is not supported yet");
-            Finding::error(Code::UNSUPPORTED_SETTING, message).on(self.key.to_string()).with_hint(instead)
+        for test in self.smoke.iter().filter(|test| !is_plain(test)) {
+            let path = &test.path;
+            let what = format!(
+                "the smoke test of {path} sends or expects more than the status and JSON values of a GET"
+            );
+            asked.push((what, "remove method, headers, body and body_contains from it".to_owned()));
+        }
+        let finding = |(what, instead): (String, String)| {
+            Finding::not_built(&what).on(self.key.to_string()).with_hint(instead)
         };
-        match Problems::new(unsupported.into_iter().map(finding).collect()) {
-            Some(problems) => Err(problems),
-            None => Ok(DeploymentConfig {
-                strategy,
-                traffic: workload.endpoint.is_some(),
-                bake_time: self.deploy.bake_time,
-                drain_timeout: self.deploy.drain_timeout,
-                timeout: self.deploy.timeout,
-                minimum_healthy_percent: self.deploy.minimum_healthy_percent,
-                maximum_percent: self.deploy.maximum_percent,
-                smoke,
-                on_failure: self.deploy.on_failure,
-            }),
-        }
+        asked.into_iter().map(finding).collect()
     }
 }
 
-fn smoke_check(test: &SmokeTest, unsupported: &mut Vec<(String, String)>) -> SmokeCheck {
-    let SmokeTest { path, method, headers, body, expect, timeout } = test;
-    let plain = method == "GET" && headers.is_empty() && body.is_none() && expect.body_contains.is_none();
-    if !plain {
-        let what =
-            format!("more than a plain GET with status and json, as the smoke test of {path} asks for,");
-        unsupported.push((what, "remove method, headers, body and body_contains from it".to_owned()));
-    }
-    let expect = SmokeExpectation { status: expect.status, json: expect.json.clone() };
-    SmokeCheck { path: path.clone(), timeout: *timeout, expect }
+/// Whether a smoke test asks for no more than the engine can ask.
+fn is_plain(test: &SmokeTest) -> bool {
+    let SmokeTest { method, headers, body, expect, .. } = test;
+    method == "GET" && headers.is_empty() && body.is_none() && expect.body_contains.is_none()
+}
+
+fn smoke_check(test: &SmokeTest) -> SmokeCheck {
+    let expect = SmokeExpectation { status: test.expect.status, json: test.expect.json.clone() };
+    SmokeCheck { path: test.path.clone(), timeout: test.timeout, expect }
 }
 
 #[cfg(test)]
@@ -90,7 +101,8 @@ mod tests {
     #[test]
     fn the_defaults_are_the_engines() {
         let short = "service = 'a'\nport = 3000";
-        assert_eq!(deployment(short, &web()), Ok(DeploymentConfig::default()));
+        let engine = DeploymentConfig { tasks: Some(1), ..DeploymentConfig::default() };
+        assert_eq!(deployment(short, &web()), Ok(engine));
     }
 
     #[test]
@@ -115,16 +127,19 @@ mod tests {
             method = "POST"
         "#;
         insta::assert_snapshot!(deployment(text, &web()).expect_err("refused"), @r"
-        QS116 the strategy canary is not supported yet
+        QS601 the strategy is canary, which this version cannot do yet
           --> a/local
-          hint: use recreate, rolling or blue-green
-        QS116 a migration is not supported yet
+          hint: use blue-green, rolling or recreate
+        QS601 a migration must run first, which this version cannot do yet
           --> a/local
-          hint: write migrate = false in [environments.local.deploy]
-        QS116 a judge is not supported yet
+          hint: run it before quickserve, and write migrate = false in [environments.local.deploy]
+        QS601 a judge must decide, which this version cannot do yet
           --> a/local
           hint: write judge = false in [environments.local.deploy]
-        QS116 more than a plain GET with status and json, as the smoke test of / asks for, is not supported yet
+        QS601 CloudWatch alarms must be watched, which this version cannot do yet
+          --> a/local
+          hint: write alarms = [] in [environments.local]
+        QS601 the smoke test of / sends or expects more than the status and JSON values of a GET, which this version cannot do yet
           --> a/local
           hint: remove method, headers, body and body_contains from it
         ");

@@ -29,10 +29,26 @@ const CODES: Codes = Codes {
         ("bake_time", IN_DEPLOY),
         ("timeout", IN_DEPLOY),
         ("drain_timeout", IN_DEPLOY),
+        ("lease", IN_DEPLOY),
+        ("hold", IN_DEPLOY),
         ("on_failure", IN_DEPLOY),
+        ("keep_releases", IN_DEPLOY),
+        ("keep_for", IN_DEPLOY),
         ("migrate", IN_DEPLOY),
         ("judge", IN_DEPLOY),
         ("canary_percent", IN_DEPLOY),
+        ("connections", IN_ROUTER),
+        ("head_size", IN_ROUTER),
+        ("idle_timeout", IN_ROUTER),
+        ("upload_pause", IN_ROUTER),
+        ("download_pause", IN_ROUTER),
+        ("answer_timeout", IN_ROUTER),
+        ("metrics_port", IN_ROUTER),
+        ("access_log", IN_ROUTER),
+        ("retry_budget", IN_ROUTER),
+        ("eject_after", IN_ROUTER),
+        ("check_interval", IN_ROUTER),
+        ("sticky", IN_ROUTER),
         ("dockerfile", "it belongs in [build]"),
         ("lint", "it belongs in [stages]"),
         ("test", "it belongs in [stages]"),
@@ -45,6 +61,7 @@ const CODES: Codes = Codes {
 };
 const AT_THE_TOP: &str = "it belongs at the top of the file, before the first [table]";
 const IN_DEPLOY: &str = "it belongs in [deploy]";
+const IN_ROUTER: &str = "it belongs in [router]";
 
 /// Keys that are only at the top of the file.
 const TOP: [&str; 4] = ["service", "required_version", "services", "environments"];
@@ -348,7 +365,7 @@ impl Claim {
     fn of(settings: &Settings, merged: &Table) -> Vec<Self> {
         let claims = match (settings.platform, &settings.ecs) {
             (Platform::Docker, _) => {
-                let PublicAddress { host, port, preview_port } = settings.public;
+                let PublicAddress { host, port, preview_port, .. } = settings.public;
                 let claimed = |port: Option<u16>| port.map(|port| Claimed::Port(host, port));
                 vec![("public_port", claimed(port)), ("preview_port", claimed(preview_port))]
             }

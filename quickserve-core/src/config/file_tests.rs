@@ -4,9 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{
-    JournalLocation, NoData, OnFailure, Percent, ScanSeverity, SecretPolicy, Strategy, WorkloadSource,
+    JournalLocation, NoData, OnFailure, Percent, Router, ScanSeverity, SecretPolicy, Strategy, Tls,
+    WorkloadSource,
 };
+use crate::retention::Retention;
 use crate::workload::Probe;
+use crate::workload::Protocol;
 
 const SHORT: &str = include_str!("testdata/short.toml");
 const FULL: &str = include_str!("testdata/full.toml");
@@ -40,6 +43,66 @@ fn the_short_form_of_the_contract_is_enough() {
     assert_eq!(deploy.timeout, Duration::from_mins(15));
     assert_eq!(deploy.drain_timeout, Duration::from_secs(30));
     assert_eq!(deploy.on_failure, OnFailure::Rollback);
+    assert_eq!(deploy.retention, Retention::default());
+}
+
+#[test]
+fn a_certificate_is_made_here_or_in_two_files() {
+    let read = |said: &str| {
+        let text = format!("service = 'a'\nport = 1\n[environments.local]\npublic_port = 2\n{said}");
+        config(&text).settings(None, None).expect("settings").clone()
+    };
+    let plain = read("");
+    assert_eq!((plain.public.tls, plain.public.upstream), (None, Protocol::Http1));
+    assert_eq!(plain.deploy.hold, Duration::ZERO);
+    assert_eq!(read("tls = 'local'").public.tls, Some(Tls::Local));
+    let files = read(
+        "upstream = 'h2c'\n[environments.local.tls]\ncertificate = 'a.pem'\nkey = 'b.pem'\n\
+         [environments.local.deploy]\nhold = '30s'",
+    );
+    let (certificate, key) = ("a.pem".into(), "b.pem".into());
+    assert_eq!(files.public.tls, Some(Tls::Files { certificate, key }));
+    assert_eq!(files.public.upstream, Protocol::H2c);
+    assert_eq!(files.deploy.hold, Duration::from_secs(30));
+}
+
+#[test]
+fn a_certificate_without_its_key_is_refused() {
+    let text =
+        "service = 'a'\nport = 1\n[environments.local]\npublic_port = 2\ntls = { certificate = 'a.pem' }";
+    let seen = problems(text);
+    assert!(seen.contains("`key`") && seen.contains("write \"local\""), "{seen}");
+    let seen = problems(&text.replace("{ certificate = 'a.pem' }", "'letsencrypt'"));
+    assert!(seen.contains("\"letsencrypt\" is not a certificate"), "{seen}");
+}
+
+#[test]
+fn the_router_is_told_what_clients_and_tasks_may_take() {
+    let text = "service = 'a'\nport = 1\n[router]\nanswer_timeout = '0s'\nconnections = 50\n\
+        [environments.local]\npublic_port = 2\n[environments.local.router]\nhead_size = '128 KiB'\n\
+        idle_timeout = '5m'\nupload_pause = '10s'\ndownload_pause = '20s'\nmetrics_port = 9100\n\
+        access_log = true\nretry_budget = 0\neject_after = 0\ncheck_interval = '5s'\nsticky = true\n\
+        [environments.other]\nplatform = 'docker'\npublic_port = 3\n";
+    let config = config(text);
+    let local = config.settings(None, None).expect("settings").router.clone();
+    let expected = Router {
+        connections: 50,
+        head_size: 128 * 1024,
+        idle_timeout: Duration::from_mins(5),
+        upload_pause: Duration::from_secs(10),
+        download_pause: Duration::from_secs(20),
+        answer_timeout: Duration::ZERO,
+        metrics_port: Some(9100),
+        access_log: true,
+        retry_budget: 0,
+        eject_after: 0,
+        check_interval: Duration::from_secs(5),
+        sticky: true,
+    };
+    assert_eq!(local, expected);
+    let other = config.settings(None, Some("other")).expect("settings").router.clone();
+    let said = Router { connections: 50, answer_timeout: Duration::ZERO, ..Router::default() };
+    assert_eq!(other, said);
 }
 
 #[test]
@@ -85,6 +148,7 @@ fn the_more_specific_layer_wins_and_tables_merge() {
         port = 3000
         [deploy]
         drain_timeout = "5s"
+        lease = "10s"
         [stages]
         lint = "make lint"
         [environments.local]
@@ -111,6 +175,7 @@ fn the_more_specific_layer_wins_and_tables_merge() {
     assert_eq!(api.variables["LOG_LEVEL"], "warn");
     assert_eq!((web.variables["LOG_LEVEL"].as_str(), web.variables["REGION"].as_str()), ("trace", "eu"));
     assert_eq!(web.deploy.drain_timeout, Duration::from_secs(5));
+    assert_eq!(web.deploy.lease, Duration::from_secs(10));
     assert!(api.stages.lint.is_some() && web.stages.lint.is_none());
     assert_eq!(of("web", Some("staging")).public.port, Some(9000));
     assert_eq!(config.all().count(), 3);
@@ -161,6 +226,10 @@ fn every_wrong_file_says_where_and_what_to_do() {
         (
             "out_of_range",
             "service = \"a\"\nport = 0\n[environments.local]\npublic_port = 65536\npreview_port = -1\npublic_host = \"localhost\"\n[deploy]\ntasks = 0\ncanary_percent = 101\nminimum_healthy_percent = 120\nmaximum_percent = 50\nstep_percent = 0.55\n",
+        ),
+        (
+            "router",
+            "service = \"a\"\nport = 1\nanswer_timeout = \"90s\"\n[environments.local]\npublic_port = 2\n[router]\nanswer_timout = \"90s\"\nidle_timeout = \"0s\"\nupload_pause = 30\nhead_size = 64\nconnections = 0\nhold = \"5s\"\nmetrics_port = 2\naccess_log = \"on\"\nretry_budget = 101\n[environments.local.router]\nhead_size = \"2 KiB\"\n",
         ),
         (
             "unknown_words",

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
-use crate::document::{Decoder, Fields, Node, values};
+use crate::document::{Decoder, Fields, Node, table, values};
+use crate::workload::Protocol;
 
 /// What runs the tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,7 +36,27 @@ pub struct PublicAddress {
     pub port: Option<u16>,
     /// The port on which the staged release answers.
     pub preview_port: Option<u16>,
+    /// The certificate with which the stable port speaks TLS. Without one it speaks plain HTTP.
+    pub tls: Option<Tls>,
+    /// What the tasks speak. Default: HTTP/1.1.
+    pub upstream: Protocol,
 }
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// The router makes one for `localhost`: `tls = "local"`.
+    Local,
+    /// From two files in PEM.
+    Files {
+        /// The certificate, and those that vouch for it after it.
+        certificate: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
+}
+
+const PROTOCOLS: &[(&str, Protocol)] = &[("http1", Protocol::Http1), ("h2c", Protocol::H2c)];
 
 /// The service on ECS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +111,27 @@ pub(super) fn public_address(fields: &mut Fields<'_, '_, '_>) -> PublicAddress {
         fields.decoder.incomplete(&entry.node.span, message, "choose another port");
     }
     let host = fields.optional("public_host", address).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    PublicAddress { host, port, preview_port }
+    let tls = fields.optional("tls", tls);
+    let upstream = fields.optional("upstream", values::choice(PROTOCOLS)).unwrap_or_default();
+    PublicAddress { host, port, preview_port, tls, upstream }
+}
+
+/// Reads `"local"`, or a table with `certificate` and `key`.
+fn tls(decoder: &mut Decoder<'_>, node: &Node) -> Option<Tls> {
+    const HINT: &str = "write \"local\", or a table with certificate = \"...\" and key = \"...\"";
+    if node.as_table().is_none() {
+        let text = values::name(decoder, node)?;
+        if text != "local" {
+            decoder.bad_value(&node.span, format!("{text:?} is not a certificate"), HINT);
+            return None;
+        }
+        return Some(Tls::Local);
+    }
+    table(|fields| {
+        let certificate = fields.required("certificate", HINT, values::path);
+        let key = fields.required("key", HINT, values::path);
+        Some(Tls::Files { certificate: certificate?, key: key? })
+    })(decoder, node)
 }
 
 fn address(decoder: &mut Decoder<'_>, node: &Node) -> Option<IpAddr> {

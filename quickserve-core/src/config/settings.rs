@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::config::platform::{self, Ecs, JournalLocation, Platform, PublicAddress, SecretPolicy};
 use crate::config::short_form::{self, ShortForm};
-use crate::config::{Build, Deploy, HealthCheck, SmokeTest, Stages};
-use crate::config::{build, deploy, health_check, smoke, stages};
+use crate::config::{Build, Deploy, HealthCheck, Router, SmokeTest, Stages};
+use crate::config::{build, deploy, health_check, router, smoke, stages};
 use crate::document::{Decoder, Fields, Node, Span, Table, did_you_mean, table, values};
 use crate::finding::Code;
 use crate::service::ServiceKey;
@@ -51,6 +51,8 @@ pub struct Settings {
     pub smoke: Vec<SmokeTest>,
     /// Where people reach the service on local Docker.
     pub public: PublicAddress,
+    /// What the local router asks of clients and tasks, and does for the service.
+    pub router: Router,
     /// The service on ECS; always there when the platform is ECS.
     pub ecs: Option<Ecs>,
     /// Where the journal is kept.
@@ -109,6 +111,9 @@ pub(super) fn read(fields: &mut Fields<'_, '_, '_>, key: ServiceKey) -> Settings
         deploy: deploy_of(fields, platform),
         smoke: fields.optional("smoke", values::list(smoke::read)).unwrap_or_default(),
         public: platform::public_address(fields),
+        router: fields
+            .optional("router", |d, n| table(|fields| Some(router::read(fields)))(d, n))
+            .unwrap_or_default(),
         ecs: platform::ecs(fields, platform),
         journal: journal_of(fields, platform),
         secrets: fields.optional("secrets", platform::secrets).unwrap_or(SecretPolicy::Pinned),
@@ -119,6 +124,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_, '_>, key: ServiceKey) -> Settings
     if said.is_some() {
         check_ports(fields, &settings);
     }
+    check_metrics_port(fields, &settings);
     check_health_port(fields, &settings);
     check_live(fields, &settings);
     settings
@@ -167,6 +173,21 @@ fn check_ports(fields: &mut Fields<'_, '_, '_>, settings: &Settings) {
             );
         }
         (Some(_), Some(_)) | (None, None) => {}
+    }
+}
+
+/// Metrics have a port of their own.
+fn check_metrics_port(fields: &mut Fields<'_, '_, '_>, settings: &Settings) {
+    let Settings { public, router, .. } = settings;
+    let taken = [("public_port", public.port), ("preview_port", public.preview_port)];
+    let Some((other, _)) = taken.iter().find(|(_, port)| port.is_some() && *port == router.metrics_port)
+    else {
+        return;
+    };
+    let table = fields.entry("router").and_then(|entry| entry.node.as_table());
+    if let Some(entry) = table.and_then(|table| table.entry("metrics_port")) {
+        let message = format!("`metrics_port` is the `{other}`");
+        fields.decoder.incomplete(&entry.node.span, message, "choose another port");
     }
 }
 

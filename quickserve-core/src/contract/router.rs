@@ -11,6 +11,7 @@ use crate::error::ErrorKind;
 use crate::orchestrator::TaskId;
 use crate::release::{Digest, ReleaseId};
 use crate::traffic::{Counters, Role, Route, Split, SplitVersion, TrafficRouter, Upstream};
+use crate::workload::Protocol;
 
 /// Makes routers for the suite [`router`](router()).
 #[async_trait]
@@ -76,8 +77,12 @@ async fn an_unknown_service_has_an_empty_split_and_nothing_in_flight(stage: &dyn
 
 async fn a_split_is_read_back_exactly(stage: &dyn RouterStage) -> Held {
     // Not sorted by anything: the order of routes and tasks is part of it.
-    let route =
-        |name: &str, role, tasks: &[u16]| Route { release: release(name), role, upstreams: tasks_at(tasks) };
+    let route = |name: &str, role, tasks: &[u16]| Route {
+        release: release(name),
+        role,
+        protocol: Protocol::Http1,
+        upstreams: tasks_at(tasks),
+    };
     let wanted = Split {
         routes: vec![
             route("b", Role::Serving(95), &[7003, 7001]),
@@ -241,8 +246,12 @@ async fn a_removed_service_still_refuses_older_owners(stage: &dyn RouterStage) -
 async fn a_split_that_cannot_be_served_is_refused(stage: &dyn RouterStage) -> Held {
     let router = stage.router();
     let version = put(&*router, 1, &split("a", 1)).await?;
-    let route =
-        |name: &str, role, tasks: &[u16]| Route { release: release(name), role, upstreams: tasks_at(tasks) };
+    let route = |name: &str, role, tasks: &[u16]| Route {
+        release: release(name),
+        role,
+        protocol: Protocol::Http1,
+        upstreams: tasks_at(tasks),
+    };
     for (what, routes) in [
         ("a weight of 0", vec![route("a", Role::Serving(0), &[7001])]),
         ("a serving release without a task", vec![route("a", Role::Serving(1), &[])]),
@@ -306,7 +315,14 @@ async fn put(router: &dyn TrafficRouter, epoch: u64, split: &Split) -> crate::Re
 /// A release of this name with one task serves everything.
 fn split(name: &str, weight: u32) -> Split {
     let upstreams = tasks_at(&[7000]);
-    Split { routes: vec![Route { release: release(name), role: Role::Serving(weight), upstreams }] }
+    Split {
+        routes: vec![Route {
+            release: release(name),
+            role: Role::Serving(weight),
+            protocol: Protocol::Http1,
+            upstreams,
+        }],
+    }
 }
 
 fn tasks_at(ports: &[u16]) -> Vec<Upstream> {

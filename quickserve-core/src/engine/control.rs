@@ -1,5 +1,7 @@
 //! How a process asks its own deployment to stop.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -7,16 +9,32 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::journal::AbortKind;
 
+/// What comes of an abort that is asked for now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum InHand {
+    /// Nothing is in flight here: the command ends.
+    #[default]
+    Nothing,
+    /// A deployment of another owner is followed: it goes on, and is not followed any longer.
+    Another,
+    /// A deployment that is taken back.
+    Own,
+    /// A deployment that is decided or on its way back already: it comes to its end.
+    Decided,
+}
+
 /// A handle by which signal handlers and embedding programs ask a deployment to stop: it records an abort,
 /// then takes itself back.
 #[derive(Debug, Clone)]
 pub struct Control {
     request: watch::Sender<Option<AbortKind>>,
+    pause: Arc<AtomicBool>,
+    in_hand: watch::Sender<InHand>,
 }
 
 impl Default for Control {
     fn default() -> Self {
-        Self { request: watch::Sender::new(None) }
+        Self { request: watch::Sender::new(None), pause: Arc::default(), in_hand: watch::Sender::default() }
     }
 }
 
@@ -33,6 +51,25 @@ impl Control {
     /// What was asked for, if anything was.
     pub fn requested(&self) -> Option<AbortKind> {
         *self.request.borrow()
+    }
+
+    /// What comes of an abort that is asked for now, for whoever tells a person.
+    pub fn in_hand(&self) -> InHand {
+        *self.in_hand.borrow()
+    }
+
+    pub(crate) fn hold(&self, in_hand: InHand) {
+        self.in_hand.send_replace(in_hand);
+    }
+
+    /// Asks for a pause before traffic is changed for the first time from now on.
+    pub fn pause(&self) {
+        self.pause.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a pause was asked for since the last time that this was called.
+    pub(crate) fn take_pause(&self) -> bool {
+        self.pause.swap(false, Ordering::Relaxed)
     }
 
     /// Sleeps, but not beyond the first request.

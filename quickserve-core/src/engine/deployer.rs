@@ -1,76 +1,41 @@
 //! What an embedding program calls: deploy, roll back, resume, abort, take down.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use object_store::ObjectStore;
-
+use super::begin::purpose_of;
 use super::control::Control;
+use super::end::serving;
+use super::events::Events;
+use super::follow::Followed;
+use super::parts::{Parts, Request};
 use super::policy::{Ending, Policy, Standard};
-use super::run::{Events, Run, Stop, serving};
-use super::vitals::Vitals;
-use super::wait::Pace;
-use crate::clock::{Clock, after};
+use super::run::{Run, Stop};
+use super::takeover::{aborted, too_late};
+use super::turn::Turn;
+use crate::clock::after;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Finished, Observer, Progress};
-use crate::finding::{Code, Finding};
-use crate::health::HealthProber;
-use crate::journal::{
-    AbortKind, Act, Cause, Event, Journal, Liveness, Opened, Owner, OwnerStatus, OwnerWatch, busy,
-};
-use crate::orchestrator::{Health, Orchestrator, TaskPhase, TaskState};
+use crate::event::{Finished, Progress, Serving};
+use crate::journal::{AbortKind, Act, Cause, Journal};
 use crate::outcome::Outcome;
-use crate::plan::{DeploymentConfig, Goal, Plan, Purpose, Situation};
-use crate::release::{Release, ReleaseId};
-use crate::service::ServiceKey;
+use crate::plan::{Goal, Plan, Purpose, Situation};
+use crate::preflight::condemned;
+use crate::release::ReleaseId;
 
-/// What a [`Deployer`] is made of. All of it comes from the caller: the library reads no environment.
-#[derive(Debug, Clone)]
-pub struct Parts {
-    /// Which service.
-    pub key: ServiceKey,
-    /// Where it runs.
-    pub platform: Arc<dyn Orchestrator>,
-    /// Asks tasks whether they are well.
-    pub prober: Arc<dyn HealthProber>,
-    /// Where journals are kept.
-    pub journals: Arc<dyn ObjectStore>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Who listens.
-    pub observer: Arc<dyn Observer>,
-    /// Whether other owners' processes live.
-    pub liveness: Arc<dyn Liveness>,
-    /// Who we are. Its nonce must be new for every [`Deployer`].
-    pub owner: Owner,
-    /// Where the service's requests come in, if any do.
-    pub public: Option<SocketAddr>,
-}
-
-/// What shall be deployed, and how.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The release.
-    pub release: Release,
-    /// How many tasks.
-    pub tasks: u32,
-    /// How it goes.
-    pub config: DeploymentConfig,
-    /// Deploy it although it was condemned.
-    pub retry: bool,
-}
+/// How far an abort has come that cannot see what comes of it.
+const RECORDED: &str = "the abort is recorded, and what comes of it cannot be seen";
 
 /// Deploys one service. Each command is one call; what it has done is in the journal and on the platform,
 /// nothing is kept here.
 #[derive(Debug, Clone)]
 pub struct Deployer {
-    parts: Parts,
-    policy: Arc<dyn Policy>,
-    events: Events,
+    pub(super) parts: Parts,
+    pub(super) policy: Arc<dyn Policy>,
+    pub(super) events: Events,
     readers: Arc<AtomicU64>,
-    patience: Duration,
+    pub(super) patience: Duration,
+    lease: Option<Duration>,
 }
 
 impl Deployer {
@@ -81,19 +46,28 @@ impl Deployer {
 
     pub(crate) fn with_policy(parts: Parts, policy: Arc<dyn Policy>) -> Self {
         let events = Events::new(parts.observer.clone(), parts.clock.clone());
-        Self { parts, policy, events, readers: Arc::default(), patience: Duration::ZERO }
+        Self { parts, policy, events, readers: Arc::default(), patience: Duration::ZERO, lease: None }
     }
 
-    /// Waits so long for a living owner to end before it gives up with [`ErrorKind::Busy`]. One that lives but
-    /// does not renew its lease, because it is stopped, is taken over meanwhile. Not at all unless set.
+    /// How long [`deploy`](Self::deploy) waits for its turn while somebody holds the service or has locked it;
+    /// not at all unless set. An owner that lives but does not renew its lease, because it is stopped, is taken
+    /// over meanwhile.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
+    /// How long the service stays this deployer's when it shows no sign of life. Everybody who deploys the
+    /// service sets the same.
+    #[must_use]
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
     #[cfg(test)]
-    pub(crate) fn parts_platform(&self) -> Arc<dyn Orchestrator> {
+    pub(crate) fn parts_platform(&self) -> Arc<dyn crate::orchestrator::Orchestrator> {
         self.parts.platform.clone()
     }
 
@@ -104,18 +78,34 @@ impl Deployer {
         // of the next.
         let reader = self.readers.fetch_add(1, Ordering::Relaxed);
         let nonce = format!("{}.{reader}", owner.nonce);
-        Journal::read(journals.clone(), key, clock.clone(), nonce).await
+        let journal = Journal::read(journals.clone(), key, clock.clone(), nonce).await?;
+        Ok(match self.lease {
+            Some(lease) => journal.with_lease_ttl(lease),
+            None => journal,
+        })
     }
 
-    /// What a deployment of this release would do, without doing anything.
+    /// What a deployment of this release would do, without doing anything: no step where it would change nothing.
     pub async fn plan(&self, request: &Request) -> Result<Plan> {
         let journal = self.journal().await?;
+        let mut plan = self.steps(&journal, request).await?;
+        let goal = Goal::Serve { release: request.release.id.clone(), tasks: request.tasks };
+        if purpose_of(&journal, &request.release.id) == Purpose::Restore
+            && self.is_reached(&goal, Some(&request.release)).await?
+        {
+            plan.steps.clear();
+        }
+        Ok(plan)
+    }
+
+    /// The steps to a release, whether it serves already or not.
+    async fn steps(&self, journal: &Journal, request: &Request) -> Result<Plan> {
         let mut observed = self.parts.platform.observe().await?;
         for task in observed.sets.values_mut().flat_map(|set| &mut set.tasks) {
             task.doomed |= journal.state().doomed.contains(&task.id);
         }
         let goal = Goal::Serve { release: request.release.id.clone(), tasks: request.tasks };
-        let purpose = purpose_of(&journal, &request.release.id);
+        let purpose = purpose_of(journal, &request.release.id);
         let mut config = request.config.clone();
         config.traffic = request.release.workload.endpoint.is_some();
         let capabilities = self.parts.platform.capabilities();
@@ -129,11 +119,25 @@ impl Deployer {
     ///
     /// # Errors
     /// Only when nothing was begun: the journal or the platform cannot be reached, or another owner holds the
-    /// service ([`ErrorKind::Busy`]). What happens afterwards is told by [`Finished`].
+    /// service or a person has locked it ([`ErrorKind::Busy`]; [`Outcome::TimedOut`] once that was waited for).
+    /// What happens afterwards is told by [`Finished`].
     pub async fn deploy(&self, request: &Request, control: &Control) -> Result<Finished> {
         // What the platform cannot do is refused before anything is touched.
-        self.plan(request).await?;
-        let (mut journal, converged) = self.converge_first(control).await?;
+        self.steps(&self.journal().await?, request).await?;
+        let mut turn = self.turn(control);
+        loop {
+            let error = match self.deploy_in(&mut turn, request, control).await {
+                Err(error) => error,
+                done => return done,
+            };
+            if !self.is_to_be_tried_again(&mut turn, &error).await {
+                return self.without_turn(&turn, error).await;
+            }
+        }
+    }
+
+    async fn deploy_in(&self, turn: &mut Turn<'_>, request: &Request, control: &Control) -> Result<Finished> {
+        let (mut journal, converged) = self.converge_first(Act::Deploy, turn, control).await?;
         match (converged, control.requested()) {
             (Some(finished), _) if journal.state().open.is_some() => return Ok(self.end(finished)),
             (Some(finished), Some(kind)) => return Ok(self.end(self.interrupted(finished, kind))),
@@ -154,18 +158,27 @@ impl Deployer {
         let opened = self.opened(&journal, Act::Deploy, goal, purpose, Some(request));
         journal.open(opened).await?;
         let mut run = self.run(journal, control)?;
+        if let Some(look) = &request.last_look
+            && let Some(refused) = run.refuse(look.as_ref()).await
+        {
+            return Ok(self.end(refused));
+        }
         Ok(self.end(run.deploy().await))
     }
 
     /// Goes back to the last good release, or to a named one that was promoted before.
     ///
-    /// An unfinished deployment whose owner is gone is taken back; without a name, that is all. One that was
-    /// promoted is finished, and rolled back then.
+    /// An unfinished deployment whose owner is gone is taken back, whatever it was for; without a name, that is
+    /// all. One that was promoted is finished, and rolled back then. An unfinished rollback is finished.
     ///
     /// # Errors
     /// As [`deploy`](Self::deploy); [`ErrorKind::NotFound`] when there is nothing to go back to.
     pub async fn roll_back(&self, to: Option<ReleaseId>, control: &Control) -> Result<Finished> {
-        let (mut journal, converged) = self.converge_first(control).await?;
+        let mut turn = Turn::at_once(control);
+        let (mut journal, converged) = match self.converge_first(Act::Rollback, &mut turn, control).await {
+            Ok(converged) => converged,
+            Err(error) => return self.without_turn(&turn, error).await,
+        };
         // One that was finished forward, because it was promoted, is now to be rolled back.
         let last = journal.state().deployments.last();
         let is_back =
@@ -179,7 +192,12 @@ impl Deployer {
         }
         let state = journal.state();
         let target = match to {
-            Some(release) if state.promoted.contains(&release) => release,
+            Some(release) if state.can_return_to(&release) => release,
+            Some(release) if state.promoted.contains(&release) => {
+                let message = format!("the images and secrets of {release:#} are not kept any more");
+                let hint = "deploy its image again; keep_releases and keep_for in [deploy] say what is kept";
+                return Err(Error::new(ErrorKind::NotFound, message).with_hint(hint));
+            }
             Some(release) => {
                 let message = format!("{release:#} was never promoted here");
                 let hint = "quickserve history lists what was";
@@ -198,39 +216,17 @@ impl Deployer {
     }
 
     /// Finishes what an interrupted deployment left: forward where its time is not up and nothing failed,
-    /// else back.
+    /// else back. One whose owner lives is followed to its end, and its outcome is this one's; one that is
+    /// paused stays so.
     ///
     /// # Errors
     /// As [`deploy`](Self::deploy).
     pub async fn resume(&self, control: &Control) -> Result<Finished> {
-        let mut journal = self.journal().await?;
-        let Some(because) = self.claim(&mut journal).await? else {
-            return self.heal(journal, control).await;
-        };
-        self.take_over(&mut journal, because).await?;
-        let Some(open) = journal.state().open.clone() else {
-            return Ok(self.end(self.nothing_in_flight().await));
-        };
-        let late = open.plan.as_ref().is_some_and(|(_, deadline)| self.parts.clock.now() >= *deadline);
-        let mut run = self.run(journal, control)?;
-        let finished = if open.promoted {
-            run.deploy().await
-        } else if open.abort.is_some() {
-            // Somebody wanted it taken back, and it is: that is what this command was to finish.
-            aborted(run.resume_back().await)
-        } else if open.failed.is_some() {
-            run.resume_back().await
-        } else if late && open.opened.purpose == Purpose::Prove {
-            let cause = Cause::new("its deadline passed while nobody worked on it");
-            run.take_back(Stop::Failed { cause, condemns: false }).await
-        } else {
-            run.deploy().await
-        };
-        Ok(self.end(finished))
+        self.accompany(self.journal().await?, control).await
     }
 
     /// With no deployment in flight: makes what was promoted last serve again where it does not.
-    async fn heal(&self, mut journal: Journal, control: &Control) -> Result<Finished> {
+    pub(super) async fn heal(&self, mut journal: Journal, control: &Control) -> Result<Finished> {
         let goal = journal.state().fallback_goal();
         let release = goal.release().and_then(|release| journal.state().releases.get(release)).cloned();
         if self.is_reached(&goal, release.as_ref()).await? {
@@ -244,40 +240,62 @@ impl Deployer {
 
     /// Takes the deployment in flight back: through its owner where that lives, else ourselves.
     ///
-    /// Waits at most `patience` for a living owner.
+    /// Waits at most `patience` for a living owner. Where it came too late, the deployment is finished and the
+    /// outcome is [`Outcome::Refused`].
     ///
     /// # Errors
     /// As [`deploy`](Self::deploy).
     pub async fn abort(&self, control: &Control, patience: Duration) -> Result<Finished> {
         let mut journal = self.journal().await?;
-        let because = match self.claim(&mut journal).await {
+        let Some(open) = journal.state().open.clone() else {
+            return Ok(self.end(self.nothing_in_flight().await));
+        };
+        let deployment = open.opened.deployment.clone();
+        let unseen = if open.promoted { "what comes of it cannot be seen" } else { RECORDED };
+        // First of all: whoever finishes the deployment from here on, takes it back.
+        if !open.promoted && open.abort.is_none() {
+            match journal.request(self.abort_request()).await {
+                // Its owner has ended it meanwhile.
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    return Ok(self.end(self.nothing_in_flight().await));
+                }
+                asked => asked?,
+            };
+        }
+        let because = match self.claim(&mut journal, &mut Turn::at_once(control)).await {
             Ok(None) => return Ok(self.end(self.nothing_in_flight().await)),
             Ok(Some(because)) => because,
-            Err(error) if error.kind() == ErrorKind::Busy => {
-                match journal.request(self.abort_request()).await {
-                    Ok(_) => {}
-                    // Its owner has ended it meanwhile.
-                    Err(error) if error.kind() == ErrorKind::Conflict => {
-                        return Ok(self.end(self.nothing_in_flight().await));
+            // The wish is recorded: from here on, nothing is refused any more.
+            Err(error) if error.kind() == ErrorKind::Busy || error.is_temporary() => {
+                let until = after(self.parts.clock.now(), patience);
+                let followed = match self.follow(&mut journal, control, until).await {
+                    Ok(followed) => followed,
+                    Err(error) => return Ok(self.end(self.unseen(deployment, unseen, &error).await)),
+                };
+                match followed {
+                    Followed::Ended(finished) => {
+                        return Ok(self.end(aborted(too_late(*finished, open.opened.act))));
                     }
-                    Err(error) => return Err(error),
-                }
-                match self.wait_for_owner(&mut journal, control, patience).await? {
-                    Waited::Ended(finished) => return Ok(self.end(*finished)),
-                    Waited::Gone(because) => because,
+                    Followed::Left => {
+                        let message = "its owner has not answered the abort yet";
+                        return Ok(self.end(self.left(Some(deployment), message).await));
+                    }
+                    Followed::Parked => "it is paused".to_owned(),
+                    Followed::Gone(because) => because,
                 }
             }
-            Err(error) => return Err(error),
+            Err(error) => return Ok(self.end(self.unseen(deployment, unseen, &error).await)),
         };
-        self.take_over(&mut journal, because).await?;
-        let open = journal.state().open.clone();
-        let promoted = open.as_ref().is_some_and(|open| open.promoted);
-        if !promoted && open.is_some_and(|open| open.abort.is_none()) {
-            journal.append(self.abort_request()).await?;
+        match self.insist_on_taking_over(&mut journal, because).await {
+            Err(error) if error.kind() != ErrorKind::Busy => {
+                return Ok(self.end(self.unseen(deployment, unseen, &error).await));
+            }
+            taken => taken?,
         }
+        let promoted = journal.state().open.as_ref().is_some_and(|open| open.promoted);
         let mut run = self.run(journal, control)?;
         let finished = if promoted {
-            Finished { cause: Some(too_late()), ..run.deploy().await }
+            too_late(run.deploy().await, open.opened.act)
         } else {
             aborted(run.take_back(Stop::Aborted(AbortKind::Asked)).await)
         };
@@ -286,14 +304,20 @@ impl Deployer {
 
     /// Removes everything of the service from the platform.
     ///
+    /// An abort brings back what served, until the public port is about to be closed.
+    ///
     /// # Errors
     /// As [`deploy`](Self::deploy).
     pub async fn take_down(&self, drain_timeout: Duration, control: &Control) -> Result<Finished> {
-        let (mut journal, converged) = self.converge_first(control).await?;
-        if let Some(finished) = converged
-            && journal.state().open.is_some()
-        {
-            return Ok(self.end(finished));
+        let mut turn = Turn::at_once(control);
+        let (mut journal, converged) = match self.converge_first(Act::Down, &mut turn, control).await {
+            Ok(converged) => converged,
+            Err(error) => return self.without_turn(&turn, error).await,
+        };
+        match (converged, control.requested()) {
+            (Some(finished), _) if journal.state().open.is_some() => return Ok(self.end(finished)),
+            (Some(finished), Some(kind)) => return Ok(self.end(self.interrupted(finished, kind))),
+            _ => {}
         }
         let mut opened = self.opened(&journal, Act::Down, Goal::Nothing, Purpose::Restore, None);
         opened.config.drain_timeout = drain_timeout;
@@ -301,110 +325,19 @@ impl Deployer {
         let mut run = self.run(journal, control)?;
         Ok(self.end(run.deploy().await))
     }
-}
 
-/// A release that is promoted and serves already has nothing to prove.
-fn purpose_of(journal: &Journal, release: &ReleaseId) -> Purpose {
-    let current = journal.state().current() == Some(release) && journal.state().open.is_none();
-    if current { Purpose::Restore } else { Purpose::Prove }
-}
-
-/// An abort has reached its own goal, what served before, when the deployment is taken back.
-fn aborted(finished: Finished) -> Finished {
-    match finished.outcome {
-        Outcome::RolledBack | Outcome::Interrupted | Outcome::Terminated => {
-            let release = finished.serving.first().map(|serving| serving.release.clone());
-            Finished { outcome: Outcome::Done, exit_code: Outcome::Done.exit_code(), release, ..finished }
-        }
-        _ => finished,
-    }
-}
-
-/// What came of waiting for the owner of a deployment.
-enum Waited {
-    /// The deployment has ended, or patience has.
-    Ended(Box<Finished>),
-    /// The owner is gone, and this is how that is known.
-    Gone(String),
-}
-
-fn too_late() -> Cause {
-    Cause::new("the abort came too late: the release was promoted")
-}
-
-impl Deployer {
-    fn run(&self, journal: Journal, control: &Control) -> Result<Run> {
+    pub(super) fn run(&self, journal: Journal, control: &Control) -> Result<Run> {
         Run::new(self.parts.clone(), self.policy.clone(), journal, control.clone(), self.events.clone())
     }
 
     /// Tells the end, as the last event.
-    fn end(&self, finished: Finished) -> Finished {
+    pub(super) fn end(&self, finished: Finished) -> Finished {
         self.events.emit(Progress::Finished(Box::new(finished.clone())));
         finished
     }
 
-    fn opened(
-        &self,
-        journal: &Journal,
-        act: Act,
-        goal: Goal,
-        purpose: Purpose,
-        request: Option<&Request>,
-    ) -> Opened {
-        let state = journal.state();
-        let day = self.parts.clock.now().strftime("%Y%m%d").to_string();
-        let deployment = super::begin::deployment_id(&day, state.deployments.len() + 1);
-        let release = match (&request, goal.release()) {
-            (Some(request), _) => Some(request.release.clone()),
-            (None, Some(release)) => state.releases.get(release).cloned(),
-            (None, None) => None,
-        };
-        let config = match request {
-            Some(request) => request.config.clone(),
-            None => state.config.clone().unwrap_or_default(),
-        };
-        Opened {
-            deployment,
-            act,
-            owner: self.parts.owner.clone(),
-            needs: super::begin::NEEDS.to_owned(),
-            goal,
-            purpose,
-            release,
-            fallback: state.current().cloned(),
-            config,
-        }
-    }
-
-    /// Whether a goal is reached already: in full, as far as one look at each task shows well, and with
-    /// nothing else there.
-    async fn is_reached(&self, goal: &Goal, release: Option<&Release>) -> Result<bool> {
-        let observed = self.parts.platform.observe().await?;
-        let tasks = match goal {
-            Goal::Serve { tasks, .. } => *tasks as usize,
-            Goal::Nothing => 0,
-        };
-        let wanted = |other: &ReleaseId| goal.release() == Some(other);
-        let alone = observed.sets.iter().all(|(other, set)| wanted(other) || set.tasks.is_empty());
-        let Some(release) = release else { return Ok(alone && observed.split.routes.is_empty()) };
-        let mut set = observed.set(&release.id);
-        let mut vitals = Vitals::new(self.parts.prober.clone());
-        vitals.examine(&mut set, &release.workload, self.parts.clock.now()).await?;
-        let well = |task: &&TaskState| {
-            task.phase == TaskPhase::Running
-                && !matches!(task.health, Health::Unhealthy(_))
-                && vitals.last_failure(&task.id).is_none()
-        };
-        let reachable = |task: &&TaskState| observed.split.references(&task.id);
-        let routed = match &release.workload.endpoint {
-            None => true,
-            Some(_) => observed.split.routes.len() == 1 && set.live().filter(reachable).count() == tasks,
-        };
-        Ok(alone && routed && set.tasks.len() == tasks && set.live().filter(well).count() == tasks)
-    }
-
     /// The end of a command that was interrupted while it brought another's deployment to an end.
-    fn interrupted(&self, converged: Finished, kind: AbortKind) -> Finished {
+    pub(super) fn interrupted(&self, converged: Finished, kind: AbortKind) -> Finished {
         if converged.outcome == Outcome::Stuck {
             return converged;
         }
@@ -415,136 +348,21 @@ impl Deployer {
     }
 
     async fn refuse_condemned(&self, release: &ReleaseId, cause: &Cause) -> Finished {
-        let message = format!("{release:#} was rolled back before: {}", cause.message);
-        let finding = Finding::error(Code::CONDEMNED_RELEASE, message)
-            .with_hint("mend what failed and build anew; the same release needs --retry");
         let mut finished = Finished::new(Outcome::Refused);
         finished.release = Some(release.clone());
-        finished.findings.push(finding);
+        finished.findings.push(condemned(release, cause));
         finished.serving = self.serving_now().await;
         finished
     }
 
-    async fn nothing_in_flight(&self) -> Finished {
+    pub(super) async fn nothing_in_flight(&self) -> Finished {
         let mut finished = Finished::new(Outcome::Unchanged);
         finished.serving = self.serving_now().await;
         finished
     }
 
     /// For a message: empty when the platform does not answer.
-    async fn serving_now(&self) -> Vec<crate::event::Serving> {
+    pub(super) async fn serving_now(&self) -> Vec<Serving> {
         self.parts.platform.observe().await.map(|observed| serving(&observed)).unwrap_or_default()
-    }
-
-    /// Brings an unfinished deployment to an end whose owner is gone: a release that was still to prove
-    /// itself is taken back, anything else is finished.
-    async fn converge_first(&self, control: &Control) -> Result<(Journal, Option<Finished>)> {
-        let mut journal = self.journal().await?;
-        let Some(because) = self.claim(&mut journal).await? else { return Ok((journal, None)) };
-        self.take_over(&mut journal, because).await?;
-        let Some(open) = journal.state().open.clone() else { return Ok((journal, None)) };
-        let mut run = self.run(journal, control)?;
-        let finished = if open.promoted {
-            run.deploy().await
-        } else if open.failed.is_some() || open.abort.is_some() {
-            run.resume_back().await
-        } else if open.opened.purpose == Purpose::Prove {
-            let cause = Cause::new("interrupted: its owner was gone");
-            run.take_back(Stop::Failed { cause, condemns: false }).await
-        } else {
-            run.deploy().await
-        };
-        Ok((run.journal, Some(finished)))
-    }
-
-    fn abort_request(&self) -> Event {
-        Event::AbortRequested { by: self.parts.owner.who.clone(), how: AbortKind::Asked }
-    }
-
-    /// Waits until a living owner has ended its deployment, or turns out to be gone.
-    async fn wait_for_owner(
-        &self,
-        journal: &mut Journal,
-        control: &Control,
-        patience: Duration,
-    ) -> Result<Waited> {
-        let clock = &self.parts.clock;
-        let mut watch = OwnerWatch::new(self.parts.liveness.clone(), clock.clone());
-        let until = after(clock.now(), patience);
-        let mut pace = Pace::STEADY;
-        let deployment = journal.state().open.as_ref().map(|open| open.opened.deployment.clone());
-        while journal.state().open.as_ref().map(|open| &open.opened.deployment) == deployment.as_ref() {
-            if let OwnerStatus::Gone { because } = watch.observe(journal).await? {
-                return Ok(Waited::Gone(because));
-            }
-            if clock.now() >= until || control.requested().is_some() {
-                let mut finished = Finished::new(Outcome::TimedOut);
-                finished.deployment = deployment;
-                finished.cause = Some(Cause::new("its owner has not answered the abort yet"));
-                finished.serving = self.serving_now().await;
-                return Ok(Waited::Ended(Box::new(finished)));
-            }
-            control.sleep(clock.as_ref(), pace.next()).await;
-            match journal.refresh().await {
-                Err(error) if !error.is_temporary() => return Err(error),
-                _ => {}
-            }
-        }
-        let deployments = &journal.state().deployments;
-        let summary = deployments.iter().find(|summary| Some(&summary.deployment) == deployment.as_ref());
-        let outcome = summary.and_then(|summary| summary.outcome).unwrap_or(Outcome::InternalError);
-        let mut finished = Finished::new(outcome);
-        finished.deployment.clone_from(&deployment);
-        finished.serving = self.serving_now().await;
-        if outcome == Outcome::Done {
-            finished.cause = Some(too_late());
-        }
-        Ok(Waited::Ended(Box::new(aborted(finished))))
-    }
-
-    /// Why the owner of the unfinished deployment is known to be gone; nothing when there is none.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Busy`] when it lives.
-    async fn claim(&self, journal: &mut Journal) -> Result<Option<String>> {
-        if journal.state().open.is_none() {
-            return Ok(None);
-        }
-        let clock = &self.parts.clock;
-        let mut watch = OwnerWatch::new(self.parts.liveness.clone(), clock.clone());
-        let until = after(clock.now(), self.patience);
-        loop {
-            match watch.observe(journal).await? {
-                OwnerStatus::Gone { because } => return Ok(Some(because)),
-                OwnerStatus::Alive if clock.now() >= until => {
-                    return match &journal.state().open {
-                        Some(open) => Err(busy(open)),
-                        None => Ok(None),
-                    };
-                }
-                OwnerStatus::Alive | OwnerStatus::Unknown => {}
-            }
-            clock.sleep(Duration::from_secs(1)).await;
-            journal.refresh().await?;
-            if journal.state().open.is_none() {
-                return Ok(None);
-            }
-        }
-    }
-
-    async fn take_over(&self, journal: &mut Journal, because: String) -> Result<()> {
-        if let Some(open) = &journal.state().open {
-            let deployment = open.opened.deployment.clone();
-            self.events.emit(Progress::Recovering { deployment, because: because.clone() });
-        }
-        match journal.take_over(self.parts.owner.clone(), because).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => {
-                let message = "somebody else was first to take the deployment over, or to end it";
-                Err(Error::new(ErrorKind::Busy, message)
-                    .with_hint("run the command again")
-                    .with_source(error))
-            }
-            answer => answer.map(|_| ()),
-        }
     }
 }

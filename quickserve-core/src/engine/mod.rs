@@ -6,14 +6,26 @@
 mod begin;
 mod control;
 mod deployer;
+mod end;
+mod events;
+mod everyday;
+mod follow;
+mod housekeeping;
+mod parts;
+mod pause;
 mod policy;
+mod reach;
+mod refuse;
 mod run;
+mod takeover;
+mod turn;
 mod vitals;
 mod wait;
 
-pub use control::Control;
-pub use deployer::{Deployer, Parts, Request};
-pub use run::serving;
+pub use control::{Control, InHand};
+pub use deployer::Deployer;
+pub use end::serving;
+pub use parts::{Parts, Request};
 
 pub(crate) use run::{Run, Stop};
 pub(crate) use wait::Pace;

@@ -30,6 +30,8 @@ pub(crate) trait Policy: fmt::Debug + Send + Sync + 'static {
 /// The way that a deployment ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
+    /// Refused under the lock, with nothing changed.
+    Refused,
     /// Its own goal is reached.
     Reached,
     /// The goal from before is reached again after a failure.
@@ -65,6 +67,7 @@ impl Policy for Standard {
 
     fn outcome(&self, ending: Ending) -> Outcome {
         match ending {
+            Ending::Refused => Outcome::Refused,
             Ending::Reached => Outcome::Done,
             Ending::Restored | Ending::Aborted(AbortKind::Asked) => Outcome::RolledBack,
             Ending::Aborted(AbortKind::Interrupted) => Outcome::Interrupted,

@@ -1,5 +1,13 @@
 //! Ends of deployments that the crash matrix does not look at.
 
+mod elsewhere;
+mod following;
+mod housekeeping;
+mod left;
+mod removal;
+mod steering;
+mod too_late;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,13 +17,16 @@ use object_store::ObjectStore;
 
 use super::{Control, Deployer, Parts, Request};
 use crate::clock::{Clock, between};
-use crate::event::Silent;
+use crate::event::{Observer, Silent};
 use crate::fault::{Call, Fault, FaultPlan, Faults, Interceptor, Verdict};
+use crate::fence::Fence;
+use crate::finding::{Code, Finding};
 use crate::journal::faulty::FaultyStore;
 use crate::journal::{AbortKind, Event, Journal, Liveness, Owner, Process};
-use crate::memory::{Behaviour, MemoryClock, PUBLIC, World};
+use crate::memory::{Behaviour, Change, MemoryClock, MemoryRegistry, Monitor, PUBLIC, Truth, World};
 use crate::outcome::Outcome;
 use crate::plan::{DeploymentConfig, OnFailure, Purpose, Strategy};
+use crate::preflight::{LastLook, Report};
 use crate::release::{Digest, Image, Release, ReleaseId};
 use crate::service::ServiceKey;
 use crate::workload::{EndpointPort, HealthGate, Probe, Workload};
@@ -31,6 +42,7 @@ struct Stage {
     processes: Cell<u32>,
     config: DeploymentConfig,
     tasks: u32,
+    registry: Arc<MemoryRegistry>,
 }
 
 /// Which processes are dead.
@@ -42,6 +54,10 @@ struct Dead {
 impl Liveness for Dead {
     fn check(&self, process: &Process) -> Option<bool> {
         Some(!self.pids.lock().unwrap_or_else(PoisonError::into_inner).contains(&process.pid))
+    }
+
+    fn restarted(&self, _: &Process) -> Option<jiff::Timestamp> {
+        None
     }
 }
 
@@ -67,6 +83,7 @@ impl Stage {
                 ..DeploymentConfig::default()
             },
             tasks,
+            registry: Arc::default(),
         }
     }
 
@@ -77,25 +94,39 @@ impl Stage {
     }
 
     fn deployer(&self, interceptor: Arc<dyn Interceptor>) -> (Deployer, u32) {
+        self.deployer_heard(interceptor, Arc::new(Silent))
+    }
+
+    fn deployer_heard(
+        &self,
+        interceptor: Arc<dyn Interceptor>,
+        observer: Arc<dyn Observer>,
+    ) -> (Deployer, u32) {
+        let (parts, pid) = self.parts(interceptor, observer);
+        (Deployer::new(parts), pid)
+    }
+
+    fn parts(&self, interceptor: Arc<dyn Interceptor>, observer: Arc<dyn Observer>) -> (Parts, u32) {
         let pid = self.processes.get() + 1;
         self.processes.set(pid);
-        let process = Process { boot: "stage".to_owned(), pid, started: 0 };
-        let deployer = Deployer::new(Parts {
+        let process = Process { boot: "stage".to_owned(), pid, started: 0, machine: None };
+        let parts = Parts {
             key: ServiceKey::new("app", "stage").expect("a name"),
             platform: Arc::new(self.world.platform(interceptor.clone())),
             prober: Arc::new(self.world.prober(interceptor.clone())),
             journals: Arc::new(FaultyStore::new(self.store.clone(), interceptor)),
             clock: self.clock.clone(),
-            observer: Arc::new(Silent),
+            observer,
             liveness: self.dead.clone(),
             owner: Owner { nonce: format!("p{pid}"), who: "tester".to_owned(), process: Some(process) },
             public: Some(PUBLIC),
-        });
-        (deployer, pid)
+            retainers: vec![self.registry.clone()],
+        };
+        (parts, pid)
     }
 
     fn request(&self, release: Release) -> Request {
-        Request { release, tasks: self.tasks, config: self.config.clone(), retry: false }
+        Request { release, tasks: self.tasks, config: self.config.clone(), retry: false, last_look: None }
     }
 
     async fn deploy(&self, release: Release) -> Outcome {
@@ -162,6 +193,80 @@ async fn with_two(strategy: Strategy) -> Stage {
         assert_eq!(stage.deploy(release(number)).await, Outcome::Done);
     }
     stage
+}
+
+#[tokio::test]
+async fn a_restart_leaves_only_fresh_tasks_of_the_same_release() {
+    for strategy in [Strategy::Recreate, Strategy::Rolling, Strategy::BlueGreen] {
+        let stage = Stage::new(strategy, 3);
+        assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
+        let before = stage.world.truth();
+        let actor = stage.actor(FaultPlan::default());
+        let done = actor.deployer.restart(&actor.control).await.expect("an end");
+        assert_eq!((done.outcome, done.serving.len()), (Outcome::Done, 1));
+        let after = stage.world.truth();
+        let old = &before.sets[&release(1).id].tasks;
+        let new = &after.sets[&release(1).id].tasks;
+        assert_eq!(new.len(), 3, "{strategy}");
+        assert!(new.iter().all(|task| old.iter().all(|old| old.id != task.id)), "{strategy}");
+        assert!(new.iter().all(|task| after.split.references(&task.id)), "{strategy}");
+    }
+}
+
+#[tokio::test]
+async fn a_scaled_count_holds_until_the_configuration_asks_for_another() {
+    let mut stage = Stage::new(Strategy::BlueGreen, 2);
+    stage.config.tasks = Some(2);
+    assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
+    let scale = async |stage: &Stage, tasks| {
+        let actor = stage.actor(FaultPlan::default());
+        actor.deployer.scale(tasks, &actor.control).await.expect("an end").outcome
+    };
+    assert_eq!(scale(&stage, 5).await, Outcome::Done);
+    assert_eq!(scale(&stage, 5).await, Outcome::Unchanged);
+    let tasks_for = async |configured| stage.journal().await.state().tasks_for(configured);
+    assert_eq!((tasks_for(2).await, tasks_for(3).await), (5, 3));
+    assert_eq!(scale(&stage, 0).await, Outcome::Done);
+    assert!(stage.world.truth().split.routes.is_empty(), "requests go nowhere");
+    assert_eq!(tasks_for(2).await, 2, "a release without tasks would prove nothing");
+    assert_eq!(stage.resume().await, Outcome::Unchanged, "nothing is to be healed");
+    assert_eq!(scale(&stage, 1).await, Outcome::Done);
+}
+
+#[tokio::test]
+async fn more_tasks_than_the_platform_has_are_refused_before_anything_is_opened() {
+    let stage = Stage::new(Strategy::BlueGreen, 1);
+    assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
+    let before = stage.journal().await.state().clone();
+    let actor = stage.actor(FaultPlan::default());
+    let refused = actor.deployer.scale(11, &actor.control).await.expect_err("a refusal");
+    assert_eq!(refused.kind(), crate::ErrorKind::Unsupported);
+    assert_eq!(*stage.journal().await.state(), before);
+}
+
+#[tokio::test]
+async fn nothing_promoted_is_neither_scaled_nor_restarted() {
+    let stage = Stage::new(Strategy::BlueGreen, 1);
+    let actor = stage.actor(FaultPlan::default());
+    let scaled = actor.deployer.scale(2, &actor.control).await.expect_err("a refusal");
+    let restarted = actor.deployer.restart(&actor.control).await.expect_err("a refusal");
+    assert_eq!([scaled.kind(), restarted.kind()], [crate::ErrorKind::Conflict; 2]);
+}
+
+#[tokio::test]
+async fn a_command_beside_a_deployment_is_journalled_by_whoever_runs_it() {
+    use crate::journal::CommandPlace;
+    let stage = Stage::new(Strategy::BlueGreen, 1);
+    assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
+    let actor = stage.actor(FaultPlan::default());
+    let words = ["migrate".to_owned(), "--password=x".to_owned()];
+    let id = release(1).id;
+    let began = actor.deployer.begin_command(CommandPlace::OneOff, &id, "app", &words).await;
+    actor.deployer.end_command(began.expect("a record"), Some(3)).await.expect("a record");
+    let journal = stage.journal().await;
+    let command = &journal.state().commands[0];
+    assert_eq!((command.began.program.as_str(), command.exit_code), ("migrate", Some(3)));
+    assert_eq!(stage.deploy(release(2)).await, Outcome::Done);
 }
 
 #[tokio::test]
@@ -271,6 +376,47 @@ async fn an_interrupt_while_another_deployment_is_brought_to_its_end_is_no_succe
     }
 }
 
+/// A last look that finds a port taken, or that cannot look.
+#[derive(Debug)]
+struct Look {
+    broken: bool,
+}
+
+#[async_trait::async_trait]
+impl LastLook for Look {
+    async fn look(&self) -> crate::Result<Report> {
+        if self.broken {
+            return Err(crate::Error::new(crate::ErrorKind::Unavailable, "no answer"));
+        }
+        Ok(Report::of(vec![Finding::error(Code::PORT_HELD, "public port 80 is held by another process")]))
+    }
+}
+
+#[tokio::test]
+async fn what_is_found_under_the_lock_refuses_and_changes_nothing() {
+    for broken in [false, true] {
+        let stage = Stage::new(Strategy::BlueGreen, 1);
+        assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
+        let before = stage.world.truth();
+        let actor = stage.actor(FaultPlan::default());
+        let look: Arc<dyn LastLook> = Arc::new(Look { broken });
+        let request = Request { last_look: Some(look), ..stage.request(release(2)) };
+        let finished = actor.deployer.deploy(&request, &actor.control).await.expect("an end");
+        assert_eq!((finished.outcome, finished.exit_code), (Outcome::Refused, 3));
+        assert_eq!(finished.findings.len(), usize::from(!broken));
+        assert_eq!(finished.cause.is_some(), broken);
+        assert_eq!(finished.serving.len(), 1, "{:?}", finished.serving);
+        let touched = |call: &Call| call.mutating && call.target != "journal";
+        assert!(!actor.faults.calls().iter().any(touched), "{:?}", actor.faults.calls());
+        let now = stage.world.truth();
+        assert_eq!((now.sets, now.split), (before.sets, before.split));
+        // It is no failure of the release.
+        let state = stage.journal().await.state().clone();
+        assert!(state.open.is_none() && state.condemned.is_empty());
+        assert_eq!(stage.deploy(release(2)).await, Outcome::Done);
+    }
+}
+
 #[tokio::test]
 async fn tasks_that_ended_before_a_plan_was_made_do_not_trip_its_circuit_breaker() {
     let stage = Stage::new(Strategy::BlueGreen, 3);
@@ -299,10 +445,11 @@ async fn a_task_that_ends_before_it_is_verified_is_not_waited_for() {
     }
 }
 
-/// A router that never takes an owner.
+/// A router that never takes an owner: it does not answer, or says for good that it cannot.
 #[derive(Debug, Default)]
 struct NoOwner {
     asked: std::sync::atomic::AtomicU64,
+    for_good: bool,
 }
 
 #[async_trait::async_trait]
@@ -317,7 +464,7 @@ impl Interceptor for NoOwner {
         }
         let asked = self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         assert!(asked < 100_000, "it is asked for ever");
-        Verdict::Fail
+        if self.for_good { Verdict::Conflict } else { Verdict::Fail }
     }
 
     async fn after(&self, _: &Call) -> Verdict {
@@ -341,8 +488,30 @@ async fn a_router_that_takes_no_owner_is_waited_for_to_a_deadline_and_no_longer_
             assert_eq!(finished.outcome, Outcome::Interrupted);
             assert!(took < Duration::from_mins(1), "{took:?}");
         } else {
-            assert_eq!(finished.outcome, Outcome::RolledBack);
+            // It never had an owner, so nothing was changed.
+            assert_eq!(finished.outcome, Outcome::Refused);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_way_back_that_cannot_begin_is_stuck_and_is_begun_again_by_the_next() {
+    for roll_back in [false, true] {
+        let stage = left::left_baking().await;
+        let (deployer, pid) = stage.deployer(Arc::new(NoOwner { for_good: true, ..NoOwner::default() }));
+        let control = Control::default();
+        let stuck = if roll_back {
+            deployer.roll_back(None, &control).await
+        } else {
+            deployer.abort(&control, HOUR).await
+        };
+        let stuck = stuck.expect("an end");
+        assert_eq!((stuck.outcome, stuck.exit_code), (Outcome::Stuck, 5));
+        assert!(stuck.cause.as_ref().is_some_and(|cause| cause.hint.is_some()), "{stuck:?}");
+        stage.dead.pids.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
+        stage.resume().await;
+        assert_eq!(stage.existing(), [release(2).id]);
+        assert!(stage.journal().await.state().open.is_none());
     }
 }
 
@@ -358,6 +527,34 @@ async fn a_service_may_become_a_worker_and_a_worker_a_service() {
     }
 }
 
+/// Keeps the lowest number of well tasks, of whichever release, that there was at any change.
+#[derive(Debug, Default)]
+struct FewestWell {
+    fewest: Mutex<Option<usize>>,
+}
+
+impl Monitor for FewestWell {
+    fn changed(&self, _: &Change, _: &Fence, truth: &Truth) {
+        let well = truth.sets.values().map(|set| set.healthy().count()).sum();
+        let mut fewest = self.fewest.lock().unwrap_or_else(PoisonError::into_inner);
+        *fewest = Some(fewest.map_or(well, |fewest: usize| fewest.min(well)));
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_becomes_a_worker_keeps_its_tasks_until_the_new_ones_are_well() {
+    for tasks in [1, 3] {
+        let mut stage = Stage::new(Strategy::Rolling, tasks);
+        stage.config.maximum_percent = if tasks == 3 { 134 } else { 200 };
+        assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
+        let monitor = Arc::new(FewestWell::default());
+        stage.world.set_monitor(monitor.clone());
+        assert_eq!(stage.deploy(worker(2)).await, Outcome::Done);
+        let fewest = *monitor.fewest.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(fewest >= Some(tasks as usize), "{fewest:?} of {tasks} tasks");
+    }
+}
+
 #[tokio::test]
 async fn a_rollback_after_a_frozen_failure_goes_to_the_last_good_release() {
     let mut stage = with_two(Strategy::BlueGreen).await;
@@ -369,6 +566,17 @@ async fn a_rollback_after_a_frozen_failure_goes_to_the_last_good_release() {
     assert_eq!(finished.outcome, Outcome::Done);
     assert_eq!(stage.existing(), [release(2).id]);
     assert!(!stage.journal().await.state().condemned.contains_key(&release(2).id));
+}
+
+#[tokio::test]
+async fn what_serves_already_needs_no_step() {
+    let stage = with_two(Strategy::BlueGreen).await;
+    let actor = stage.actor(FaultPlan::default());
+    let plan = async |number| actor.deployer.plan(&stage.request(release(number))).await.expect("a plan");
+    assert_eq!(plan(2).await.steps, []);
+    assert_ne!(plan(1).await.steps, []);
+    stage.world.set_behaviour(&release(2).id, Behaviour::NeverHealthy);
+    assert_ne!(plan(2).await.steps, []);
 }
 
 #[tokio::test]

@@ -138,6 +138,10 @@ pub trait Liveness: Debug + Send + Sync + 'static {
     /// Whether the process lives; nothing where that cannot be known, because it belongs to another host or
     /// to another boot of this one.
     fn check(&self, process: &Process) -> Option<bool>;
+
+    /// When this host was started, where it is the machine of a process that belongs to an earlier boot of it;
+    /// nothing where that is not known. Names of machines may have been cloned, so this alone decides nothing.
+    fn restarted(&self, process: &Process) -> Option<Timestamp>;
 }
 
 /// Knows of no process, so that only leases decide.
@@ -146,6 +150,10 @@ pub struct NoLiveness;
 
 impl Liveness for NoLiveness {
     fn check(&self, _: &Process) -> Option<bool> {
+        None
+    }
+
+    fn restarted(&self, _: &Process) -> Option<Timestamp> {
         None
     }
 }
@@ -197,6 +205,9 @@ impl OwnerWatch {
     pub async fn observe(&mut self, journal: &Journal) -> Result<OwnerStatus> {
         let gone = |because: String| Ok(OwnerStatus::Gone { because });
         let Some(open) = &journal.state().open else { return gone("its deployment has ended".to_owned()) };
+        if let Some(parked) = &open.parked {
+            return gone(format!("it is {parked}"));
+        }
         let alive = open.owner.process.as_ref().and_then(|process| self.liveness.check(process));
         if alive == Some(false) {
             return gone(format!("the process of {} does not exist any more", open.owner.who));
@@ -207,6 +218,14 @@ impl OwnerWatch {
         let ttl = ttl(lease.as_ref()).max(journal.lease_ttl);
         // A process of this host wrote its lease by the clock that we read.
         let fresh = read(lease.as_ref()).is_some_and(|lease| clock::between(lease.at, now) <= ttl);
+        let restarted = open.owner.process.as_ref().and_then(|process| self.liveness.restarted(process));
+        if let (Some(restarted), Some(lease)) = (restarted, read(lease.as_ref()))
+            && !fresh
+            && lease.at < restarted
+        {
+            // Were it a clone of this machine that lives, its lease would be younger.
+            return gone(format!("the machine of {} was restarted since", open.owner.who));
+        }
         let former = self.seen.take();
         let first = former.as_ref().is_none_or(|seen| seen.epoch != epoch);
         let unchanged = match former {

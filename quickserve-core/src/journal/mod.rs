@@ -6,21 +6,27 @@
 #[cfg(any(test, feature = "contract"))]
 pub mod faulty;
 mod lease;
+mod lock;
 mod log;
 mod ownership;
 mod parse;
+mod pause;
 mod record;
 mod snapshot;
 mod state;
 mod store;
+mod upkeep;
 
 pub use lease::{Liveness, NoLiveness, OwnerStatus, OwnerWatch};
+pub use lock::{Lifted, Lock};
 pub use log::Journal;
 pub(crate) use ownership::busy;
+pub use pause::Parked;
 pub use record::{
-    AbortKind, Act, Cause, DeploymentId, Entry, Event, Opened, Owner, Process, Record, VERSION,
+    AbortKind, Act, Cause, CommandBegan, CommandPlace, DeploymentId, Entry, Event, Opened, Owner, Process,
+    Record, VERSION,
 };
-pub use state::{DeploymentSummary, OpenDeployment, State};
+pub use state::{CommandSummary, DeploymentSummary, OpenDeployment, State};
 pub use store::{in_memory, local};
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`ErrorKind::Busy`] while another deployment is open, saying whose, since when, and at which step; also
-    /// when one began and ended since this journal was last read.
+    /// when one began and ended since this journal was last read, and while a [`Lock`](super::Lock) forbids it.
     pub async fn open(&mut self, opened: Opened) -> Result<Epoch> {
         let read = self.state.epoch;
         self.refresh().await?;
@@ -26,7 +26,10 @@ impl Journal {
                     Err(Error::new(ErrorKind::Busy, "another deployment began and ended meanwhile")
                         .with_hint("run the command again"))
                 }
-                None => Ok((None, Event::Opened(Box::new(opened.clone())))),
+                None => match journal.state.lock().filter(|_| opened.act.heeds_lock()) {
+                    Some(lock) => Err(lock.busy()),
+                    None => Ok((None, Event::Opened(Box::new(opened.clone())))),
+                },
             };
             self.write(entry).await?;
         }
@@ -93,7 +96,25 @@ impl Journal {
     /// # Errors
     /// [`ErrorKind::Conflict`] when the deployment has ended. Like [`append`](Self::append) otherwise.
     pub async fn request(&mut self, event: Event) -> Result<u64> {
-        if !matches!(event, Event::AbortRequested { .. }) {
+        self.request_in(None, event).await
+    }
+
+    /// Appends a request to nobody: of a deployment whose owner is gone, before it is taken over. Whoever takes
+    /// it over then, heeds it.
+    ///
+    /// # Errors
+    /// Like [`request`](Self::request); [`ErrorKind::Conflict`] also when somebody else took the deployment
+    /// over since this journal was last read: its new owner was not meant.
+    pub(crate) async fn request_of_nobody(&mut self, event: Event) -> Result<u64> {
+        self.request_in(Some(self.state.epoch), event).await
+    }
+
+    async fn request_in(&mut self, epoch: Option<Epoch>, event: Event) -> Result<u64> {
+        let known = matches!(
+            event,
+            Event::AbortRequested { .. } | Event::PauseRequested { .. } | Event::PromoteRequested { .. }
+        );
+        if !known {
             return Err(Error::new(ErrorKind::Unexpected, "a request cannot be of this kind"));
         }
         self.refresh().await?;
@@ -105,7 +126,26 @@ impl Journal {
                     "there is no unfinished deployment to ask this of",
                 ));
             }
+            if epoch.is_some_and(|epoch| epoch != journal.state.epoch) {
+                return Err(Error::new(ErrorKind::Conflict, "somebody else has taken the deployment over"));
+            }
             Ok((Some(journal.state.epoch), event.clone()))
+        };
+        self.write(entry).await
+    }
+
+    /// Appends what was done beside any deployment, in the epoch of the time, and answers the record's number.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when nothing was ever deployed. Like [`append`](Self::append) otherwise.
+    pub async fn note(&mut self, event: Event) -> Result<u64> {
+        if !matches!(event, Event::CommandBegan(_) | Event::CommandEnded { .. }) {
+            return Err(Error::new(ErrorKind::Unexpected, "a note cannot be of this kind"));
+        }
+        self.refresh().await?;
+        let entry = |journal: &Self| match journal.state.epoch {
+            Epoch(0) => Err(Error::new(ErrorKind::Conflict, "nothing was ever deployed here")),
+            epoch => Ok((Some(epoch), event.clone())),
         };
         self.write(entry).await
     }
@@ -157,13 +197,19 @@ impl Journal {
     }
 }
 
-/// The answer to whoever comes while another owner holds the service: who, since when, at which step.
+/// The answer to whoever comes while a deployment holds the service: whose, since when, at which step.
 pub(crate) fn busy(open: &OpenDeployment) -> Error {
-    let (who, deployment) = (&open.owner.who, &open.opened.deployment);
+    let deployment = &open.opened.deployment;
+    if let Some(parked) = &open.parked {
+        return Error::new(ErrorKind::Busy, format!("{deployment} holds the service, {parked}"))
+            .with_hint("let it go on: quickserve promote; or take it back: quickserve abort");
+    }
+    let who = &open.owner;
     let since = open.started.strftime("%H:%M:%SZ");
     let step = open.step.as_ref().map_or_else(|| "planning".to_owned(), |(_, step, _)| step.to_string());
     let message = format!("{who} holds the service with {deployment} since {since}, now at: {step}");
-    Error::new(ErrorKind::Busy, message).with_hint("wait for it, or take it back: quickserve abort")
+    Error::new(ErrorKind::Busy, message)
+        .with_hint("quickserve resume follows it to its end; or take it back: quickserve abort")
 }
 
 /// Whether this version may finish a deployment.

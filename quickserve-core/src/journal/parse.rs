@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::record::{Record, VERSION};
+use super::record::{Envelope, Record, VERSION};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What stands under a record's key.
@@ -25,17 +25,17 @@ pub(super) fn parse(number: u64, bytes: &[u8]) -> Result<Parsed> {
     if version > u64::from(VERSION) {
         return Err(newer(number).with_context("envelope", version.to_string()));
     }
-    let value = Value::Object(fields);
-    let Ok(envelope) = Envelope::deserialize(&value) else { return Ok(Parsed::Torn) };
+    let Ok(envelope) = Envelope::deserialize(&fields) else { return Ok(Parsed::Torn) };
     if envelope.seq != number {
         return Err(Error::new(ErrorKind::Unexpected, "a record of the journal is not under its own key")
             .with_context("key", number.to_string())
             .with_context("record", envelope.seq.to_string())
             .with_hint("somebody copied or renamed files of the journal; bring the original back"));
     }
-    match Record::deserialize(value) {
+    let kind = envelope.kind.clone();
+    match Record::from_fields(envelope, fields) {
         Ok(record) => Ok(Parsed::Whole(Box::new(record))),
-        Err(error) => Err(newer(number).with_context("kind", envelope.kind).with_source(error)),
+        Err(error) => Err(newer(number).with_context("kind", kind).with_source(error)),
     }
 }
 
@@ -43,15 +43,4 @@ fn newer(number: u64) -> Error {
     Error::new(ErrorKind::Unsupported, "a record of the journal was written by a newer version of QuickServe")
         .with_context("record", number.to_string())
         .with_hint("upgrade QuickServe here to at least the version that others use")
-}
-
-/// What every envelope has.
-#[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "the fields need only be there")]
-struct Envelope {
-    seq: u64,
-    epoch: u64,
-    id: String,
-    at: jiff::Timestamp,
-    kind: String,
 }

@@ -1,22 +1,24 @@
 //! What a journal's records say.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::fence::Epoch;
 use crate::orchestrator::TaskId;
 use crate::outcome::Outcome;
 use crate::plan::{DeploymentConfig, Goal, Plan, Purpose, Step};
 use crate::release::{Release, ReleaseId};
+use crate::workload::seconds;
 
 /// The version of the envelope.
 pub const VERSION: u32 = 1;
 
 /// One record: an envelope that every version understands, around an entry that it may not.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
     /// The version of the envelope.
     pub v: u32,
@@ -40,7 +42,7 @@ pub enum Entry {
     /// A kind that this version knows.
     Known(Box<Event>),
     /// A kind of a later version.
-    Unknown(serde_json::Map<String, Value>),
+    Unknown(Map<String, Value>),
 }
 
 /// What happened or was decided.
@@ -106,12 +108,39 @@ pub enum Event {
         /// Why.
         cause: Cause,
     },
+    /// Nothing is kept for these releases any more: nothing goes back to them until they are promoted again.
+    Pruned {
+        /// The releases.
+        releases: Vec<ReleaseId>,
+    },
     /// Somebody wants the deployment taken back.
     AbortRequested {
         /// Who.
         by: String,
         /// Which of the ways to ask it was.
         how: AbortKind,
+    },
+    /// Somebody wants the deployment to stop before it changes traffic again.
+    PauseRequested {
+        /// Who.
+        by: String,
+    },
+    /// Somebody wants a deployment to go on that was asked to pause and has not yet.
+    PromoteRequested {
+        /// Who.
+        by: String,
+    },
+    /// The deployment has stopped, and its owner has let go of it, until somebody answers.
+    Parked {
+        /// Who asked for it.
+        by: String,
+        /// The step that was not begun.
+        before: Step,
+        /// What was left of the time in which the goal must be reached.
+        #[serde(with = "seconds")]
+        left: Duration,
+        /// Until when it waits.
+        until: Timestamp,
     },
     /// A deployment ended.
     Ended {
@@ -125,6 +154,27 @@ pub enum Event {
     },
     /// Everything of the service was removed: nothing before this is a rollback target.
     Removed {},
+    /// Somebody wants nobody to deploy meanwhile.
+    Locked {
+        /// Who.
+        by: String,
+        /// Why, in their words.
+        reason: String,
+    },
+    /// The lock is lifted.
+    Unlocked {
+        /// By whom.
+        by: String,
+    },
+    /// Somebody began to run a command beside any deployment. Anybody's record, in the epoch of the time.
+    CommandBegan(CommandBegan),
+    /// A command has ended.
+    CommandEnded {
+        /// The number of the record that began it.
+        began: u64,
+        /// The command's exit code, where it came to one.
+        exit_code: Option<i64>,
+    },
     /// The record before was torn and is void.
     Repaired {
         /// The torn record's number.
@@ -157,6 +207,36 @@ pub struct Opened {
     pub config: DeploymentConfig,
 }
 
+/// A command that somebody runs beside any deployment.
+///
+/// Its arguments are not here: people type passwords there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandBegan {
+    /// Where it runs.
+    pub place: CommandPlace,
+    /// The release.
+    pub release: ReleaseId,
+    /// The container of the workload that it runs in, or as.
+    pub container: String,
+    /// The first word of the command.
+    pub program: String,
+    /// Who runs it.
+    pub by: String,
+}
+
+/// Where a command runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "in")]
+pub enum CommandPlace {
+    /// In a container of its own (`run`).
+    OneOff,
+    /// In a container of a task (`exec`).
+    Task {
+        /// The task.
+        task: TaskId,
+    },
+}
+
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -167,6 +247,10 @@ pub enum Act {
     Rollback,
     /// What was promoted last, made to serve again.
     Resume,
+    /// Another number of tasks of what serves.
+    Scale,
+    /// Fresh tasks of what serves.
+    Restart,
     /// Everything removed.
     Down,
 }
@@ -197,6 +281,10 @@ pub struct Process {
     pub pid: u32,
     /// When it started, in the host's own ticks since its boot.
     pub started: u64,
+    /// The machine that it runs on, by a name that outlasts its boots, where it is known for sure which that is: not
+    /// in a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
 }
 
 /// Why something failed: a message and what caused it, outermost first.
@@ -225,7 +313,7 @@ pub enum AbortKind {
 }
 
 /// The kinds of [`Event`]: an entry of one of these must be readable, any other is kept as it is.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 20] = [
     "opened",
     "taken_over",
     "planned",
@@ -234,23 +322,56 @@ const KINDS: [&str; 12] = [
     "failed",
     "promoted",
     "condemned",
+    "pruned",
     "abort_requested",
+    "pause_requested",
+    "promote_requested",
+    "parked",
     "ended",
     "removed",
+    "locked",
+    "unlocked",
+    "command_began",
+    "command_ended",
     "repaired",
 ];
 
-impl<'de> Deserialize<'de> for Entry {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let fields = serde_json::Map::deserialize(deserializer)?;
-        match fields.get("kind").and_then(Value::as_str) {
-            Some(kind) if KINDS.contains(&kind) => {
-                let event = serde_json::from_value(Value::Object(fields));
-                event.map(Self::Known).map_err(serde::de::Error::custom)
-            }
-            Some(_) => Ok(Self::Unknown(fields)),
-            None => Err(serde::de::Error::missing_field("kind")),
+/// What every envelope has.
+#[derive(Debug, Deserialize)]
+pub(super) struct Envelope {
+    v: u32,
+    pub(super) seq: u64,
+    epoch: Epoch,
+    id: String,
+    at: Timestamp,
+    pub(super) kind: String,
+}
+
+impl Record {
+    /// The record of an envelope, and of all the fields that it was read from. Journals are read whole and often, so
+    /// the fields are moved on and not buffered once more, as a derived implementation does.
+    pub(super) fn from_fields(
+        envelope: Envelope,
+        mut fields: Map<String, Value>,
+    ) -> serde_json::Result<Self> {
+        let Envelope { v, seq, epoch, id, at, kind } = envelope;
+        for name in ["v", "seq", "epoch", "id", "at"] {
+            fields.remove(name);
         }
+        let entry = if KINDS.contains(&kind.as_str()) {
+            Entry::Known(serde_json::from_value(Value::Object(fields))?)
+        } else {
+            Entry::Unknown(fields)
+        };
+        Ok(Self { v, seq, epoch, id, at, entry })
+    }
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = Map::deserialize(deserializer)?;
+        let envelope = Envelope::deserialize(&fields).map_err(serde::de::Error::custom)?;
+        Self::from_fields(envelope, fields).map_err(serde::de::Error::custom)
     }
 }
 
@@ -296,6 +417,14 @@ impl From<&crate::Error> for Cause {
         let mut causes = error.causes().into_iter();
         let message = causes.next().unwrap_or_default();
         Self { message, causes: causes.collect(), hint: error.hint().map(str::to_owned) }
+    }
+}
+
+/// `ada@laptop (pid 4711)`, or without the process where that is not known.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.who)?;
+        self.process.as_ref().map_or(Ok(()), |process| write!(f, " (pid {})", process.pid))
     }
 }
 

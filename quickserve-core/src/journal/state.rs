@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::record::{AbortKind, Act, Cause, DeploymentId, Event, Opened, Owner, Record};
+use super::lock::Lock;
+use super::pause::Parked;
+use super::record::{AbortKind, Act, Cause, CommandBegan, DeploymentId, Event, Opened, Owner, Record};
 use crate::fence::Epoch;
 use crate::orchestrator::TaskId;
 use crate::outcome::Outcome;
@@ -27,15 +29,30 @@ pub struct State {
     pub promoted: Vec<ReleaseId>,
     /// How many tasks the release that was promoted last has.
     pub tasks: u32,
+    /// How many tasks the configuration asked for when that was decided.
+    #[serde(default)]
+    pub configured: Option<u32>,
     /// The configuration of the last deployment.
     pub config: Option<DeploymentConfig>,
     /// Releases that were decided to be bad, and why.
     pub condemned: BTreeMap<ReleaseId, Cause>,
+    /// Releases of which nothing is kept any more, so that nothing goes back to them.
+    #[serde(default)]
+    pub pruned: BTreeSet<ReleaseId>,
     /// Tasks that a destructive intent has named.
     pub doomed: BTreeSet<TaskId>,
     /// Every deployment, oldest first.
     pub deployments: Vec<DeploymentSummary>,
+    /// Every lock, oldest first; the last is in force unless it was lifted.
+    #[serde(default)]
+    pub locks: Vec<Lock>,
+    /// The last commands that were run beside deployments, oldest first.
+    #[serde(default)]
+    pub commands: Vec<CommandSummary>,
 }
+
+/// How many commands a state remembers; the records know of all.
+const COMMANDS: usize = 100;
 
 /// A deployment that has not ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +73,14 @@ pub struct OpenDeployment {
     pub failed: Option<Cause>,
     /// How an abort was asked for, once it was.
     pub abort: Option<(AbortKind, String)>,
-    /// Whether its release was promoted.
+    /// Who asked for a pause that has not begun yet.
+    #[serde(default)]
+    pub pause: Option<String>,
+    /// Set while it is paused.
+    #[serde(default)]
+    pub parked: Option<Parked>,
+    /// Whether it is decided, so that it only goes forward: its release was promoted, or, of a removal, everything
+    /// is gone.
     pub promoted: bool,
 }
 
@@ -83,6 +107,21 @@ pub struct DeploymentSummary {
     pub cause: Option<Cause>,
 }
 
+/// A command that was run beside deployments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommandSummary {
+    /// The record that began it.
+    pub seq: u64,
+    /// What and where.
+    pub began: CommandBegan,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended, once that was recorded.
+    pub finished: Option<Timestamp>,
+    /// Its exit code, where it came to one.
+    pub exit_code: Option<i64>,
+}
+
 impl State {
     /// Folds the next record in.
     pub fn apply(&mut self, record: &Record) {
@@ -95,22 +134,29 @@ impl State {
             Event::Promoted { release } => {
                 self.promoted.push(release.clone());
                 self.condemned.remove(release);
+                self.pruned.remove(release);
                 if let Some(open) = &mut self.open
                     && let Goal::Serve { release: wanted, tasks } = &open.opened.goal
                     && wanted == release
                 {
                     open.promoted = true;
                     self.tasks = *tasks;
+                    self.configured = open.opened.config.tasks;
                 }
             }
             Event::Condemned { release, cause } => {
                 self.condemned.insert(release.clone(), cause.clone());
             }
+            Event::Pruned { releases } => self.pruned.extend(releases.iter().cloned()),
             Event::Removed {} => {
                 self.promoted.clear();
                 self.condemned.clear();
+                self.pruned.clear();
                 self.releases.clear();
                 self.doomed.clear();
+                if let Some(open) = &mut self.open {
+                    open.promoted = true;
+                }
             }
             Event::Ended { outcome, cause, .. } => {
                 self.open = None;
@@ -128,7 +174,24 @@ impl State {
             | Event::Planned { .. }
             | Event::Completed { .. }
             | Event::Failed { .. }
-            | Event::AbortRequested { .. } => self.progress(record, event),
+            | Event::AbortRequested { .. }
+            | Event::PauseRequested { .. }
+            | Event::PromoteRequested { .. }
+            | Event::Parked { .. } => self.progress(record, event),
+            Event::Locked { .. } | Event::Unlocked { .. } => self.fold_lock(record, event),
+            Event::CommandBegan(began) => {
+                let (seq, began) = (record.seq, began.clone());
+                let fresh =
+                    CommandSummary { seq, began, started: record.at, finished: None, exit_code: None };
+                self.commands.push(fresh);
+                let surplus = self.commands.len().saturating_sub(COMMANDS);
+                self.commands.drain(..surplus);
+            }
+            Event::CommandEnded { began, exit_code } => {
+                if let Some(command) = self.commands.iter_mut().find(|command| command.seq == *began) {
+                    (command.finished, command.exit_code) = (Some(record.at), *exit_code);
+                }
+            }
             Event::Repaired { .. } => {}
         }
     }
@@ -158,12 +221,15 @@ impl State {
             step_completed: false,
             failed: None,
             abort: None,
+            pause: None,
+            parked: None,
             promoted: false,
         });
     }
 
     fn progress(&mut self, record: &Record, event: &Event) {
         let Some(open) = &mut self.open else { return };
+        open.fold_pause(record, event);
         match event {
             Event::TakenOver { owner, .. } => open.owner = owner.clone(),
             Event::Planned { plan, deadline, .. } => {
@@ -186,17 +252,31 @@ impl State {
         self.promoted.last()
     }
 
-    /// What a rollback goes to: the newest promoted release that is neither condemned nor the current one; the
-    /// current one where a failed deployment was left in its place.
+    /// How many tasks a deployment has where the configuration asks for so many: a count that the service was
+    /// scaled to since, as long as the configuration has not changed. A service that was scaled to nothing is
+    /// woken: a release without tasks would prove nothing.
+    pub fn tasks_for(&self, configured: u32) -> u32 {
+        let holds = self.current().is_some() && self.configured == Some(configured) && self.tasks > 0;
+        if holds { self.tasks } else { configured }
+    }
+
+    /// Whether a release may be gone back to: it was promoted, and what it needs is still kept.
+    pub fn can_return_to(&self, release: &ReleaseId) -> bool {
+        self.promoted.contains(release) && !self.pruned.contains(release)
+    }
+
+    /// What a rollback goes to: the newest promoted release that is kept and neither condemned nor the current
+    /// one; the current one where a failed deployment was left in its place.
     pub fn rollback_target(&self) -> Option<&ReleaseId> {
         let current = self.current();
         if self.is_left_failed() {
             return current;
         }
-        self.promoted
-            .iter()
-            .rev()
-            .find(|release| Some(*release) != current && !self.condemned.contains_key(*release))
+        self.promoted.iter().rev().find(|release| {
+            Some(*release) != current
+                && !self.condemned.contains_key(*release)
+                && !self.pruned.contains(*release)
+        })
     }
 
     /// Whether the last deployment failed, was not taken back, and so serves where the current release should.

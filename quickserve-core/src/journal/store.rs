@@ -13,6 +13,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::retention::Usage;
 use crate::service::ServiceKey;
 
 /// A store in a folder of this machine, which is created where it is missing, for its user alone. Every write
@@ -132,6 +133,26 @@ impl Shelf {
             .collect();
         numbers.sort_unstable();
         Ok(numbers)
+    }
+
+    /// Takes a snapshot away; one that is not there is a success. Records and leases have no such call: their
+    /// numbers are never used again.
+    pub(super) async fn remove_snapshot(&self, number: u64) -> Result<()> {
+        let key = self.key(Folder::Snapshots, number);
+        match self.store.delete(&key).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => {
+                Err(mapped("remove a snapshot of the journal", &error).with_context("key", key.to_string()))
+            }
+        }
+    }
+
+    /// What everything in the service's folder amounts to.
+    pub(super) async fn usage(&self) -> Result<Usage> {
+        let metas: Vec<_> = self.store.list(Some(&self.prefix)).try_collect().await.map_err(|error| {
+            mapped("list the journal", &error).with_context("key", self.prefix.to_string())
+        })?;
+        Ok(metas.iter().map(|meta| meta.size).collect())
     }
 
     /// The bytes under each of these numbers, several asked for at a time.

@@ -96,6 +96,7 @@ impl Orchestrator for MemoryPlatform {
                 out_of_memory: false,
                 ended: Some(end),
                 log_tail: vec!["crashed on purpose".to_owned()],
+                last_words: Some("crashed on purpose".to_owned()),
             };
             Ok(crashed.into_iter().map(failure).collect())
         };

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Referrer, Registry, ResolvedImage};
-use crate::release::{Digest, Image, ReleaseId};
+use crate::release::{Digest, Image, Release, ReleaseId};
+use crate::retention::{Retainer, Usage};
 
 /// A registry in memory: images under references, pins, and attached documents.
 #[derive(Debug, Default)]
@@ -38,6 +39,7 @@ impl MemoryRegistry {
             variables: Vec::new(),
             has_health_check: false,
             user: String::new(),
+            revision: None,
         };
         let mut inner = self.lock();
         inner.images.insert(image.digest.clone(), resolved.clone());
@@ -122,5 +124,23 @@ impl Registry for MemoryRegistry {
         let referrers = self.lock().referrers.get(image).cloned().unwrap_or_default();
         let wanted = |referrer: &Referrer| artifact_type.is_none_or(|kind| kind == referrer.artifact_type);
         Ok(referrers.into_iter().filter(wanted).collect())
+    }
+}
+
+#[async_trait]
+impl Retainer for MemoryRegistry {
+    async fn let_go(&self, gone: &[Release], _: &[Release]) -> Result<()> {
+        let pins = &mut self.lock().pins;
+        for release in gone {
+            pins.remove(&release.id);
+        }
+        Ok(())
+    }
+
+    async fn usage(&self) -> Result<Usage> {
+        let inner = self.lock();
+        let kept: BTreeSet<&Digest> = inner.pins.values().flatten().collect();
+        // An image in memory has no content.
+        Ok(kept.into_iter().map(|_| 0).collect())
     }
 }

@@ -275,6 +275,7 @@ impl Inner {
                 started: Some(task.started),
                 restarts: 0,
                 doomed: task.stopping.is_some(),
+                killed: false,
             })
             .collect();
         tasks.sort_by(|a, b| (a.ordinal, &a.id).cmp(&(b.ordinal, &b.id)));

@@ -19,7 +19,7 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Vec<Step> 
             let standby = others
                 .iter()
                 .filter(|other| situation.capabilities.standby && other.serving && other.live > 0);
-            let mut shares = vec![target.alone()];
+            let mut shares = target.alone();
             shares.extend(standby.map(|other| other.share(Role::Standby)));
             let standing_by = shares.len() > 1;
             if traffic {
@@ -27,17 +27,18 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Vec<Step> 
             }
             steps.extend(target.prove(situation));
             if traffic && standing_by {
-                steps.push(Step::Shift { shares: vec![target.alone()] });
+                steps.push(Step::Shift { shares: target.alone() });
             }
         }
-        Purpose::Restore if traffic => steps.push(Step::Shift { shares: vec![target.alone()] }),
-        Purpose::Restore => {}
+        Purpose::Restore | Purpose::Renew { .. } => {
+            steps.extend(traffic.then(|| Step::Shift { shares: target.alone() }));
+        }
     }
     steps.extend(situation.unroute());
     for other in &others {
         steps.extend(other.retire(0, situation));
     }
-    steps.extend(target.finish());
+    steps.extend(target.finish(situation));
     steps
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::retention::Retention;
 use crate::workload::seconds;
 
 /// How deployments of a service go.
@@ -15,6 +16,10 @@ pub struct DeploymentConfig {
     pub strategy: Strategy,
     /// Whether requests come to the service; a worker has none.
     pub traffic: bool,
+    /// How many tasks the configuration asks for. A count that the service was scaled to holds until this
+    /// changes: see [`State::tasks_for`](crate::journal::State::tasks_for).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<u32>,
     /// How long a release must serve well before it is promoted.
     #[serde(with = "seconds")]
     pub bake_time: Duration,
@@ -33,6 +38,9 @@ pub struct DeploymentConfig {
     pub smoke: Vec<SmokeCheck>,
     /// What a failure leads to.
     pub on_failure: OnFailure,
+    /// How much of the past is kept once it has succeeded.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 /// In which order tasks and traffic change.
@@ -84,6 +92,7 @@ impl Default for DeploymentConfig {
         Self {
             strategy: Strategy::BlueGreen,
             traffic: true,
+            tasks: None,
             bake_time: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(30),
             timeout: Duration::from_mins(15),
@@ -91,6 +100,7 @@ impl Default for DeploymentConfig {
             maximum_percent: 200,
             smoke: Vec::new(),
             on_failure: OnFailure::Rollback,
+            retention: Retention::default(),
         }
     }
 }

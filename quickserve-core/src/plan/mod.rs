@@ -7,6 +7,7 @@
 mod blue_green;
 mod config;
 mod recreate;
+mod renew;
 mod rolling;
 mod step;
 mod teardown;
@@ -21,6 +22,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::fence::Epoch;
 use crate::orchestrator::{Capabilities, Observed};
 use crate::release::ReleaseId;
 use crate::traffic::Role;
@@ -58,6 +60,11 @@ pub enum Purpose {
     Prove,
     /// It is known to be good (a rollback, a recovery, an interrupted clean-up): only its health is awaited.
     Restore,
+    /// It is known to be good, and its tasks from before an epoch are replaced by fresh ones.
+    Renew {
+        /// The epoch from which on tasks count as fresh.
+        since: Epoch,
+    },
 }
 
 /// What a planner plans from.
@@ -100,10 +107,11 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan> {
         Goal::Serve { release, tasks } => {
             let target = Target { release, tasks: *tasks };
             target.check(situation)?;
-            match strategy {
-                Strategy::Recreate => recreate::steps(situation, target),
-                Strategy::Rolling => rolling::steps(situation, target)?,
-                Strategy::BlueGreen => blue_green::steps(situation, target),
+            match (situation.purpose, strategy) {
+                (Purpose::Renew { since }, _) => renew::steps(situation, target, since)?,
+                (_, Strategy::Recreate) => recreate::steps(situation, target),
+                (_, Strategy::Rolling) => rolling::steps(situation, target)?,
+                (_, Strategy::BlueGreen) => blue_green::steps(situation, target),
             }
         }
     };
@@ -148,15 +156,20 @@ impl Target<'_> {
 
     /// Steps that bring the target's tasks up.
     fn place(self, situation: &Situation<'_>) -> Vec<Step> {
-        vec![
-            Step::Register { release: self.release.clone() },
-            Step::Place { release: self.release.clone(), tasks: self.tasks, standing: situation.standing() },
-        ]
+        let (release, tasks, standing) = (|| self.release.clone(), self.tasks, situation.standing());
+        let place = (tasks > 0).then(|| Step::Place { release: release(), tasks, standing });
+        std::iter::once(Step::Register { release: release() }).chain(place).collect()
     }
 
-    /// The target as the only one that serves.
-    fn alone(self) -> Share {
-        Share { release: self.release.clone(), role: Role::Serving(self.tasks.max(1)), tasks: self.tasks }
+    /// The target as the only one that serves; nobody does where it has no tasks.
+    fn alone(self) -> Vec<Share> {
+        self.share(self.tasks).into_iter().collect()
+    }
+
+    /// The part of so many tasks of it, if there are any.
+    fn share(self, tasks: u32) -> Option<Share> {
+        let share = || Share { release: self.release.clone(), role: Role::Serving(tasks), tasks };
+        (tasks > 0).then(share)
     }
 
     /// Gates that the target passes while it serves and before it is promoted.
@@ -183,13 +196,20 @@ impl Target<'_> {
         wanted.then(|| Step::SmokeStaged { release: self.release.clone() })
     }
 
-    /// The last steps of every plan that makes a release serve: what failed or is too much of it goes, and
-    /// the platform is read back.
-    fn finish(self) -> [Step; 2] {
-        [
-            Step::Retire { release: self.release.clone(), keep: self.tasks },
-            Step::Verify { release: self.release.clone(), tasks: self.tasks, alone: true },
-        ]
+    /// The last steps of every plan that makes a release serve: what failed or is too much of it goes, after
+    /// the requests that it has, and the platform is read back.
+    fn finish(self, situation: &Situation<'_>) -> Vec<Step> {
+        let (release, keep) = (|| self.release.clone(), self.tasks);
+        let surplus = situation.observed.set(self.release).live().count() > keep as usize;
+        let timeout = situation.config.drain_timeout;
+        let drain = surplus.then(|| Step::Drain { release: release(), keep, timeout });
+        drain
+            .into_iter()
+            .chain([
+                Step::Retire { release: release(), keep },
+                Step::Verify { release: release(), tasks: keep, alone: true },
+            ])
+            .collect()
     }
 }
 
@@ -197,7 +217,7 @@ impl Situation<'_> {
     fn standing(&self) -> crate::orchestrator::Standing {
         match self.purpose {
             Purpose::Prove => crate::orchestrator::Standing::Staged,
-            Purpose::Restore => crate::orchestrator::Standing::Promoted,
+            Purpose::Restore | Purpose::Renew { .. } => crate::orchestrator::Standing::Promoted,
         }
     }
 

@@ -18,11 +18,11 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Vec<Step> 
     steps.extend(target.place(situation).into_iter().skip(1));
     steps.extend(target.smoke_staged(situation));
     if traffic {
-        steps.push(Step::Shift { shares: vec![target.alone()] });
+        steps.push(Step::Shift { shares: target.alone() });
     }
     if situation.purpose == Purpose::Prove {
         steps.extend(target.prove(situation));
     }
-    steps.extend(target.finish());
+    steps.extend(target.finish(situation));
     steps
 }

@@ -46,7 +46,7 @@ pub(super) fn steps(situation: &Situation<'_>, target: Target<'_>) -> Result<Vec
     if situation.purpose == Purpose::Prove {
         steps.extend(target.prove(situation));
     }
-    steps.extend(target.finish());
+    steps.extend(target.finish(situation));
     Ok(steps)
 }
 
@@ -73,23 +73,22 @@ fn total(old: &[Other]) -> u32 {
 fn shares(target: Target<'_>, new: u32, old: &[Other]) -> Vec<Share> {
     let share =
         |release: &_, tasks| Share { release: Clone::clone(release), role: Role::Serving(tasks), tasks };
-    let mine = (new > 0).then(|| share(target.release, new));
-    mine.into_iter().chain(old.iter().map(|other| share(&other.release, other.live))).collect()
+    target.share(new).into_iter().chain(old.iter().map(|other| share(&other.release, other.live))).collect()
 }
 
 /// How many tasks must be healthy and how many may exist.
 ///
 /// ECS documentation, "Service deployment configuration": the minimum rounds up, the maximum rounds down.
-struct Bounds {
-    minimum: u32,
-    maximum: u32,
+pub(super) struct Bounds {
+    pub(super) minimum: u32,
+    pub(super) maximum: u32,
     tasks: u32,
     minimum_percent: u32,
     maximum_percent: u32,
 }
 
 impl Bounds {
-    fn of(situation: &Situation<'_>, target: Target<'_>) -> Self {
+    pub(super) fn of(situation: &Situation<'_>, target: Target<'_>) -> Self {
         let (minimum_percent, maximum_percent) =
             (situation.config.minimum_healthy_percent, situation.config.maximum_percent);
         Self {
@@ -101,7 +100,7 @@ impl Bounds {
         }
     }
 
-    fn no_progress(&self) -> Error {
+    pub(super) fn no_progress(&self) -> Error {
         let Self { minimum, maximum, tasks, minimum_percent, maximum_percent } = self;
         let message = format!(
             "rolling cannot make progress: {minimum} of {tasks} tasks must stay healthy \

@@ -102,6 +102,23 @@ pub struct Share {
 }
 
 impl Step {
+    /// The releases that the step is about.
+    pub fn releases(&self) -> Vec<&ReleaseId> {
+        match self {
+            Self::Register { release }
+            | Self::Place { release, .. }
+            | Self::SmokeStaged { release }
+            | Self::SmokePublic { release }
+            | Self::Bake { release, .. }
+            | Self::Verify { release, .. }
+            | Self::Promote { release, .. }
+            | Self::Drain { release, .. }
+            | Self::Retire { release, .. } => vec![release],
+            Self::Shift { shares } => shares.iter().map(|share| &share.release).collect(),
+            Self::Close => Vec::new(),
+        }
+    }
+
     /// The step's name, as events and journals show it.
     pub fn name(&self) -> &'static str {
         match self {

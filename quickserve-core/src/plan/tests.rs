@@ -9,6 +9,7 @@ use crate::error::ErrorKind;
 use crate::fence::Epoch;
 use crate::orchestrator::{Health, SetState, Standing, TaskId, TaskPhase, TaskState};
 use crate::traffic::{Route, Upstream};
+use crate::workload::Protocol;
 
 const OLD: &str = "r-aaaaaa000000";
 const NEW: &str = "r-bbbbbb000000";
@@ -30,6 +31,7 @@ fn task(release: &str, ordinal: u32) -> TaskState {
         started: None,
         restarts: 0,
         doomed: false,
+        killed: false,
     }
 }
 
@@ -41,7 +43,12 @@ fn observed(sets: &[(&str, u32, Option<Role>)]) -> Observed {
         if let Some(role) = role {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 4000));
             let upstreams = tasks.iter().map(|task| Upstream { task: task.id.clone(), address }).collect();
-            observed.split.routes.push(Route { release: id(release), role: *role, upstreams });
+            observed.split.routes.push(Route {
+                release: id(release),
+                role: *role,
+                protocol: Protocol::Http1,
+                upstreams,
+            });
         }
         observed.sets.insert(id(release), SetState { tasks });
     }
@@ -178,4 +185,70 @@ fn a_plan_survives_the_journal() {
     let plan = planned(&serve(2), Purpose::Prove, &before, &config(Strategy::Rolling)).expect("a plan");
     let text = serde_json::to_string(&plan).expect("JSON");
     assert_eq!(serde_json::from_str::<Plan>(&text).expect("a plan"), plan);
+}
+
+fn renewed(tasks: u32, worn: u32, config: &DeploymentConfig) -> String {
+    let before = observed(&[(NEW, worn, Some(Role::Serving(worn)))]);
+    let purpose = Purpose::Renew { since: Epoch(2) };
+    planned(&serve(tasks), purpose, &before, config).expect("a plan").to_string()
+}
+
+#[test]
+fn a_restart_replaces_tasks_within_the_bounds_of_a_rolling_deployment() {
+    let config = DeploymentConfig { maximum_percent: 150, ..config(Strategy::BlueGreen) };
+    insta::assert_snapshot!(renewed(2, 2, &config));
+}
+
+#[test]
+fn a_restart_of_a_service_that_must_never_run_twice_empties_it_first() {
+    insta::assert_snapshot!(renewed(1, 1, &config(Strategy::Recreate)));
+}
+
+#[test]
+fn fewer_tasks_are_drained_before_they_go() {
+    let before = observed(&[(NEW, 3, Some(Role::Serving(3)))]);
+    insta::assert_snapshot!(shown(1, Purpose::Restore, &before, &config(Strategy::BlueGreen)));
+}
+
+#[test]
+fn no_tasks_at_all_get_no_requests() {
+    let before = observed(&[(NEW, 2, Some(Role::Serving(2)))]);
+    insta::assert_snapshot!(shown(0, Purpose::Restore, &before, &config(Strategy::BlueGreen)));
+}
+
+/// ECS documentation, "Service deployment configuration": the lower limit rounds up, the upper one down.
+#[test]
+fn rolling_keeps_to_the_percents_as_ecs_rounds_them() {
+    let table = [
+        // tasks, minimum %, maximum %, the fewest that may serve, the most that may exist
+        (1, 100, 200, 1, 2),
+        (2, 50, 100, 1, 2),
+        (3, 50, 150, 2, 4),
+        (4, 50, 200, 2, 8),
+        (5, 90, 130, 5, 6),
+        (7, 66, 133, 5, 9),
+        (10, 75, 125, 8, 12),
+        (10, 0, 100, 0, 10),
+    ];
+    for (tasks, minimum_healthy_percent, maximum_percent, least, most) in table {
+        let config =
+            DeploymentConfig { minimum_healthy_percent, maximum_percent, ..config(Strategy::Rolling) };
+        let before = observed(&[(OLD, tasks, Some(Role::Serving(tasks)))]);
+        let plan = planned(&serve(tasks), Purpose::Prove, &before, &config).expect("a plan");
+        let (mut old, mut new) = (tasks, 0);
+        let (mut fewest, mut greatest) = (tasks, tasks);
+        for step in &plan.steps {
+            match step {
+                Step::Place { tasks, .. } => new = *tasks,
+                Step::Retire { release, keep } if *release == id(OLD) => old = *keep,
+                Step::Shift { shares } => {
+                    fewest = fewest.min(shares.iter().map(|share| share.tasks).sum());
+                }
+                _ => {}
+            }
+            greatest = greatest.max(old + new);
+        }
+        let case = format!("{tasks} tasks, {minimum_healthy_percent} to {maximum_percent} %");
+        assert!(fewest >= least && greatest <= most, "{case}: {fewest} to {greatest}, {plan}");
+    }
 }

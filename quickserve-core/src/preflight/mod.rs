@@ -4,16 +4,22 @@
 //! that fails keeps no other from running.
 
 mod images;
+mod last_look;
 mod ports;
+mod releases;
 mod secrets;
 mod variables;
 
 pub use images::resolve;
-pub use ports::{PublicPort, public_port};
+pub use last_look::LastLook;
+pub use ports::{PortState, port};
+pub use releases::condemned;
 pub use secrets::{SecretNames, secrets};
 pub use variables::variables;
 
-use crate::finding::{Finding, Severity};
+use std::collections::BTreeMap;
+
+use crate::finding::{Code, Finding, Severity};
 
 /// What checks have shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +41,20 @@ impl Report {
     pub fn and(mut self, other: Self) -> Self {
         self.passed += other.passed;
         self.findings.extend(other.findings);
+        self
+    }
+
+    /// Lets findings refuse nothing that were accepted, each with its reason.
+    #[must_use]
+    pub fn accepting(mut self, reasons: &BTreeMap<Code, String>) -> Self {
+        for finding in &mut self.findings {
+            if let Some(reason) = reasons.get(&finding.code)
+                && finding.severity > Severity::Info
+            {
+                finding.severity = Severity::Info;
+                finding.message = format!("{} (accepted: {reason})", finding.message);
+            }
+        }
         self
     }
 

@@ -1,14 +1,14 @@
-//! QS2xx: the public port is free, or ours.
+//! QS2xx: the ports that the router shall open are free, or ours.
 
 use std::net::SocketAddr;
 
 use super::Report;
 use crate::finding::{Code, Finding};
 
-/// What is known of the address on which a service shall be reached.
+/// What is known of an address that the router shall listen on for a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PublicPort {
-    /// Our router listens there for this very service.
+pub enum PortState {
+    /// Our router listens there for this very service, or for one that may share it.
     Ours,
     /// Nobody listens there.
     Free,
@@ -23,21 +23,22 @@ pub enum PublicPort {
     Forbidden {
         /// Why, in words.
         why: String,
+        /// What to do about it.
+        hint: String,
     },
 }
 
-/// Whether a service can be reached on its public address.
-pub fn public_port(address: SocketAddr, state: &PublicPort) -> Report {
-    let port = address.port();
+/// Whether the router can listen on an address, which the settings name with this key, such as `public_port`.
+pub fn port(key: &str, address: SocketAddr, state: &PortState) -> Report {
+    let name = format!("{} {}", key.replace('_', " "), address.port());
     let finding = match state {
-        PublicPort::Ours | PublicPort::Free => return Report::of(Vec::new()),
-        PublicPort::Held { by, hint } => {
-            let hint = hint.clone().unwrap_or_else(|| "stop it, or choose another public_port".to_owned());
-            Finding::error(Code::PORT_HELD, format!("public port {port} is held by {by}")).with_hint(hint)
+        PortState::Ours | PortState::Free => return Report::of(Vec::new()),
+        PortState::Held { by, hint } => {
+            let hint = hint.clone().unwrap_or_else(|| format!("stop it, or choose another {key}"));
+            Finding::error(Code::PORT_HELD, format!("{name} is held by {by}")).with_hint(hint)
         }
-        PublicPort::Forbidden { why } => {
-            Finding::error(Code::PORT_FORBIDDEN, format!("public port {port} cannot be opened: {why}"))
-                .with_hint("choose another public_port or public_host; ports below 1024 need a privilege")
+        PortState::Forbidden { why, hint } => {
+            Finding::error(Code::PORT_FORBIDDEN, format!("{name} cannot be opened: {why}")).with_hint(hint)
         }
     };
     Report::of(vec![finding.on(address.to_string())])
@@ -50,12 +51,17 @@ mod tests {
     #[test]
     fn who_holds_the_port_is_named() {
         let address = "127.0.0.1:8080".parse().expect("an address");
-        let held = PublicPort::Held { by: "container web (nginx:1)".into(), hint: None };
-        insta::assert_snapshot!(public_port(address, &held).findings[0], @r"
+        let held = PortState::Held { by: "container web (nginx:1)".into(), hint: None };
+        insta::assert_snapshot!(port("public_port", address, &held).findings[0], @r"
         QS201 public port 8080 is held by container web (nginx:1)
           --> 127.0.0.1:8080
           hint: stop it, or choose another public_port
         ");
-        assert_eq!(public_port(address, &PublicPort::Ours).passed, 1);
+        insta::assert_snapshot!(port("metrics_port", address, &held).findings[0], @r"
+        QS201 metrics port 8080 is held by container web (nginx:1)
+          --> 127.0.0.1:8080
+          hint: stop it, or choose another metrics_port
+        ");
+        assert_eq!(port("public_port", address, &PortState::Ours).passed, 1);
     }
 }

@@ -92,6 +92,7 @@ impl Run {
                 out_of_memory: false,
                 ended: None,
                 log_tail: Vec::new(),
+                last_words: None,
             });
             self.emit(Progress::TaskFailed { release: release.clone(), failure });
         }
@@ -146,7 +147,7 @@ impl Run {
         };
         let Some(newest) = failures.first() else { return Vec::new() };
         let mut causes = vec![format!("task {}: {} {}", newest.task, newest.container, newest.reason)];
-        causes.extend(newest.log_tail.last().map(|line| format!("last log {line:?}")));
+        causes.extend(newest.last_words.iter().map(|line| format!("last log {line:?}")));
         causes
     }
 }

@@ -10,7 +10,7 @@ impl Run {
         // The last moment at which an abort is heard; from the record on, the release is what serves.
         self.listen().await?;
         self.record(Event::Promoted { release: release.clone() }).await?;
-        self.abortable = false;
+        self.may_be_aborted(false);
         let mut pace = Pace::QUICK;
         loop {
             let (sets, spec) = (&self.sets.clone(), &self.spec(release, tasks, Standing::Promoted)?);

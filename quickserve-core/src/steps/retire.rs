@@ -1,7 +1,10 @@
 //! Retire: tasks beyond those kept are stopped and removed, for ever.
 
+use std::collections::BTreeSet;
+
 use crate::engine::{Pace, Run, Stop};
 use crate::error::{Error, ErrorKind};
+use crate::event::Progress;
 use crate::orchestrator::{TaskId, TaskPhase};
 use crate::plan::Step;
 use crate::release::ReleaseId;
@@ -18,12 +21,24 @@ impl Run {
         if targets.is_empty() {
             return Ok(None);
         }
+        let mut killed = BTreeSet::new();
         let mut pace = Pace::QUICK;
         loop {
             let (sets, targets) = (&self.sets.clone(), &targets);
             let left = self.insist(async |fence| sets.doom(&fence, targets).await).await?;
+            for task in left.iter().filter(|task| task.killed) {
+                if killed.insert(task.id.clone()) {
+                    let message =
+                        format!("task {} did not end within its stop timeout and was killed", task.id);
+                    self.emit(Progress::Warning { message });
+                }
+            }
             if left.is_empty() {
-                return Ok(Some(format!("{} gone", targets.len())));
+                let by_force = match killed.len() {
+                    0 => String::new(),
+                    killed => format!(", {killed} killed after the stop timeout"),
+                };
+                return Ok(Some(format!("{} gone{by_force}", targets.len())));
             }
             self.progress(format!("{} still stopping", left.len()));
             self.tick(&mut pace).await?;
@@ -34,7 +49,8 @@ impl Run {
     /// names is ever among them.
     pub(crate) async fn superfluous(&mut self, release: &ReleaseId, keep: u32) -> Result<Vec<TaskId>, Stop> {
         let observed = self.observe().await?;
-        let set = observed.set(release);
+        let mut set = observed.set(release);
+        set.tasks.sort_by_key(|task| self.is_worn(task));
         let named = |task: &TaskId| observed.split.references(task);
         let routed = set.tasks.iter().filter(|task| named(&task.id)).count();
         if routed > keep as usize {

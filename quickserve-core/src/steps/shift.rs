@@ -4,7 +4,9 @@ use crate::engine::{Pace, Run, Stop};
 use crate::journal::Cause;
 use crate::orchestrator::{Observed, TaskId, TaskState};
 use crate::plan::Share;
+use crate::release::ReleaseId;
 use crate::traffic::{Route, Split, SplitVersion, Upstream};
+use crate::workload::Protocol;
 
 impl Run {
     pub(crate) async fn shift(&mut self, shares: &[Share]) -> Result<Option<String>, Stop> {
@@ -76,7 +78,12 @@ impl Run {
                     short = Some((share.release.clone(), tasks.len(), share.tasks));
                 }
                 if !tasks.is_empty() {
-                    routes.push(Route { release: share.release.clone(), role: share.role, upstreams: tasks });
+                    routes.push(Route {
+                        release: share.release.clone(),
+                        role: share.role,
+                        protocol: self.protocol(&share.release),
+                        upstreams: tasks,
+                    });
                 }
             }
             let Some((release, healthy, tasks)) = short else { return Ok(Split { routes }) };
@@ -94,6 +101,12 @@ impl Run {
             }
             self.tick(&mut pace).await?;
         }
+    }
+
+    /// What a release's tasks speak; one that the journal does not know any more is on its way out.
+    fn protocol(&self, release: &ReleaseId) -> Protocol {
+        let known = self.journal.state().releases.get(release);
+        known.map(|release| release.workload.protocol).unwrap_or_default()
     }
 
     /// Whether a share is of the release that the goal wants.
@@ -118,8 +131,9 @@ impl Run {
             .live()
             .filter(|task| if wanted { self.policy.ready(task) } else { task.address.is_some() })
             .collect();
-        // Tasks that serve already come first, so that a split does not change without need.
-        able.sort_by_key(|task| !serves(task));
+        // Tasks that serve already come first, so that a split does not change without need, and those that
+        // are to be replaced last.
+        able.sort_by_key(|task| (self.is_worn(task), !serves(task)));
         let upstream =
             |task: &TaskState| task.address.map(|address| Upstream { task: task.id.clone(), address });
         let mut upstreams: Vec<Upstream> =

@@ -9,6 +9,7 @@ use crate::health::{ProbeReport, ProbeRequest};
 use crate::journal::Cause;
 use crate::plan::SmokeCheck;
 use crate::release::ReleaseId;
+use crate::traffic::RELEASE_HEADER;
 
 /// How often a check that fails is made again before it counts: one lost packet is no reason to go back.
 const TRIES: u32 = 3;
@@ -19,33 +20,43 @@ impl Run {
         let addresses: Vec<SocketAddr> =
             observed.set(release).live().filter_map(|task| task.address).collect();
         if addresses.is_empty() {
-            let cause = Cause::new(format!("no task of {release:#} can be reached for its smoke checks"));
+            let message = format!("no task of {release:#} can be reached for its smoke checks");
+            // It was healthy a moment ago: what ended it is what a person needs to know.
+            let cause = Cause::new(message).because(self.last_words(release).await);
             return Err(Stop::Failed { cause, condemns: true });
         }
         let mut passed = 0;
         for address in addresses {
-            passed += self.smoke(release, address, "before traffic").await?;
+            passed += self.smoke(release, address, &[], "before traffic").await?;
         }
         Ok(Some(format!("{passed}/{passed} on the staged tasks")))
     }
 
     pub(crate) async fn smoke_public(&mut self, release: &ReleaseId) -> Result<Option<String>, Stop> {
         let Some(address) = self.parts.public else { return Ok(None) };
-        let passed = self.smoke(release, address, "on the public port").await?;
+        // Whoever stands by would answer for a release that the router cannot reach.
+        let named = [(RELEASE_HEADER.to_owned(), release.to_string())];
+        let passed = self.smoke(release, address, &named, "on the public port").await?;
         Ok(Some(format!("{passed}/{passed} on the public port")))
     }
 
-    async fn smoke(&mut self, release: &ReleaseId, address: SocketAddr, place: &str) -> Result<usize, Stop> {
+    async fn smoke(
+        &mut self,
+        release: &ReleaseId,
+        address: SocketAddr,
+        headers: &[(String, String)],
+        place: &str,
+    ) -> Result<usize, Stop> {
         let checks = self.opened.config.smoke.clone();
         for check in &checks {
             let mut pace = Pace::STEADY;
             let mut tries = 0;
             loop {
-                let Err(why) = self.smoke_once(check, address).await? else { break };
+                let Err(why) = self.smoke_once(check, address, headers).await? else { break };
                 tries += 1;
                 if tries == TRIES {
                     let message = format!("smoke check GET {} failed {place} of {release:#}", check.path);
-                    let cause = Cause::new(message).because([why]);
+                    let cause = Cause::new(message).because([why]).because(self.last_words(release).await);
                     return Err(Stop::Failed { cause, condemns: true });
                 }
                 self.tick(&mut pace).await?;
@@ -58,11 +69,12 @@ impl Run {
         &mut self,
         check: &SmokeCheck,
         address: SocketAddr,
+        headers: &[(String, String)],
     ) -> Result<Result<(), String>, Stop> {
         let request = ProbeRequest {
             address,
             path: Some(check.path.clone()),
-            headers: Vec::new(),
+            headers: headers.to_vec(),
             timeout: check.timeout,
         };
         let (prober, request) = (&self.parts.prober.clone(), &request);

@@ -23,7 +23,7 @@ impl Run {
             self.compare_digests(release, &observed)?;
             let traffic = workload.endpoint.is_some();
             let Some(why) = self.amiss(release, tasks, traffic, &observed) else {
-                return match left_over(release, &observed).filter(|_| alone) {
+                return match self.left_over(release, &observed).filter(|_| alone) {
                     Some(why) => Err(Stop::Leftover(why)),
                     None => Ok(Some(format!("digests equal on {tasks} of {tasks}"))),
                 };
@@ -65,24 +65,32 @@ impl Run {
         if healthy < tasks as usize {
             return Some(format!("{healthy} of {tasks} tasks of {release:#} are healthy"));
         }
-        let mut serving = observed.split.serving().map(|(release, _)| release);
-        if traffic && !(serving.next() == Some(release) && serving.next().is_none()) {
-            return Some(format!("requests do not go to {release:#} alone"));
+        let serving: Vec<&ReleaseId> = observed.split.serving().map(|(release, _)| release).collect();
+        match serving.as_slice() {
+            _ if !traffic => None,
+            [] if tasks == 0 => None,
+            [only] if tasks > 0 && *only == release => None,
+            _ if tasks == 0 => Some("requests still go somewhere".to_owned()),
+            _ => Some(format!("requests do not go to {release:#} alone")),
         }
-        None
     }
-}
 
-/// What is there beside a release that should be alone.
-fn left_over(release: &ReleaseId, observed: &Observed) -> Option<String> {
-    let other = observed.sets.iter().find(|(other, set)| *other != release && !set.tasks.is_empty());
-    if let Some((other, set)) = other {
-        return Some(format!("{} tasks of {other:#} are left", set.tasks.len()));
+    /// What is there beside a release that should be alone, with no tasks but those that are to stay.
+    fn left_over(&self, release: &ReleaseId, observed: &Observed) -> Option<String> {
+        let other = observed.sets.iter().find(|(other, set)| *other != release && !set.tasks.is_empty());
+        if let Some((other, set)) = other {
+            return Some(format!("{} tasks of {other:#} are left", set.tasks.len()));
+        }
+        if let Some(route) = observed.split.routes.iter().find(|route| route.release != *release) {
+            return Some(format!("{:#} is still in the split", route.release));
+        }
+        let set = observed.set(release);
+        let worn = set.live().filter(|task| self.is_worn(task)).count();
+        let stale = set.tasks.len() - set.live().count();
+        match (worn, stale) {
+            (0, 0) => None,
+            (0, stale) => Some(format!("{stale} ended tasks of {release:#} are left")),
+            (worn, _) => Some(format!("{worn} tasks of {release:#} are left that were to be replaced")),
+        }
     }
-    if let Some(route) = observed.split.routes.iter().find(|route| route.release != *release) {
-        return Some(format!("{:#} is still in the split", route.release));
-    }
-    let set = observed.set(release);
-    let stale = set.tasks.len() - set.live().count();
-    (stale > 0).then(|| format!("{stale} ended tasks of {release:#} are left"))
 }

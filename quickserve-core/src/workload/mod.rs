@@ -26,6 +26,9 @@ pub struct Workload {
     /// Which container and port requests go to; a worker has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<EndpointPort>,
+    /// What speaks there.
+    #[serde(default, skip_serializing_if = "Protocol::is_http1")]
+    pub protocol: Protocol,
     /// When a task counts as healthy.
     pub gate: HealthGate,
     /// CPU of the whole task in 1/1024 of a core.
@@ -40,6 +43,24 @@ pub struct Workload {
     /// The task definition that it was read from, byte for byte, where it was: what ECS gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
+}
+
+/// What the tasks of a service speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1; gRPC calls go to them over HTTP/2 all the same.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, with prior knowledge (RFC 9113, 3.3).
+    H2c,
+}
+
+impl Protocol {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    pub(crate) fn is_http1(&self) -> bool {
+        *self == Self::Http1
+    }
 }
 
 /// The container and port that requests go to.
@@ -103,6 +124,9 @@ pub struct Container {
     /// Volumes mounted into it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,
+    /// The size of `/dev/shm` in MiB; the platform's own where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_memory_mib: Option<u32>,
     /// tmpfs mounts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tmpfs: Vec<Tmpfs>,
@@ -246,6 +270,7 @@ impl Workload {
         Self {
             containers: vec![Container::new(container)],
             endpoint: None,
+            protocol: Protocol::Http1,
             gate: HealthGate::new(Probe::Stays { duration: Duration::from_secs(5) }),
             cpu_units: None,
             memory_mib: None,
@@ -257,6 +282,15 @@ impl Workload {
     /// The container of that name.
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers.iter().find(|container| container.name == name)
+    }
+
+    /// The container that the service is about: the one that takes requests, else the first essential one.
+    pub fn main_container(&self) -> &str {
+        let essential = || self.containers.iter().find(|container| container.essential);
+        let named = self.endpoint.as_ref().map(|endpoint| &endpoint.container);
+        named
+            .or_else(|| essential().or(self.containers.first()).map(|container| &container.name))
+            .map_or("", String::as_str)
     }
 
     /// The longest stop timeout of its containers.
@@ -286,10 +320,24 @@ impl Container {
             memory_mib: None,
             memory_reservation_mib: None,
             mounts: Vec::new(),
+            shared_memory_mib: None,
             tmpfs: Vec::new(),
             ulimits: Vec::new(),
             labels: BTreeMap::new(),
             init_process: false,
+        }
+    }
+}
+
+impl ContainerHealthCheck {
+    /// The check that switches the image's own off. ECS documentation, "Health check": `NONE`.
+    pub fn none() -> Self {
+        Self {
+            command: vec!["NONE".to_owned()],
+            interval: Duration::from_secs(30),
+            timeout: Duration::from_secs(5),
+            retries: 3,
+            start_period: Duration::ZERO,
         }
     }
 }

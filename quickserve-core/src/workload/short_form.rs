@@ -33,6 +33,7 @@ pub fn from_short_form<'n>(
     Workload {
         containers: vec![container],
         endpoint,
+        protocol: settings.public.upstream,
         gate,
         cpu_units: None,
         memory_mib: None,

@@ -1,9 +1,11 @@
-//! CPU and memory as people write them. ECS documentation, "Task definition parameters", task size.
+//! Sizes as people write them: CPU and memory (ECS documentation, "Task definition parameters", task size), and
+//! bytes.
 
 use crate::document::{Decoder, Node, Value, values};
 
 const CPU_HINT: &str = "write CPU units such as \"256\", or \"0.25 vCPU\"";
 const MEMORY_HINT: &str = "write MiB such as \"512\", or \"0.5 GB\"";
+const BYTES_HINT: &str = "write it with a unit, such as \"64 KiB\"";
 
 /// CPU of a task: text with CPU units, or with `vCPU`. In 1/1024 of a core.
 pub(crate) fn cpu(decoder: &mut Decoder<'_>, node: &Node) -> Option<u32> {
@@ -30,6 +32,18 @@ pub(crate) fn memory_text(decoder: &mut Decoder<'_>, node: &Node) -> Option<u32>
         Value::Integer(_) => values::integer(6..=4_194_304)(decoder, node),
         _ => sized(decoder, node, MEMORY_HINT, units),
     }
+}
+
+/// Bytes in quickserve.toml.
+pub(crate) fn bytes_text(decoder: &mut Decoder<'_>, node: &Node) -> Option<u32> {
+    const KIB: f64 = 1024.0;
+    let units = &[("b", 1.0), ("kb", KIB), ("kib", KIB), ("mb", KIB * KIB), ("mib", KIB * KIB)];
+    if let Value::Integer(number) = node.value {
+        let hint = format!("write it with a unit, such as \"{number} KiB\"");
+        decoder.wrong_type_hint(node, "a size as text", hint);
+        return None;
+    }
+    sized(decoder, node, BYTES_HINT, units)
 }
 
 fn sized(decoder: &mut Decoder<'_>, node: &Node, hint: &str, units: &[(&str, f64)]) -> Option<u32> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bollard::Docker;
+use bollard::models::SystemVersion;
 use quickserve_core::{Error, ErrorKind, Result};
 use tokio::sync::OnceCell;
 
@@ -19,6 +20,8 @@ const TIMEOUT: u64 = 120;
 pub struct Engine {
     pub(super) docker: Docker,
     address: Arc<str>,
+    /// Whether it is Podman that answers as Docker does.
+    pub(super) is_podman: bool,
     cpus: Arc<OnceCell<u32>>,
 }
 
@@ -35,6 +38,7 @@ impl Engine {
     /// - [`ErrorKind::Unsupported`] for an address of another machine: ports are published on loopback.
     /// - [`ErrorKind::Unavailable`] when no engine answers there.
     /// - [`ErrorKind::PermissionDenied`] when the socket may not be used.
+    /// - [`ErrorKind::Unsupported`] for Podman before 5.1, which has no call to change a restart policy.
     pub async fn connect(address: Option<&str>) -> Result<Self> {
         let address = address.filter(|address| !address.is_empty()).unwrap_or(Self::DEFAULT_ADDRESS);
         let path = match address.split_once("://") {
@@ -56,7 +60,21 @@ impl Engine {
         let docker = docker.negotiate_version().await.map_err(|error| {
             fault::to_core("reach the Docker engine", error).with_context("address", address)
         })?;
-        Ok(Self { docker, address: address.into(), cpus: Arc::default() })
+        let version = docker.version().await.map_err(|error| {
+            fault::to_core("ask the engine for its version", error).with_context("address", address)
+        })?;
+        let podman = podman(&version);
+        if let Some(version) = &podman
+            && !changes_restart_policies(version)
+        {
+            let message = format!(
+                "use Podman {version}: it cannot change when a container is started again, which a promotion does"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .with_context("address", address)
+                .with_hint("Podman 5.1 or later can, and so can any Docker engine"));
+        }
+        Ok(Self { docker, address: address.into(), is_podman: podman.is_some(), cpus: Arc::default() })
     }
 
     /// Where the engine listens.
@@ -78,6 +96,18 @@ impl Engine {
     }
 }
 
+/// The version of Podman, where that answers instead of a Docker engine.
+fn podman(version: &SystemVersion) -> Option<String> {
+    let mut components = version.components.iter().flatten();
+    components.find(|component| component.name == "Podman Engine").map(|podman| podman.version.clone())
+}
+
+/// Podman's release notes, 5.1.0: "A Docker-compatible Update endpoint for Containers".
+fn changes_restart_policies(podman: &str) -> bool {
+    let mut numbers = podman.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (5, 1)
+}
+
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine").field("address", &self.address).finish_non_exhaustive()
@@ -87,5 +117,30 @@ impl fmt::Debug for Engine {
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Docker engine at {}", self.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn podman_is_told_from_docker_by_its_component() {
+        // As Podman 4.3.1 answers, and Docker Engine 20.10.
+        let podman_says = r#"{"Version":"4.3.1","ApiVersion":"1.41","MinAPIVersion":"1.24","Components":
+            [{"Name":"Podman Engine","Version":"4.3.1"},{"Name":"Conmon","Version":"conmon version 2.1.6"}]}"#;
+        let docker_says = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Components":
+            [{"Name":"Engine","Version":"20.10.24"},{"Name":"containerd","Version":"1.6.20"}]}"#;
+        let of = |text: &str| podman(&serde_json::from_str(text).expect("a version"));
+        assert_eq!(of(podman_says).as_deref(), Some("4.3.1"));
+        assert_eq!(of(docker_says), None);
+    }
+
+    #[test]
+    fn podman_changes_restart_policies_from_5_1_on() {
+        let able = ["5.1.0", "5.1.0-rc1", "5.8.2", "6.0.0", "10.0"];
+        let unable = ["5.0.3", "4.9.5", "3.4.4", "", "dev"];
+        assert!(able.into_iter().all(changes_restart_policies));
+        assert!(!unable.into_iter().any(changes_restart_policies));
     }
 }

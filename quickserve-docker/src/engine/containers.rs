@@ -9,16 +9,18 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
-    StopContainerOptions,
+    ListContainersOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    RenameContainerOptionsBuilder, RestartContainerOptions, StopContainerOptions,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use quickserve_core::Result;
+use quickserve_core::clock::{Clock as _, SystemClock};
 use quickserve_core::release::Digest;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::creation::{NewContainer, create_body};
 use super::{Engine, fault};
+use crate::mask::{masked, repeats};
 use crate::names;
 
 /// What a container does.
@@ -97,6 +99,10 @@ pub(crate) enum Created {
     NetworkGone,
 }
 
+/// How long Podman may tidy up after a container, and how often it is asked meanwhile.
+const TIDIED: SignedDuration = SignedDuration::from_secs(10);
+const TIDYING: Duration = Duration::from_millis(50);
+
 /// What came of starting a container.
 #[derive(Debug)]
 pub(crate) enum Started {
@@ -115,16 +121,27 @@ impl Engine {
     pub(crate) async fn list(&self, labels: &BTreeMap<String, String>) -> Result<Vec<Listed>> {
         let filters = HashMap::from([("label", label_filters(labels))]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let listed = self.docker.list_containers(Some(options)).await;
-        let listed = listed.map_err(|error| fault::to_core("list containers", error))?;
-        Ok(listed.into_iter().map(listed_from).collect())
+        self.list_with(Some(options)).await
     }
 
     /// All running containers, whoever made them.
     pub(crate) async fn list_running(&self) -> Result<Vec<Listed>> {
-        let listed = self.docker.list_containers(None).await;
-        let listed = listed.map_err(|error| fault::to_core("list containers", error))?;
-        Ok(listed.into_iter().map(listed_from).collect())
+        self.list_with(None).await
+    }
+
+    /// Podman calls a container `stopped` from its end until it has tidied up after it, a state that Docker does not
+    /// know: the list is asked for again then.
+    async fn list_with(&self, options: Option<ListContainersOptions>) -> Result<Vec<Listed>> {
+        let deadline = SystemClock.now() + TIDIED;
+        loop {
+            match self.docker.list_containers(options.clone()).await {
+                Ok(listed) => return Ok(listed.into_iter().map(listed_from).collect()),
+                Err(error) if fault::is_tidying(&error) && SystemClock.now() < deadline => {
+                    SystemClock.sleep(TIDYING).await;
+                }
+                Err(error) => return Err(fault::to_core("list containers", error)),
+            }
+        }
     }
 
     /// One container, by id or name; `None` when it does not exist.
@@ -144,9 +161,7 @@ impl Engine {
             Err(error) => match fault::answer(&error) {
                 Some((409, message)) if message.contains("is already in use") => Ok(Created::NameTaken),
                 Some((404, message)) if message.starts_with("network ") => Ok(Created::NetworkGone),
-                Some((_, message))
-                    if new.environment.values().any(|value| contains_secret(message, value)) =>
-                {
+                Some((_, message)) if new.environment.values().any(|value| repeats(message, value)) => {
                     // The engine repeats what it does not like; a value must not reach an error.
                     let hidden = bollard::errors::Error::DockerResponseServerError {
                         status_code: 400,
@@ -187,7 +202,7 @@ impl Engine {
             Ok(()) => Ok(()),
             Err(error) => match fault::answer(&error) {
                 Some((404, _)) => Ok(()),
-                Some((409 | 500, message)) if message.contains("is not running") => Ok(()),
+                Some((409 | 500, message)) if fault::is_not_running(message) => Ok(()),
                 _ => Err(fault::to_core(format!("send {signal} to container {container}"), error)),
             },
         }
@@ -199,6 +214,15 @@ impl Engine {
             Ok(()) => Ok(()),
             Err(error) if fault::is_not_found(&error) => Ok(()),
             Err(error) => Err(fault::to_core(format!("stop container {container}"), error)),
+        }
+    }
+
+    /// Stops a container and starts it again; one that does not exist is a success.
+    pub(crate) async fn restart(&self, container: &str) -> Result<()> {
+        match self.docker.restart_container(container, None::<RestartContainerOptions>).await {
+            Ok(()) => Ok(()),
+            Err(error) if fault::is_not_found(&error) => Ok(()),
+            Err(error) => Err(fault::to_core(format!("restart container {container}"), error)),
         }
     }
 
@@ -245,12 +269,6 @@ pub(super) fn label_filters(labels: &BTreeMap<String, String>) -> Vec<String> {
     labels.iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
-/// Whether a text repeats a value that is long enough to be worth hiding.
-fn contains_secret(message: &str, value: &SecretString) -> bool {
-    let value = value.expose_secret();
-    value.len() > 3 && message.contains(value)
-}
-
 fn listed_from(summary: ContainerSummary) -> Listed {
     let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
     let mut ports: Vec<u16> =
@@ -294,14 +312,11 @@ fn inspected_from(response: ContainerInspectResponse) -> Inspected {
             .error
             .as_deref()
             .filter(|error| !error.is_empty())
-            .map(|text| hide(text, &secrets)),
+            .map(|text| masked(text, &secrets)),
         oom_killed: state.oom_killed.unwrap_or_default(),
         started: state.started_at.as_deref().and_then(timestamp),
         ended: state.finished_at.as_deref().and_then(timestamp),
-        check: match check_from(&state) {
-            CheckResult::Unhealthy(why) => CheckResult::Unhealthy(hide(&why, &secrets)),
-            result => result,
-        },
+        check: check_from(&state, &secrets),
         restarts: response.restart_count.and_then(|count| u32::try_from(count).ok()).unwrap_or_default(),
         policy: match host.restart_policy.and_then(|policy| policy.name) {
             Some(RestartPolicyNameEnum::UNLESS_STOPPED | RestartPolicyNameEnum::ALWAYS) => {
@@ -329,21 +344,12 @@ fn secrets_of(labels: &HashMap<String, String>, environment: &[String]) -> Vec<S
     pairs.filter(|(name, _)| secret(name)).map(|(_, value)| SecretString::from(value)).collect()
 }
 
-/// A text in which every secret value that is long enough to be worth hiding is hidden: what a container
-/// prints as it dies is journalled, and often repeats what it was told.
-pub(crate) fn hide(text: &str, secrets: &[SecretString]) -> String {
-    secrets
-        .iter()
-        .filter(|value| contains_secret(text, value))
-        .fold(text.to_owned(), |text, value| text.replace(value.expose_secret(), "***"))
-}
-
 /// The engine's time; its zero value means "not yet".
 pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
     text.parse().ok().filter(|time: &Timestamp| time.as_second() > 0)
 }
 
-fn check_from(state: &ContainerState) -> CheckResult {
+fn check_from(state: &ContainerState, secrets: &[SecretString]) -> CheckResult {
     let Some(health) = &state.health else {
         return CheckResult::None;
     };
@@ -353,6 +359,7 @@ fn check_from(state: &ContainerState) -> CheckResult {
         Some(HealthStatusEnum::UNHEALTHY) => {
             let last = health.log.as_ref().and_then(|log| log.last());
             let output = last.and_then(|result| result.output.as_deref()).unwrap_or_default();
+            let output = masked(output, secrets);
             let line = output.lines().map(crate::text::plain).find(|line| !line.trim().is_empty());
             let code = last.and_then(|result| result.exit_code).unwrap_or_default();
             CheckResult::Unhealthy(line.unwrap_or_else(|| format!("its health check exited {code}")))
@@ -385,13 +392,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_container_says_is_shown_without_the_secret_values_that_it_was_given() {
+    fn the_variables_that_the_labels_name_are_secret() {
+        use secrecy::ExposeSecret as _;
+
         let labels = HashMap::from([(names::SECRETS.to_owned(), "DATABASE_URL,PIN".to_owned())]);
         let environment =
             ["DATABASE_URL=postgresql://u:pw@db/shop", "PIN=12", "PORT=3000"].map(str::to_owned);
         let secrets = secrets_of(&labels, &environment);
-        let said = "12: cannot reach postgresql://u:pw@db/shop from 3000";
-        assert_eq!(hide(said, &secrets), "12: cannot reach *** from 3000");
+        let values: Vec<&str> = secrets.iter().map(SecretString::expose_secret).collect();
+        assert_eq!(values, ["postgresql://u:pw@db/shop", "12"]);
         assert!(secrets_of(&HashMap::new(), &environment).is_empty());
     }
 }

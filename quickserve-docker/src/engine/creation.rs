@@ -38,9 +38,24 @@ pub(crate) struct NewContainer {
     pub(crate) memory_reservation: Option<i64>,
     pub(crate) binds: Vec<String>,
     pub(crate) tmpfs: Vec<Tmpfs>,
+    /// In bytes.
+    pub(crate) shared_memory: Option<i64>,
     pub(crate) ulimits: Vec<Ulimit>,
     pub(crate) policy: RestartPolicy,
     pub(crate) network: Attachment,
+    pub(crate) console: Console,
+}
+
+/// What a container reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Console {
+    /// Nothing.
+    #[default]
+    None,
+    /// What whoever is attached writes.
+    Input,
+    /// A terminal.
+    Terminal,
 }
 
 /// How a container is attached to the network.
@@ -94,6 +109,7 @@ pub(super) fn create_body(new: &NewContainer) -> ContainerCreateBody {
         memory_reservation: new.memory_reservation,
         binds: (!new.binds.is_empty()).then(|| new.binds.clone()),
         tmpfs: (!new.tmpfs.is_empty()).then(|| new.tmpfs.iter().map(tmpfs).collect()),
+        shm_size: new.shared_memory,
         ulimits: (!new.ulimits.is_empty()).then(|| new.ulimits.iter().map(ulimit).collect()),
         log_config: Some(HostConfigLogConfig {
             typ: Some("json-file".into()),
@@ -117,6 +133,9 @@ pub(super) fn create_body(new: &NewContainer) -> ContainerCreateBody {
         healthcheck: new.health_check.as_ref().map(health),
         stop_timeout: Some(whole_seconds(new.stop_timeout)),
         exposed_ports: exposed,
+        open_stdin: Some(new.console != Console::None),
+        stdin_once: Some(new.console != Console::None),
+        tty: Some(new.console == Console::Terminal),
         host_config: Some(host),
         networking_config: networking,
         ..Default::default()

@@ -38,6 +38,16 @@ pub(crate) fn is_port_taken(message: &str) -> bool {
         || message.contains("ports are not available")
 }
 
+/// Whether a message says that a container which was to get a signal does not run: in Docker's words, and in Podman's.
+pub(super) fn is_not_running(message: &str) -> bool {
+    message.contains("is not running") || message.contains("can only kill running containers")
+}
+
+/// Whether a list could not be read because Podman has not yet tidied up after a container.
+pub(super) fn is_tidying(error: &Bollard) -> bool {
+    matches!(error, Bollard::JsonDataError { message, .. } if message.contains("`stopped`"))
+}
+
 /// What failed, in our terms. `what` fits after "failed to".
 pub(super) fn to_core(what: impl Into<String>, error: Bollard) -> Error {
     let what = what.into();
@@ -142,6 +152,17 @@ mod tests {
             ErrorKind::Conflict
         );
         assert_eq!(said(500, "strange").causes(), ["start it", "strange"]);
+    }
+
+    #[test]
+    fn what_podman_says_of_its_containers_is_understood() {
+        assert!(is_not_running("Container x is not running"));
+        assert!(is_not_running(
+            "can only kill running containers. x is in state exited: container state improper"
+        ));
+        let json = |message: &str| Bollard::JsonDataError { message: message.to_owned(), column: 1 };
+        assert!(is_tidying(&json("unknown variant `stopped`, expected one of ``, `created`, `running`")));
+        assert!(!is_tidying(&json("unknown variant `lost`, expected one of ``, `created`, `running`")));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bollard::auth::DockerCredentials;
-use bollard::models::ImageInspect;
+use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{
     ListImagesOptionsBuilder, PushImageOptionsBuilder, RemoveImageOptions, TagImageOptionsBuilder,
 };
@@ -13,6 +13,9 @@ use quickserve_core::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Engine, fault};
+
+/// The label that names the commit an image was built from. OCI image specification, annotations.
+const REVISION: &str = "org.opencontainers.image.revision";
 
 /// An image in the engine's store.
 #[derive(Debug, Clone)]
@@ -25,6 +28,15 @@ pub(crate) struct StoredImage {
     pub(crate) variables: Vec<String>,
     pub(crate) has_health_check: bool,
     pub(crate) user: String,
+    pub(crate) revision: Option<String>,
+}
+
+/// An image as a list shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct ListedImage {
+    pub(crate) tags: Vec<String>,
+    /// With all its layers, also those that it shares.
+    pub(crate) bytes: u64,
 }
 
 /// Credentials for a registry.
@@ -46,14 +58,29 @@ impl Engine {
 
     /// All tags in the store; with a repository, its tags only.
     pub(crate) async fn tags(&self, repository: Option<&str>) -> Result<Vec<String>> {
+        let images = self.images(repository).await?;
+        Ok(images.into_iter().flat_map(|image| image.tags).collect())
+    }
+
+    /// All images in the store; with a repository, those that have a tag in it, and of their tags these.
+    pub(crate) async fn images(&self, repository: Option<&str>) -> Result<Vec<ListedImage>> {
         let mut options = ListImagesOptionsBuilder::default();
         if let Some(repository) = repository {
             options = options.filters(&HashMap::from([("reference", vec![repository])]));
         }
         let images = self.docker.list_images(Some(options.build())).await;
         let images = images.map_err(|error| fault::to_core("list images", error))?;
-        let tags = images.into_iter().flat_map(|image| image.repo_tags);
-        Ok(tags.filter(|tag| !tag.starts_with("<none>")).collect())
+        let listed = |image: ImageSummary| {
+            let tags = image.repo_tags.iter().map(|tag| familiar(tag)).filter(|tag| {
+                !tag.starts_with("<none>")
+                    && repository.is_none_or(|repository| {
+                        tag.strip_prefix(repository).is_some_and(|rest| rest.starts_with(':'))
+                    })
+            });
+            let tags = tags.map(str::to_owned).collect();
+            ListedImage { tags, bytes: image.size.try_into().unwrap_or(0) }
+        };
+        Ok(images.into_iter().map(listed).collect())
     }
 
     /// Gives an image a tag; the same one twice is a success.
@@ -91,6 +118,12 @@ impl Engine {
     }
 }
 
+/// A reference as Docker shows it: Podman names Docker's own registry.
+fn familiar(reference: &str) -> &str {
+    let rest = reference.strip_prefix("docker.io/").unwrap_or(reference);
+    rest.strip_prefix("library/").filter(|_| rest != reference).unwrap_or(rest)
+}
+
 fn stored_from(image: ImageInspect) -> Result<StoredImage> {
     let id = image.id.unwrap_or_default();
     let id = id.parse().map_err(|error: Error| {
@@ -105,6 +138,8 @@ fn stored_from(image: ImageInspect) -> Result<StoredImage> {
     let mut exposed_ports: Vec<u16> = config.exposed_ports.iter().flatten().filter_map(port).collect();
     exposed_ports.sort_unstable();
     let name = |entry: String| entry.split('=').next().unwrap_or_default().to_owned();
+    let revision = config.labels.as_ref().and_then(|labels| labels.get(REVISION)).cloned();
+    let revision = revision.filter(|revision| !revision.is_empty());
     let test = config.healthcheck.and_then(|check| check.test).unwrap_or_default();
     Ok(StoredImage {
         id,
@@ -114,5 +149,20 @@ fn stored_from(image: ImageInspect) -> Result<StoredImage> {
         variables: config.env.unwrap_or_default().into_iter().map(name).collect(),
         has_health_check: test.first().is_some_and(|kind| kind != "NONE"),
         user: config.user.unwrap_or_default(),
+        revision,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::familiar;
+
+    #[test]
+    fn what_podman_calls_an_image_is_what_docker_calls_it() {
+        assert_eq!(familiar("docker.io/quickserve/shop.local:r-1"), "quickserve/shop.local:r-1");
+        assert_eq!(familiar("docker.io/library/nginx:1"), "nginx:1");
+        for same in ["nginx:1", "library/nginx:1", "localhost/shop:1", "ghcr.io/a/b:1"] {
+            assert_eq!(familiar(same), same);
+        }
+    }
 }

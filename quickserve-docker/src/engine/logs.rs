@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use quickserve_core::Result;
 
 use super::containers::label_filters;
-use super::{Engine, fault};
+use super::{Engine, Inspected, fault};
+use crate::mask::masked;
+use crate::text::plain;
 
 /// What to read of a container's log.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,13 +55,20 @@ impl Engine {
             .map_ok(frame)
     }
 
-    /// The last lines of a container's log, safe to show. One that cannot be read is empty.
-    pub(crate) async fn log_tail(&self, container: &str, lines: u32) -> Vec<String> {
+    /// The last lines of a container's log, in the order of their times, safe to show. One that cannot be read is
+    /// empty.
+    pub(crate) async fn log_tail(&self, container: &Inspected, lines: u32) -> Vec<LogFrame> {
         let request = LogRequest { tail: Some(lines), ..Default::default() };
-        let frames = self.logs(container, request);
-        let frames: Vec<LogFrame> =
+        let frames = self.logs(&container.id, request);
+        let mut frames: Vec<LogFrame> =
             frames.take(lines as usize).filter_map(|frame| async { frame.ok() }).collect().await;
-        frames.iter().map(|frame| crate::text::plain(&frame.text)).collect()
+        // The engine reads stdout and stderr apart, and hands them on as they come.
+        frames.sort_by_key(|frame| frame.time);
+        // Values are hidden first: what makes a line safe for a terminal changes it.
+        for frame in &mut frames {
+            frame.text = plain(&masked(&frame.text, &container.secrets));
+        }
+        frames
     }
 
     /// The ids of containers with these labels, whenever one starts.

@@ -4,6 +4,7 @@
 //! becomes a [`quickserve_core::Error`] in [`fault`].
 
 mod client;
+mod commands;
 mod containers;
 mod creation;
 mod fault;
@@ -12,10 +13,10 @@ mod logs;
 mod networks;
 
 pub use client::Engine;
-pub(crate) use containers::{
-    CheckResult, Created, Inspected, Listed, RestartPolicy, RunState, Started, hide,
-};
-pub(crate) use creation::{Attachment, NewContainer};
+pub(crate) use commands::Attached;
+pub use commands::{Output, TerminalSize};
+pub(crate) use containers::{CheckResult, Created, Inspected, Listed, RestartPolicy, RunState, Started};
+pub(crate) use creation::{Attachment, Console, NewContainer};
 pub(crate) use fault::is_port_taken;
 pub(crate) use images::{PushAuth, StoredImage};
 pub(crate) use logs::{LogFrame, LogRequest};

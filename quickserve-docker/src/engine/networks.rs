@@ -16,18 +16,22 @@ impl Engine {
     ///
     /// An engine before 25 allows two networks of one name. It never allows two with one bridge device,
     /// so the device's name is derived from the network's: of two owners that make it at once, one is refused
-    /// and finds the other's.
+    /// and finds the other's. Podman allows no two networks of one name; beside a Docker engine on the same machine it
+    /// needs devices of its own.
     pub(crate) async fn ensure_network(&self, environment: &str) -> Result<()> {
         let name = names::network(environment);
         if self.network_exists(&name).await? {
             return Ok(());
         }
-        let device = format!("qs-{}", &Digest::of(name.as_bytes()).hex()[..11]);
+        let device = (!self.is_podman).then(|| {
+            let device = format!("qs-{}", &Digest::of(name.as_bytes()).hex()[..11]);
+            HashMap::from([("com.docker.network.bridge.name".to_owned(), device)])
+        });
         let labels = [(names::MANAGED, "true"), (names::ENVIRONMENT, environment)];
         let request = NetworkCreateRequest {
             name: name.clone(),
             driver: Some("bridge".into()),
-            options: Some(HashMap::from([("com.docker.network.bridge.name".to_owned(), device)])),
+            options: device,
             labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
             ..Default::default()
         };

@@ -1,21 +1,40 @@
 //! The bodies that pass through: streamed, never held back.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::Sleep;
 
+use super::access_log::Followed;
+use super::idle::Piece;
+use super::replay::{Playing, Replay};
 use super::traffic::Claim;
 use super::wire::Wire;
 
 /// The body of a request on its way to a task.
 #[derive(Debug)]
 pub(super) struct Upload {
-    incoming: Option<Incoming>,
+    source: Source,
     ended: Option<Ended>,
+    /// How long it may make no progress.
+    limit: Option<Duration>,
+    /// Runs while the client is waited for.
+    pause: Option<Pin<Box<Sleep>>>,
+    /// Its part of what the client's connection has to do.
+    piece: Option<Piece>,
+}
+
+#[derive(Debug)]
+enum Source {
+    None,
+    Once(Incoming),
+    Again(Playing),
 }
 
 /// Becomes true when the upload has been sent to its end or given up.
@@ -30,46 +49,99 @@ impl Ended {
 
 impl Upload {
     pub(super) fn none() -> Self {
-        Self { incoming: None, ended: None }
+        Self { source: Source::None, ended: None, limit: None, pause: None, piece: None }
     }
 
     pub(super) fn new(incoming: Incoming) -> Self {
         if incoming.is_end_stream() {
             return Self::none();
         }
-        Self { incoming: Some(incoming), ended: Some(Ended(Arc::default())) }
+        Self {
+            source: Source::Once(incoming),
+            ended: Some(Ended(Arc::default())),
+            limit: None,
+            pause: None,
+            piece: None,
+        }
     }
 
     pub(super) fn is_none(&self) -> bool {
-        self.incoming.is_none()
+        matches!(self.source, Source::None)
     }
 
     /// Tells later whether it has ended; nothing when there is no body.
     pub(super) fn ended(&self) -> Option<Ended> {
         self.ended.clone()
     }
+
+    /// Ends it when it makes no progress for so long.
+    pub(super) fn limit(&mut self, limit: Duration) {
+        self.limit = Some(limit);
+    }
+
+    /// Counts it, as long as it lives, among what the client's connection has to do.
+    pub(super) fn counted(&mut self, piece: Piece) {
+        self.piece = Some(piece);
+    }
+
+    /// Makes it one that can be sent again while little of it has been sent; nothing when there is no body.
+    pub(super) fn replayable(&mut self) -> Option<Replay> {
+        let Source::Once(incoming) = std::mem::replace(&mut self.source, Source::None) else { return None };
+        let replay = Replay::new(incoming, self.piece.take());
+        self.source = Source::Again(replay.play()?);
+        Some(replay)
+    }
+
+    /// A body that is sent again.
+    pub(super) fn again(playing: Playing) -> Self {
+        Self {
+            source: Source::Again(playing),
+            ended: Some(Ended(Arc::default())),
+            limit: None,
+            pause: None,
+            piece: None,
+        }
+    }
 }
 
 impl Body for Upload {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.incoming {
-            Some(incoming) => Pin::new(incoming).poll_frame(cx),
-            None => Poll::Ready(None),
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let Self { source, limit, pause, .. } = &mut *self;
+        let frame = match source {
+            Source::None => return Poll::Ready(None),
+            Source::Once(incoming) => Pin::new(incoming).poll_frame(cx),
+            Source::Again(playing) => playing.poll_frame(cx),
+        };
+        match (frame, limit) {
+            (Poll::Ready(frame), _) => {
+                *pause = None;
+                Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)))
+            }
+            (Poll::Pending, Some(limit)) => {
+                let pause = pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(*limit)));
+                pause.as_mut().poll(cx).map(|()| Some(Err(io::ErrorKind::TimedOut.into())))
+            }
+            (Poll::Pending, None) => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+        match &self.source {
+            Source::None => true,
+            Source::Once(incoming) => incoming.is_end_stream(),
+            Source::Again(playing) => playing.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        match &self.source {
+            Source::None => SizeHint::with_exact(0),
+            Source::Once(incoming) => incoming.size_hint(),
+            Source::Again(playing) => playing.size_hint(),
+        }
     }
 }
 
@@ -88,6 +160,8 @@ pub(super) enum Download {
     Own(Option<Bytes>),
     /// A task's.
     Task(Flow),
+    /// One of these that the access log follows.
+    Logged(Box<Followed>),
 }
 
 /// A task's answer as it flows.
@@ -104,6 +178,11 @@ pub(super) struct Flow {
 impl Download {
     pub(super) fn none() -> Self {
         Self::Own(None)
+    }
+
+    /// Words of the router's own.
+    pub(super) fn own(words: impl Into<Bytes>) -> Self {
+        Self::Own(Some(words.into()))
     }
 
     /// A task's answer. `wire` is what moves it, unless something else does.
@@ -150,10 +229,12 @@ impl Body for Download {
         let flow = match &mut *self {
             Self::Own(words) => return Poll::Ready(words.take().map(|words| Ok(Frame::data(words)))),
             Self::Task(flow) => flow,
+            Self::Logged(followed) => return followed.poll_frame(cx),
         };
         let frame = std::task::ready!(flow.poll(cx));
         match &frame {
-            Some(Ok(_)) if !flow.incoming.is_end_stream() => {}
+            // Nothing comes after trailers, and whoever sends them on does not ask again.
+            Some(Ok(frame)) if frame.is_data() && !flow.incoming.is_end_stream() => {}
             Some(Ok(_)) | None => {
                 if let Some(wire) = &mut flow.wire {
                     wire.drive(cx);
@@ -175,6 +256,7 @@ impl Body for Download {
         match self {
             Self::Own(words) => words.is_none(),
             Self::Task(flow) => flow.incoming.is_end_stream(),
+            Self::Logged(followed) => followed.is_end_stream(),
         }
     }
 
@@ -182,6 +264,7 @@ impl Body for Download {
         match self {
             Self::Own(words) => SizeHint::with_exact(words.as_ref().map_or(0, |words| words.len() as u64)),
             Self::Task(flow) => flow.incoming.size_hint(),
+            Self::Logged(followed) => followed.size_hint(),
         }
     }
 }

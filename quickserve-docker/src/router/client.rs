@@ -14,13 +14,21 @@ use quickserve_core::service::ServiceKey;
 use quickserve_core::traffic::{Counters, Split, SplitVersion, TrafficRouter};
 use quickserve_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
 
 use super::folder::Folder;
 use super::listen::{ListenSpec, Listening};
+use super::process::Upgrade;
 use super::protocol::{Answer, Call, MAX_LINE, Request, Status, VERSION, line};
 
 /// For one call, a slow disk included.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// For an upgrade: the next worker may take its time to start, and the one before to hand over.
+const UPGRADE: Duration = Duration::from_mins(1);
+
+/// Before a call whose answer was lost is made again.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// The router of a folder, whether it runs or not. Each call connects anew.
 ///
@@ -71,38 +79,86 @@ impl RouterControl {
         done(&self.call(&Call::Shutdown { force }).await?)
     }
 
+    /// Replaces the worker by one of this executable, which is given these arguments and its link as stdin.
+    /// The worker of before finishes its last connections for up to `linger`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when the new worker does not come to serve: the one of before serves on, and
+    /// nothing was lost. [`ErrorKind::Conflict`] when nobody supervises the router.
+    pub async fn upgrade(&self, exe: &Path, args: &[String], linger: Duration) -> Result<()> {
+        let upgrade = Upgrade { exe: exe.to_owned(), args: args.to_vec(), linger };
+        done(&self.call_within(&Call::Upgrade(upgrade), UPGRADE).await?)
+    }
+
+    /// Ends the parent and leaves the worker serving, for the next `router run` to be its parent.
+    pub async fn retire(&self) -> Result<()> {
+        done(&self.call(&Call::Retire).await?)
+    }
+
+    /// The file that its processes write to, where a deployment or a service manager started them.
+    pub fn log(&self) -> PathBuf {
+        self.folder.log()
+    }
+
+    /// What the log held before it was begun anew.
+    pub fn old_log(&self) -> PathBuf {
+        self.folder.old_log()
+    }
+
+    /// The file with a line for each request to services that ask for that, as JSON.
+    pub fn access_log(&self) -> PathBuf {
+        self.folder.access_log()
+    }
+
+    /// What the access log held before it was begun anew.
+    pub fn old_access_log(&self) -> PathBuf {
+        self.folder.old_access_log()
+    }
+
     async fn call(&self, call: &Call) -> Result<Answer> {
-        tokio::time::timeout(LIMIT, self.converse(call)).await.unwrap_or_else(|_| {
-            let message = format!("the router did not answer within {} s", LIMIT.as_secs());
+        self.call_within(call, LIMIT).await
+    }
+
+    async fn call_within(&self, call: &Call, limit: Duration) -> Result<Answer> {
+        tokio::time::timeout(limit, self.insist(call)).await.unwrap_or_else(|_| {
+            let message = format!("the router did not answer within {} s", limit.as_secs());
             Err(Error::new(ErrorKind::TimedOut, message).temporary())
         })
     }
 
-    async fn converse(&self, call: &Call) -> Result<Answer> {
-        let unexpected = |error: serde_json::Error| {
-            Error::new(ErrorKind::Unexpected, "understand the router").with_source(error)
-        };
-        let lost = |error: io::Error| {
-            Error::new(ErrorKind::Unavailable, "the router ended before it answered")
-                .temporary()
-                .with_source(error)
-        };
-        let call = serde_json::to_value(call).map_err(unexpected)?;
+    /// Calls until there is an answer. Every call may be repeated: what is so already is not done again. One
+    /// whose answer was lost met a worker that died or handed over, and the next one answers.
+    async fn insist(&self, call: &Call) -> Result<Answer> {
+        let call = serde_json::to_value(call).map_err(not_understood)?;
         let asked = line(&Request { v: VERSION, call })?;
-        let mut stream = self.folder.connect().await?;
-        stream.write_all(&asked).await.map_err(lost)?;
-        let mut answer = Vec::new();
-        // Twice the limit of what is asked: an answer may hold what several calls have set.
-        let mut reader = BufReader::new(&mut stream).take(2 * MAX_LINE);
-        reader.read_until(b'\n', &mut answer).await.map_err(lost)?;
-        if answer.last() != Some(&b'\n') {
-            return Err(lost(io::ErrorKind::UnexpectedEof.into()));
-        }
-        match serde_json::from_slice(&answer).map_err(unexpected)? {
-            Answer::Failed(failure) => Err(failure.into()),
-            answer => Ok(answer),
+        loop {
+            let stream = self.folder.connect().await?;
+            if let Ok(answer) = converse(stream, &asked).await {
+                return match serde_json::from_slice(&answer).map_err(not_understood)? {
+                    Answer::Failed(failure) => Err(failure.into()),
+                    answer => Ok(answer),
+                };
+            }
+            tokio::time::sleep(AGAIN).await;
         }
     }
+}
+
+/// Asks once.
+///
+/// # Errors
+/// When the connection ends before a whole answer.
+async fn converse(mut stream: UnixStream, asked: &[u8]) -> io::Result<Vec<u8>> {
+    stream.write_all(asked).await?;
+    let mut answer = Vec::new();
+    // Twice the limit of what is asked: an answer may hold what several calls have set.
+    let mut reader = BufReader::new(&mut stream).take(2 * MAX_LINE);
+    reader.read_until(b'\n', &mut answer).await?;
+    if answer.last() == Some(&b'\n') { Ok(answer) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+fn not_understood(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Unexpected, "understand the router").with_source(error)
 }
 
 impl RouterClient {
@@ -123,7 +179,7 @@ impl RouterClient {
     /// [`ErrorKind::Conflict`] when something else listens there, with its name where that can be told; then
     /// nothing has changed. [`ErrorKind::Fenced`] when a newer owner has been seen.
     pub async fn configure(&self, fence: &Fence, listen: &ListenSpec) -> Result<Listening> {
-        let (service, fence, listen) = (self.service.clone(), *fence, listen.clone());
+        let (service, fence, listen) = (self.service.clone(), *fence, Box::new(listen.clone()));
         match self.control.call(&Call::Configure { service, fence, listen }).await? {
             Answer::Listening(listening) => Ok(listening),
             other => Err(unexpected(&other)),

@@ -6,20 +6,24 @@ use std::time::Duration;
 
 use quickserve_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio_util::task::TaskTracker;
 
 use super::hub::Hub;
+use super::process::whole;
 use super::protocol::{Answer, Call, MAX_LINE, Request, VERSION, line};
 
+/// For a caller to read its answer.
+const READ: Duration = Duration::from_secs(5);
+
 /// Answers calls for as long as it is polled. Calls that have begun are finished even when it is dropped.
-pub(super) async fn serve(listener: UnixListener, hub: Arc<Hub>, calls: TaskTracker) {
+pub(super) async fn serve(listener: UnixListener, hub: Arc<Hub>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (hub, calls) = (Arc::clone(&hub), calls.clone());
+                let hub = Arc::clone(&hub);
                 tokio::spawn(async move {
-                    if let Err(error) = converse(stream, &hub, &calls).await {
+                    if let Err(error) = converse(stream, &hub).await {
                         tracing::debug!(%error, "a control connection ended");
                     }
                 });
@@ -33,7 +37,7 @@ pub(super) async fn serve(listener: UnixListener, hub: Arc<Hub>, calls: TaskTrac
 }
 
 /// Answers one line after the other.
-async fn converse(stream: UnixStream, hub: &Arc<Hub>, calls: &TaskTracker) -> io::Result<()> {
+async fn converse(stream: UnixStream, hub: &Arc<Hub>) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     loop {
@@ -43,24 +47,39 @@ async fn converse(stream: UnixStream, hub: &Arc<Hub>, calls: &TaskTracker) -> io
             // The end, a line that was cut, or one that is too long: nothing of it is done.
             return Ok(());
         }
-        // Apart from the connection: a caller that goes away does not stop half-way what it asked for.
-        let hub = Arc::clone(hub);
-        let call = calls.spawn(async move { answer(&asked, &hub).await });
-        let answer = call.await.unwrap_or_else(|error| {
-            let failed = Error::new(ErrorKind::Unexpected, "the router failed at a call").with_source(error);
-            Answer::Failed(failed.into())
-        });
-        let answer = line(&answer).map_err(io::Error::other)?;
-        writer.write_all(&answer).await?;
+        let answered = match parse(&asked) {
+            Ok(Call::Adopt) => {
+                hub.offer(whole(reader.into_inner(), writer)?);
+                return Ok(());
+            }
+            // It ends with calls being answered by another process, so it is not one of those that must end
+            // before that.
+            Ok(Call::Upgrade(upgrade)) => {
+                let _waits = hub.upgrades.token();
+                let upgraded = hub.upgrade(upgrade).await.map(|()| Answer::Done);
+                say(&mut writer, upgraded).await?;
+                continue;
+            }
+            Ok(call) => {
+                // Another process answers calls from now on; the caller tries again and reaches it.
+                let Some(open) = hub.enter().await else { return Ok(()) };
+                // Apart from the connection: a caller that goes away does not stop half-way what it asked for.
+                let hub = Arc::clone(hub);
+                let call = tokio::spawn(async move { (hub.call(call).await, open) });
+                let (answered, _open) = call.await.map_err(io::Error::other)?;
+                say(&mut writer, answered).await?;
+                continue;
+            }
+            Err(error) => Err(error),
+        };
+        say(&mut writer, answered).await?;
     }
 }
 
-async fn answer(asked: &[u8], hub: &Hub) -> Answer {
-    let answer = match parse(asked) {
-        Ok(call) => hub.call(call).await,
-        Err(error) => Err(error),
-    };
-    answer.unwrap_or_else(|error| Answer::Failed(error.into()))
+async fn say(writer: &mut OwnedWriteHalf, answered: Result<Answer>) -> io::Result<()> {
+    let answer = answered.unwrap_or_else(|error| Answer::Failed(error.into()));
+    let answer = line(&answer).map_err(io::Error::other)?;
+    tokio::time::timeout(READ, writer.write_all(&answer)).await?
 }
 
 fn parse(asked: &[u8]) -> Result<Call> {

@@ -2,8 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,18 @@ const SOCKET: &str = "router.sock";
 const STATE: &str = "router.json";
 const LOCK: &str = "router.lock";
 const LOG: &str = "router.log";
+const OLD_LOG: &str = "router.log.1";
+const ACCESS_LOG: &str = "access.log";
+const OLD_ACCESS_LOG: &str = "access.log.1";
+
+/// A log that is longer is moved away, in place of the one that was moved away before.
+const LOG_MAX: u64 = 1024 * 1024;
+
+/// How much of the log is searched for its last line.
+const LOG_TAIL: u64 = 2048;
+
+/// How many lines before the last one are of the same end.
+const LAST_WORDS: usize = 8;
 
 /// What we make on the way to something else begins with this, and is swept at the next start.
 const SCRAP: &str = ".router-";
@@ -31,7 +43,13 @@ pub(super) struct Folder {
 /// Held while a router runs: the kernel lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl From<Lock> for OwnedFd {
+    fn from(lock: Lock) -> Self {
+        lock.file.into()
+    }
 }
 
 /// A path that fits into a socket's address.
@@ -57,6 +75,56 @@ impl Folder {
 
     pub(super) fn log(&self) -> PathBuf {
         self.path.join(LOG)
+    }
+
+    pub(super) fn old_log(&self) -> PathBuf {
+        self.path.join(OLD_LOG)
+    }
+
+    pub(super) fn access_log(&self) -> PathBuf {
+        self.path.join(ACCESS_LOG)
+    }
+
+    pub(super) fn old_access_log(&self) -> PathBuf {
+        self.path.join(OLD_ACCESS_LOG)
+    }
+
+    pub(super) fn log_length(&self) -> u64 {
+        fs::metadata(self.log()).map_or(0, |facts| facts.len())
+    }
+
+    /// The last error, or else the last line, that was written to the log since it had this length, without
+    /// control characters.
+    pub(super) fn last_words(&self, since: u64) -> Option<String> {
+        let mut file = File::open(self.log()).ok()?;
+        let length = file.metadata().ok()?.len();
+        // One that is shorter has begun anew.
+        let since = if length < since { 0 } else { since };
+        file.seek(SeekFrom::Start(since.max(length.saturating_sub(LOG_TAIL)))).ok()?;
+        let mut bytes = Vec::new();
+        file.take(LOG_TAIL).read_to_end(&mut bytes).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines = text.lines().rev().filter(|line| !line.trim().is_empty());
+        let last = lines.next()?;
+        // The cause stands before how it ended.
+        let last = lines.take(LAST_WORDS).find(|line| line.starts_with("error: ")).unwrap_or(last);
+        Some(last.chars().filter(|c| !c.is_control()).collect())
+    }
+
+    /// Keeps the log from growing without bound.
+    ///
+    /// The processes that write to it keep it open and append, so it is copied and emptied, not renamed.
+    pub(super) fn trim_log(&self) {
+        if self.log_length() <= LOG_MAX {
+            return;
+        }
+        let trim = || {
+            fs::copy(self.log(), self.old_log())?;
+            OpenOptions::new().write(true).open(self.log())?.set_len(0)
+        };
+        if let Err(error) = trim() {
+            tracing::warn!(%error, "move the log away");
+        }
     }
 
     /// Makes the folder, for its owner alone, or checks that an existing one is not open to others.
@@ -92,12 +160,17 @@ impl Folder {
             }
             Err(error) => return Err(self.failed("lock the router's folder", error.into())),
         }
-        // For people; the lock itself is what decides.
-        let note =
-            file.set_len(0).and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
-        note.map_err(|error| self.failed("note the router's pid", error))?;
+        Self::note_holder(&file).map_err(|error| self.failed("note the router's pid", error))?;
         self.sweep();
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
+    }
+
+    /// Writes into the lock that this process holds it: for people, the lock itself is what decides.
+    pub(super) fn note_holder(lock: impl AsFd) -> io::Result<()> {
+        rustix::fs::ftruncate(&lock, 0)?;
+        let pid = format!("{}\n", std::process::id());
+        rustix::io::pwrite(&lock, pid.as_bytes(), 0)?;
+        Ok(())
     }
 
     fn sweep(&self) {
@@ -205,5 +278,39 @@ fn socket_path(folder: &Path, name: &OsStr) -> Result<SocketPath> {
         let message = format!("the path of the router's socket is too long: {}", path.display());
         let hint = "choose a state folder with a path of at most 85 bytes";
         Err(Error::new(ErrorKind::Invalid, message).with_hint(hint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_has_grown_begins_anew_for_those_that_write_to_it() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let folder = Folder::new(dir.path());
+        let mut log = OpenOptions::new().create(true).append(true).open(folder.log()).expect("a log");
+        log.write_all(b"a line\n").expect("written");
+        folder.trim_log();
+        assert_eq!(folder.log_length(), 7);
+        log.write_all(&vec![b'x'; usize::try_from(LOG_MAX).expect("a size")]).expect("written");
+        folder.trim_log();
+        assert_eq!(fs::metadata(folder.old_log()).expect("the log of before").len(), LOG_MAX + 7);
+        log.write_all(b"another\n").expect("written");
+        assert_eq!(fs::read_to_string(folder.log()).expect("the log"), "another\n");
+        assert_eq!(folder.last_words(LOG_MAX), Some("another".to_owned()));
+    }
+
+    #[test]
+    fn the_last_words_are_the_error_rather_than_how_it_was_classed() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let folder = Folder::new(dir.path());
+        assert_eq!(folder.last_words(0), None);
+        fs::write(folder.log(), "before\nerror: it is cursed\nhint: none\nexit     3 refused\n\n")
+            .expect("written");
+        assert_eq!(folder.last_words(0), Some("error: it is cursed".to_owned()));
+        assert_eq!(folder.last_words(26), Some("exit     3 refused".to_owned()));
     }
 }

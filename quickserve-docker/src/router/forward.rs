@@ -1,35 +1,34 @@
 //! One request's way: choosing a task, reaching it, and trying another where that can do no harm.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING, UPGRADE};
-use http::uri::Authority;
+use http::header::{CONNECTION, HOST, HeaderValue, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 
+use super::access_log::{AccessLog, Entry, Logged};
 use super::answer::plain;
+use super::attempt::Sent;
 use super::body::{Download, Upload};
 use super::counters::Tally;
 use super::headers::{self, Client};
+use super::options::Limits;
+use super::replay::Replay;
 use super::routes::{NoTask, Tried, Wanted};
-use super::traffic::{Claim, Traffic};
+use super::sticky;
+use super::traffic::{Claim, Traffic, Wishes};
 use super::tunnel::Tunnels;
-use super::upstream::Trouble;
-use super::wire::{IDLE_FOR_UNREPEATABLE, Wire};
-
-/// For opening one connection.
-const CONNECT: Duration = Duration::from_secs(2);
+use super::wire::Wire;
 
 /// For reaching any task at all.
 const REACH: Duration = Duration::from_secs(5);
 
-/// How often a request that may have reached a task is sent again: one that brings down every task it
-/// meets must not meet all of them.
-const REPEATS: u32 = 2;
+/// How long the target of a request may be, in bytes.
+const MAX_TARGET: usize = 16 * 1024;
 
 /// Sends the requests of one listening socket on their way.
 #[derive(Debug)]
@@ -38,47 +37,74 @@ pub(super) struct Forwarder {
     pub(super) tunnels: Tunnels,
     /// Whether it is the preview's socket.
     pub(super) preview: bool,
+    pub(super) log: AccessLog,
 }
 
 /// A request on its way.
-struct Outbound {
+pub(super) struct Outbound {
     /// What is sent next; taken while it is being sent.
-    request: Option<Request<Upload>>,
-    /// What is sent again after a failure, where that can do no harm.
-    spare: Option<Request<()>>,
+    pub(super) request: Option<Request<Upload>>,
+    /// What takes its place after a failure.
+    pub(super) spare: Option<Spare>,
+    /// Whether it is a gRPC call, which every task gets over HTTP/2.
+    is_grpc: bool,
+    /// Whether its task gets it over HTTP/2.
+    pub(super) over_h2: bool,
     wanted: Wanted,
     ticket: u64,
     tried: Tried,
-    repeats: u32,
+    pub(super) repeats: u32,
+    /// How long a task may take until it begins to answer.
+    pub(super) patience: Option<Duration>,
+    /// How many percent of all requests may be sent again.
+    pub(super) retry_budget: u32,
+    /// Until when it waits for a release to serve; set when it begins to.
+    held: Option<Instant>,
     /// When we give up; set at the first failure.
-    deadline: Option<Instant>,
-    /// The release that was to answer first.
-    first: Option<Arc<Tally>>,
+    pub(super) deadline: Option<Instant>,
+    /// The release that was to answer first, and since when.
+    first: Option<(Arc<Tally>, Instant)>,
     /// The release whose task it was just taken from.
     left: Option<Arc<Tally>>,
     /// Whether a task let us wait until a deadline.
-    timed_out: bool,
+    pub(super) timed_out: bool,
     /// The client's side of an upgrade that it asks for.
-    upgrade: Option<OnUpgrade>,
+    pub(super) upgrade: Option<OnUpgrade>,
 }
 
-/// How sending to a task ended.
-enum Sent {
-    Answered(Response<Incoming>, Option<Wire>),
-    /// The request came back, or its spare takes its place: it may go to another task.
-    Unsent,
-    /// Over an old connection that the task had closed; over a new one the same task may well answer.
-    Stale,
-    /// It may have reached the task, and sending it again could do harm.
-    Lost,
+/// What is sent after a failure in place of a request that is gone.
+pub(super) struct Spare {
+    head: Request<()>,
+    /// Its body, where it has one.
+    body: Option<Replay>,
+    /// Whether sending it twice does no harm (RFC 9110, 9.2.2). Otherwise it is sent again only when the task
+    /// said that it did not process it.
+    harmless: bool,
 }
 
 impl Forwarder {
+    /// What is asked for on this socket: the preview's speaks plain HTTP, as it is this machine's own.
+    pub(super) fn wishes(&self) -> Arc<Wishes> {
+        let wishes = self.traffic.wishes();
+        if !self.preview || wishes.options.tls.is_none() {
+            return wishes;
+        }
+        let mut options = wishes.options.clone();
+        options.tls = None;
+        Arc::new(Wishes { options, secure: None })
+    }
+
     /// Answers a request.
     pub(super) async fn answer(&self, request: Request<Incoming>, client: &Client) -> Response<Download> {
-        match self.prepare(request, client) {
-            Ok(outbound) => self.forward(outbound).await,
+        let logged = client.wishes.options.access_log;
+        let mut logged = logged.then(|| Logged::new(Entry::new(&self.traffic.key, &request), &self.log));
+        let answer = match self.prepare(request, client) {
+            Ok(outbound) => self.forward(outbound, client, logged.as_mut().and_then(Logged::entry)).await,
             Err(answer) => *answer,
+        };
+        match logged {
+            Some(logged) => logged.follow(answer),
+            None => answer,
         }
     }
 
@@ -86,7 +112,7 @@ impl Forwarder {
         &self,
         mut request: Request<Incoming>,
         client: &Client,
-    ) -> Result<Outbound, Box<Response<Download>>> {
+    ) -> Result<Box<Outbound>, Box<Response<Download>>> {
         let refuse = |status, sentence| Box::new(plain(status, sentence));
         if request.method() == Method::CONNECT {
             return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, "this is not a forward proxy"));
@@ -105,60 +131,125 @@ impl Forwarder {
             && let Some(release) = request.headers().get(headers::RELEASE)
         {
             Wanted::Named(String::from_utf8_lossy(release.as_bytes()).into_owned())
+        } else if client.wishes.options.sticky
+            && let Some(release) = sticky::release(request.headers(), &self.traffic.cookie)
+        {
+            Wanted::Kept(release)
         } else {
             Wanted::Any
         };
 
-        let protocol = headers::upgrade(request.headers());
+        if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
+            return Err(refuse(StatusCode::URI_TOO_LONG, "the target is longer than 16 KiB"));
+        }
+        let Limits { upload_pause, answer_timeout, retry_budget, .. } = &client.wishes.options.limits;
+        let is_grpc = request.version() == Version::HTTP_2 && headers::is_grpc(request.headers());
+        let ticket = self.traffic.ticket();
+        let over_h2 = is_grpc || self.traffic.speaks_h2(&wanted, ticket);
+        // A connection that many requests share cannot leave HTTP: such a request goes on without (RFC 9110, 7.8).
+        let protocol = if over_h2 { None } else { headers::upgrade(request.headers()) };
         let upgrade = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
         let mut fields = parts.headers;
         headers::strip(&mut fields);
-        let (target, authority) = target(parts.uri);
+        if parts.version == Version::HTTP_2 {
+            headers::join_cookies(&mut fields);
+        }
+        let (mut target, authority) = target(parts.uri);
         headers::forwarded(&mut fields, client, authority.as_ref());
+        if over_h2 {
+            target = absolute(target, fields.remove(HOST).as_ref());
+        }
         if let Some(protocol) = protocol {
             fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             fields.insert(UPGRADE, protocol);
         }
 
-        let upload = Upload::new(body);
-        let repeatable = upload.is_none() && parts.method.is_idempotent() && upgrade.is_none();
-        let spare = repeatable.then(|| head(parts.method.clone(), target.clone(), fields.clone(), ()));
-        Ok(Outbound {
+        let mut upload = Upload::new(body);
+        if !upload.is_none() {
+            upload.counted(client.work.piece());
+        }
+        if !over_h2 && !upload.is_none() {
+            upload.limit(*upload_pause);
+        }
+        let harmless = upload.is_none() && parts.method.is_idempotent() && upgrade.is_none();
+        let spare = (harmless || over_h2).then(|| Spare {
+            head: head(parts.method.clone(), target.clone(), fields.clone(), ()),
+            body: upload.replayable(),
+            harmless,
+        });
+        Ok(Box::new(Outbound {
             request: Some(head(parts.method, target, fields, upload)),
             spare,
+            is_grpc,
+            over_h2,
             wanted,
-            ticket: self.traffic.ticket(),
+            ticket,
             tried: Tried::default(),
             repeats: 0,
+            retry_budget: *retry_budget,
+            patience: (!is_grpc && !answer_timeout.is_zero()).then_some(*answer_timeout),
+            held: None,
             deadline: None,
             first: None,
             left: None,
             timed_out: false,
             upgrade,
-        })
+        }))
     }
 
-    async fn forward(&self, mut outbound: Outbound) -> Response<Download> {
+    /// Waits for a release to serve, where the service asks for that. Answers whether to look again.
+    async fn is_held(&self, outbound: &mut Outbound, client: &Client) -> bool {
+        let hold = client.wishes.options.hold;
+        if hold.is_zero() || !outbound.wanted.is_any() {
+            return false;
+        }
+        let until = *outbound.held.get_or_insert_with(|| Instant::now() + hold);
+        self.traffic.next_switch(until).await
+    }
+
+    async fn forward(
+        &self,
+        mut outbound: Box<Outbound>,
+        client: &Client,
+        mut entry: Option<&mut Entry>,
+    ) -> Response<Download> {
+        let limits = &client.wishes.options.limits;
         loop {
             let claim = self.traffic.claim(
                 &outbound.wanted,
                 outbound.ticket,
                 &outbound.tried,
-                outbound.spare.is_some(),
+                outbound.is_harmless(),
             );
             let claim = match claim {
                 Ok(claim) => claim,
+                Err(NoTask::NoRelease) if Box::pin(self.is_held(&mut outbound, client)).await => continue,
                 Err(why) => return self.give_up(&outbound, why),
             };
+            outbound.speak(claim.speaks_h2);
             if let Some(left) = outbound.left.take() {
                 left.retried();
+                if let Some(entry) = &mut entry {
+                    entry.retried();
+                }
             }
-            if outbound.first.is_none() {
-                outbound.first = Some(Arc::clone(&claim.tally));
+            if let Some(entry) = &mut entry {
+                entry.given_to(&claim);
             }
+            let (_, since) = outbound.first.get_or_insert_with(|| (Arc::clone(&claim.tally), Instant::now()));
+            let since = *since;
             match self.attempt(&mut outbound, &claim).await {
-                Sent::Answered(answer, wire) => return self.pass_back(answer, wire, claim, outbound.upgrade),
+                Sent::Answered(answer, wire) => {
+                    claim.tally.answered(answer.status(), since.elapsed());
+                    claim.upstream.answered(answer.status().is_server_error(), limits.eject_after);
+                    let cookie = self.cookie(&outbound.wanted, &claim, client);
+                    let mut answer = self.pass_back(answer, wire, claim, outbound.upgrade);
+                    if let Some(cookie) = cookie {
+                        answer.headers_mut().append(SET_COOKIE, cookie);
+                    }
+                    return answer;
+                }
                 // The split changed while we were connecting, or the task can be tried over a new connection.
                 Sent::Stale => {}
                 Sent::Unsent => {
@@ -169,8 +260,21 @@ impl Forwarder {
                         return self.give_up(&outbound, NoTask::NoneLeft);
                     }
                 }
+                Sent::Late => {
+                    claim.tally.unanswered(since.elapsed());
+                    claim.upstream.answered(true, limits.eject_after);
+                    let sentence = "the task took the request and did not begin to answer in time";
+                    return plain(StatusCode::GATEWAY_TIMEOUT, sentence);
+                }
+                Sent::Unfinished => {
+                    let sentence = "the request's body made no progress for too long";
+                    let mut answer = plain(StatusCode::REQUEST_TIMEOUT, sentence);
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    return answer;
+                }
                 Sent::Lost => {
-                    claim.tally.unanswered();
+                    claim.tally.unanswered(since.elapsed());
+                    claim.upstream.answered(true, limits.eject_after);
                     let sentence = "the task closed the connection before it answered; the request may have \
                                     had its effect, so it was not sent again";
                     return plain(StatusCode::BAD_GATEWAY, sentence);
@@ -179,86 +283,17 @@ impl Forwarder {
         }
     }
 
-    /// Sends the request to the claimed task: over an idle connection, and over a new one if that was closed.
-    async fn attempt(&self, outbound: &mut Outbound, claim: &Claim) -> Sent {
-        let idle = if outbound.upgrade.is_some() { None } else { take_idle(claim, outbound.spare.is_some()) };
-        if let Some(wire) = idle {
-            match self.send(outbound, claim, wire).await {
-                // On to a new connection.
-                Sent::Stale => {}
-                sent => return sent,
-            }
+    /// The cookie that keeps the client with the release which has answered, where it has to be set.
+    fn cookie(&self, wanted: &Wanted, claim: &Claim, client: &Client) -> Option<HeaderValue> {
+        if !client.wishes.options.sticky || !self.traffic.is_shared() {
+            return None;
         }
-        let limit = match outbound.deadline {
-            Some(deadline) => CONNECT.min(deadline.saturating_duration_since(Instant::now())),
-            None => CONNECT,
-        };
-        match Wire::connect(claim.upstream.address, limit).await {
-            Ok(wire) => {
-                // Connecting took its time: the request is still ours, so it need not go to a task that has
-                // left the split meanwhile.
-                if !self.traffic.holds(claim) {
-                    claim.give_back(wire);
-                    return Sent::Stale;
-                }
-                self.send(outbound, claim, wire).await
-            }
-            Err(error) => {
-                tracing::debug!(%error, task = %claim.upstream.task, "connecting failed");
-                outbound.timed_out |= error.kind() == io::ErrorKind::TimedOut;
-                if let Some(trouble) = Trouble::of(&error) {
-                    claim.upstream.failed(trouble);
-                }
-                Sent::Unsent
-            }
+        let release = &claim.tally.release;
+        match wanted {
+            Wanted::Kept(kept) if kept == release => None,
+            Wanted::Any | Wanted::Kept(_) => sticky::cookie(&self.traffic.cookie, release),
+            Wanted::Preview | Wanted::Named(_) => None,
         }
-    }
-
-    async fn send(&self, outbound: &mut Outbound, claim: &Claim, mut wire: Wire) -> Sent {
-        let Some(request) = outbound.request.take() else { return Sent::Lost };
-        let ended = request.body().ended();
-        let reused = wire.is_reused();
-        let sent = if outbound.upgrade.is_some() {
-            send_upgrade(wire, request).await.map(|answer| (answer, None))
-        } else {
-            match wire.send(request).await {
-                // An upload that goes on while the answer comes needs someone to move it even when the
-                // client does not read.
-                Ok(answer) if ended.is_some_and(|ended| !ended.get()) => {
-                    wire.let_go();
-                    Ok((answer, None))
-                }
-                Ok(answer) => Ok((answer, Some(wire))),
-                Err(error) => Err(error),
-            }
-        };
-        let mut failed = match sent {
-            Ok((answer, wire)) => {
-                claim.upstream.reached();
-                return Sent::Answered(answer, wire);
-            }
-            Err(failed) => failed,
-        };
-        if let Some(request) = failed.take_message() {
-            outbound.request = Some(request);
-            return if reused { Sent::Stale } else { Sent::Unsent };
-        }
-        let error = failed.into_error();
-        tracing::debug!(%error, task = %claim.upstream.task, reused, "a task did not answer");
-        if !reused {
-            claim.upstream.failed(Trouble::Deaf);
-        }
-        let Some(spare) = &outbound.spare else { return Sent::Lost };
-        outbound.request =
-            Some(head(spare.method().clone(), spare.uri().clone(), spare.headers().clone(), Upload::none()));
-        if reused {
-            return Sent::Stale;
-        }
-        if outbound.repeats == REPEATS {
-            return Sent::Lost;
-        }
-        outbound.repeats += 1;
-        Sent::Unsent
     }
 
     /// Hands a task's answer to the client.
@@ -269,7 +304,6 @@ impl Forwarder {
         claim: Claim,
         upgrade: Option<OnUpgrade>,
     ) -> Response<Download> {
-        claim.tally.answered(answer.status());
         // What the client gets is ours to frame, in its own version.
         *answer.version_mut() = Version::HTTP_11;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -289,12 +323,12 @@ impl Forwarder {
     }
 
     fn give_up(&self, outbound: &Outbound, why: NoTask) -> Response<Download> {
-        if let Some(tally) = &outbound.first {
-            tally.unanswered();
+        if let Some((tally, since)) = &outbound.first {
+            tally.unanswered(since.elapsed());
         }
         let service = &self.traffic.key;
         match (&outbound.wanted, why) {
-            (Wanted::Any, NoTask::NoRelease) => {
+            (Wanted::Any | Wanted::Kept(_), NoTask::NoRelease) => {
                 plain(StatusCode::SERVICE_UNAVAILABLE, &format!("no release of {service} serves yet"))
             }
             (Wanted::Preview, NoTask::NoRelease) => {
@@ -320,27 +354,52 @@ impl Forwarder {
     }
 }
 
-/// An idle connection to the task that is worth a try.
-fn take_idle(claim: &Claim, repeatable: bool) -> Option<Wire> {
-    if repeatable {
-        return claim.upstream.pool.take(Duration::MAX);
+impl Outbound {
+    /// Whether sending it twice does no harm.
+    pub(super) fn is_harmless(&self) -> bool {
+        self.spare.as_ref().is_some_and(|spare| spare.harmless)
     }
-    // What cannot be sent again is worth a look at the socket first.
-    claim.upstream.pool.take(IDLE_FOR_UNREPEATABLE).filter(Wire::is_silent)
-}
 
-/// Sends a request that may leave HTTP, on a connection that then moves on its own.
-async fn send_upgrade(
-    wire: Wire,
-    request: Request<Upload>,
-) -> Result<Response<Incoming>, hyper::client::conn::TrySendError<Request<Upload>>> {
-    let (mut sender, driver) = wire.into_parts();
-    if let Some(driver) = driver {
-        tokio::spawn(async move {
-            let _ = driver.with_upgrades().await;
-        });
+    /// Words it for a task that speaks HTTP/2, or does not: another one than it was first meant for, perhaps.
+    fn speak(&mut self, h2: bool) {
+        let over_h2 = h2 || self.is_grpc;
+        if over_h2 == self.over_h2 {
+            return;
+        }
+        self.over_h2 = over_h2;
+        if over_h2 {
+            self.upgrade = None;
+        }
+        let spare = self.spare.as_mut().map(|spare| reword(&mut spare.head, over_h2));
+        debug_assert!(spare.is_some() || self.request.is_some(), "something is left to be sent");
+        if let Some(request) = &mut self.request {
+            reword(request, over_h2);
+        }
     }
-    sender.try_send_request(request).await
+
+    /// Puts the spare in the place of a request that is gone. `unprocessed` says that the task did nothing
+    /// with that. Answers whether there is a request now.
+    pub(super) fn take_spare(&mut self, unprocessed: bool) -> bool {
+        let Some(spare) = &self.spare else { return false };
+        if !spare.harmless && !unprocessed {
+            return false;
+        }
+        let upload = match &spare.body {
+            None => Some(Upload::none()),
+            Some(replay) => replay.play().map(Upload::again),
+        };
+        let Some(upload) = upload else { return false };
+        let (method, target) = (spare.head.method().clone(), spare.head.uri().clone());
+        self.request = Some(head(method, target, spare.head.headers().clone(), upload));
+        true
+    }
+
+    /// The task has begun to answer: it will not be sent again.
+    pub(super) fn settle(&self) {
+        if let Some(Spare { body: Some(replay), .. }) = &self.spare {
+            replay.forget();
+        }
+    }
 }
 
 /// A request as tasks get it.
@@ -350,6 +409,34 @@ fn head<B>(method: Method, target: Uri, fields: HeaderMap, body: B) -> Request<B
     *request.uri_mut() = target;
     *request.headers_mut() = fields;
     request
+}
+
+/// Puts the host where the version wants it, and asks for no upgrade over HTTP/2.
+fn reword<B>(request: &mut Request<B>, over_h2: bool) {
+    let uri = std::mem::take(request.uri_mut());
+    if over_h2 {
+        let fields = request.headers_mut();
+        fields.remove(CONNECTION);
+        fields.remove(UPGRADE);
+        let host = fields.remove(HOST);
+        *request.uri_mut() = absolute(uri, host.as_ref());
+        return;
+    }
+    let (origin, host) = target(uri);
+    *request.uri_mut() = origin;
+    if let Some(host) = host.and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        request.headers_mut().insert(HOST, host);
+    }
+}
+
+/// The target as tasks get it over HTTP/2, where it names the host.
+fn absolute(target: Uri, host: Option<&HeaderValue>) -> Uri {
+    let mut parts = target.into_parts();
+    let host = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    parts.authority = Some(host.unwrap_or_else(|| Authority::from_static("localhost")));
+    parts.scheme = Some(Scheme::HTTP);
+    parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    Uri::from_parts(parts).unwrap_or_default()
 }
 
 /// The target as tasks get it, in origin form (RFC 9112, 3.2.1), and the host that it named.

@@ -1,13 +1,18 @@
 //! The header fields that a router must take out, keep and add.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::Authority;
+use quickserve_core::traffic::RELEASE_HEADER;
+
+use super::idle::Work;
+use super::traffic::Wishes;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -16,7 +21,7 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The header by which a request chooses a release.
-pub(super) const RELEASE: HeaderName = HeaderName::from_static("quickserve-release");
+pub(super) const RELEASE: HeaderName = HeaderName::from_static(RELEASE_HEADER);
 
 /// What is known of a client, put into words once per connection.
 #[derive(Debug, Clone)]
@@ -25,15 +30,28 @@ pub(super) struct Client {
     name: HeaderValue,
     /// Whether it is on this machine, as a proxy that ends TLS in front of us would be.
     is_local: bool,
+    /// What its service asked for when it connected.
+    pub(super) wishes: Arc<Wishes>,
+    /// Whether it speaks TLS with us.
+    is_secure: bool,
     /// The address that it connected to, for one that names no host.
     ours: HeaderValue,
+    /// What its connection has to do.
+    pub(super) work: Arc<Work>,
 }
 
 impl Client {
-    pub(super) fn new(client: SocketAddr, ours: SocketAddr) -> Self {
+    pub(super) fn new(client: SocketAddr, ours: SocketAddr, wishes: Arc<Wishes>) -> Self {
         // A socket for both families sees IPv4 clients as mapped addresses.
         let ip = client.ip().to_canonical();
-        Self { name: value(&ip.to_string()), is_local: ip.is_loopback(), ours: value(&ours.to_string()) }
+        Self {
+            name: value(&ip.to_string()),
+            is_local: ip.is_loopback(),
+            is_secure: wishes.options.tls.is_some(),
+            wishes,
+            ours: value(&ours.to_string()),
+            work: Arc::default(),
+        }
     }
 }
 
@@ -51,8 +69,24 @@ pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     (asked && !is_h2c).then(|| protocol.clone())
 }
 
+/// The fields that [`strip`] looks at.
+static FOR_ONE_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    TRANSFER_ENCODING,
+    KEEP_ALIVE,
+    UPGRADE,
+    TE,
+    PROXY_CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+];
+
 /// Takes out the fields that are meant for one hop only (RFC 9110, 7.6.1).
 pub(super) fn strip(headers: &mut HeaderMap) {
+    // Most messages have none, and to look is less than to look each up.
+    if !headers.keys().any(|name| FOR_ONE_HOP.contains(name)) {
+        return;
+    }
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> = tokens(headers)
             .filter_map(|token| token.parse().ok())
@@ -78,10 +112,33 @@ pub(super) fn strip(headers: &mut HeaderMap) {
     }
 }
 
+/// Puts the parts of a cookie that came in several fields together, as HTTP/1.1 needs it (RFC 9113, 8.2.3).
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
+    let mut parts = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (parts.next(), parts.next()) else { return };
+    let mut whole = first.as_bytes().to_vec();
+    for part in std::iter::once(second).chain(parts) {
+        whole.extend_from_slice(b"; ");
+        whole.extend_from_slice(part.as_bytes());
+    }
+    if let Ok(whole) = HeaderValue::from_maybe_shared(Bytes::from(whole)) {
+        headers.insert(COOKIE, whole);
+    }
+}
+
+/// Whether it is a gRPC call, which its task gets over HTTP/2 (gRPC-Web is none).
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.strip_prefix(b"application/grpc")
+        .is_some_and(|rest| rest.first().is_none_or(|next| matches!(next, b'+' | b';' | b' ')))
+}
+
 /// The same for an answer, whose length is that of what it stands for when it has no body (HEAD).
 pub(super) fn strip_answer(headers: &mut HeaderMap) {
-    strip(headers);
-    headers.remove(TE);
+    if headers.keys().any(|name| FOR_ONE_HOP.contains(name)) {
+        strip(headers);
+        headers.remove(TE);
+    }
 }
 
 fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
@@ -113,11 +170,16 @@ pub(super) fn forwarded(headers: &mut HeaderMap, client: &Client, authority: Opt
     headers.insert(FORWARDED_FOR, line);
     if client.is_local {
         headers.entry(FORWARDED_HOST).or_insert(host);
-        headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
     } else {
         headers.insert(FORWARDED_HOST, host);
-        headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
         headers.remove(FORWARDED);
+    }
+    if client.is_secure {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
+    } else if client.is_local {
+        headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+    } else {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
     }
 }
 
@@ -154,6 +216,26 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_of_a_cookie_are_put_together() {
+        let mut headers = map(&[("cookie", "a=1"), ("accept", "*/*"), ("cookie", "b=2"), ("cookie", "c=3")]);
+        join_cookies(&mut headers);
+        assert_eq!(headers, map(&[("accept", "*/*"), ("cookie", "a=1; b=2; c=3")]));
+    }
+
+    #[test]
+    fn a_grpc_call_is_told_by_its_type() {
+        for (kind, is_it) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc;charset=utf-8", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            assert_eq!(is_grpc(&map(&[("content-type", kind)])), is_it, "{kind}");
+        }
+    }
+
+    #[test]
     fn a_length_beside_an_encoding_is_not_passed_on() {
         let mut headers = map(&[("content-length", "3"), ("transfer-encoding", "chunked")]);
         strip(&mut headers);
@@ -169,7 +251,11 @@ mod tests {
             ("127.0.0.1:5", "https", "1.2.3.4, 127.0.0.1"),
         ] {
             let mut headers = map(&claim);
-            forwarded(&mut headers, &Client::new(client.parse().expect("an address"), ours), None);
+            forwarded(
+                &mut headers,
+                &Client::new(client.parse().expect("an address"), ours, Arc::default()),
+                None,
+            );
             assert_eq!(headers["x-forwarded-proto"], proto);
             assert_eq!(headers["x-forwarded-for"], line);
             assert_eq!(headers["x-forwarded-host"], "a");
@@ -181,6 +267,7 @@ mod tests {
         let client = Client::new(
             "10.9.9.9:5".parse().expect("an address"),
             "10.0.0.1:80".parse().expect("an address"),
+            Arc::default(),
         );
         let mut headers = map(&[("host", "a")]);
         forwarded(&mut headers, &client, Some(&Authority::from_static("b:81")));

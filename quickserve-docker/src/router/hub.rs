@@ -2,53 +2,71 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quickserve_core::fence::Fence;
+use quickserve_core::release::ReleaseId;
 use quickserve_core::service::ServiceKey;
-use quickserve_core::traffic::{Role, Split, SplitVersion};
+use quickserve_core::traffic::{Counters, Split, SplitVersion};
 use quickserve_core::{Error, ErrorKind, Result};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OwnedRwLockReadGuard, RwLock};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::door::{Door, Doors};
+use super::checks::{check, checked};
+use super::door::Doors;
 use super::folder::Folder;
-use super::listen::{ListenSpec, Listening, bind, loopback};
+use super::listen::{ListenSpec, Listening, loopback};
+use super::live::{Live, Open};
+use super::metrics::{Endpoint, Endpoints};
+use super::process::{Followers, Listeners, Load, Supervised, add};
 use super::protocol::{Answer, Call, ServiceStatus, Status};
 use super::state::{Configured, Record, State};
+use super::tls::Secure;
 use super::traffic::Traffic;
+
+/// How often a port that is taken is tried again.
+const REOPEN: Duration = Duration::from_millis(250);
 
 /// All services of a router.
 #[derive(Debug)]
 pub(super) struct Hub {
     folder: Folder,
-    doors: Doors,
+    pub(super) doors: Doors,
     started: Instant,
     /// Cancelled when somebody asked the router to end.
     pub(super) asked_to_end: CancellationToken,
-    services: Mutex<Services>,
+    listeners: Arc<Listeners>,
+    followers: Arc<Followers>,
+    /// The parent, of a worker.
+    pub(super) parent: Option<Arc<Supervised>>,
+    /// Whether calls are answered here. Held by each for as long as it takes.
+    pub(super) open: Arc<RwLock<bool>>,
+    /// Callers that wait for the end of an upgrade.
+    pub(super) upgrades: TaskTracker,
+    pub(super) services: Mutex<Services>,
 }
 
 #[derive(Debug)]
-struct Services {
+pub(super) struct Services {
     /// As it is on disk.
-    state: State,
-    live: BTreeMap<ServiceKey, Live>,
-}
-
-/// A service at work.
-#[derive(Debug)]
-struct Live {
-    traffic: Arc<Traffic>,
-    public: Option<Door>,
-    preview: Option<Door>,
-    /// Why a door is closed that should be open.
-    trouble: Option<String>,
+    pub(super) state: State,
+    pub(super) live: BTreeMap<ServiceKey, Live>,
+    pub(super) endpoints: Endpoints,
+    /// What each service had answered when this process handed over.
+    pub(super) handed_over: BTreeMap<ServiceKey, BTreeMap<ReleaseId, Counters>>,
 }
 
 impl Hub {
     /// Brings back all services as the state has them.
-    pub(super) fn restore(folder: Folder, doors: Doors) -> Result<Self> {
+    pub(super) fn restore(
+        folder: Folder,
+        doors: Doors,
+        listeners: Arc<Listeners>,
+        followers: Arc<Followers>,
+        parent: Option<Arc<Supervised>>,
+    ) -> Result<Self> {
         let state = State::read(&folder)?;
         let mut live = BTreeMap::new();
         for record in state.services() {
@@ -59,22 +77,44 @@ impl Hub {
             doors,
             started: Instant::now(),
             asked_to_end: CancellationToken::new(),
-            services: Mutex::new(Services { state, live }),
+            listeners,
+            followers,
+            parent,
+            open: Arc::new(RwLock::new(true)),
+            upgrades: TaskTracker::new(),
+            services: Mutex::new(Services {
+                state,
+                live,
+                endpoints: Endpoints::new(),
+                handed_over: BTreeMap::new(),
+            }),
         })
     }
 
     /// Opens the doors that should be open and are not. Answers whether all are.
-    pub(super) async fn open_doors(&self) -> bool {
+    pub(super) async fn open_doors(self: &Arc<Self>) -> bool {
         let mut services = self.services.lock().await;
-        let Services { state, live } = &mut *services;
+        let Services { state, live, endpoints, .. } = &mut *services;
         let mut all = true;
         let mut moved = state.clone();
         for record in moved.services_mut() {
             let (Some(configured), Some(live)) = (&mut record.listen, live.get_mut(&record.key)) else {
                 continue;
             };
-            let opened = live.open(&self.doors, configured);
-            all &= opened.is_ok();
+            let opened = match live.secure(&self.folder, &configured.spec) {
+                Ok(()) => live.open(&self.doors, &self.listeners, configured).await,
+                Err(error) => Err(error),
+            };
+            let ports = configured.spec.options.metrics_port.into_iter().collect();
+            let shown = Endpoint::open_all(endpoints, &ports, &self.listeners, self).await;
+            all &= opened.is_ok() && shown.is_ok();
+            // That is no reason for the service not to be reached.
+            if let Err(error) = &shown
+                && !live.unshown
+            {
+                tracing::error!(service = %record.key, %error, "a service's metrics cannot be shown");
+            }
+            live.unshown = shown.is_err();
             let trouble = opened.err().map(|error| error.causes().join(": "));
             if let Some(trouble) = &trouble
                 && live.trouble.is_none()
@@ -92,13 +132,28 @@ impl Hub {
         all
     }
 
+    /// Goes on opening doors that could not be opened at first.
+    pub(super) async fn keep_opening(self: &Arc<Self>, mut all_open: bool) {
+        while !all_open {
+            tokio::time::sleep(REOPEN).await;
+            all_open = self.open_doors().await;
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Keeps this process answering calls until what is returned is dropped; nothing when it does not any more.
+    pub(super) async fn enter(&self) -> Option<OwnedRwLockReadGuard<bool>> {
+        let open = Arc::clone(&self.open).read_owned().await;
+        open.then_some(open)
+    }
+
     /// Does what is asked.
-    pub(super) async fn call(&self, call: Call) -> Result<Answer> {
+    pub(super) async fn call(self: &Arc<Self>, call: Call) -> Result<Answer> {
         match call {
             Call::Status => Ok(Answer::Status(self.status().await)),
             Call::Shutdown { force } => self.shutdown(force).await,
             Call::Configure { service, fence, listen } => {
-                self.configure(&checked(&service)?, &fence, listen).await.map(Answer::Listening)
+                self.configure(&checked(&service)?, &fence, *listen).await.map(Answer::Listening)
             }
             Call::Split { service } => {
                 let services = self.services.lock().await;
@@ -112,35 +167,62 @@ impl Hub {
                 self.set(&checked(&service)?, &fence, expect, split).await.map(Answer::Version)
             }
             Call::InFlight { service } => {
+                self.followers.ask().await?;
                 let services = self.services.lock().await;
-                let live = services.live.get(&service);
-                Ok(Answer::InFlight(live.map(|live| live.traffic.in_flight()).unwrap_or_default()))
+                Ok(Answer::InFlight(self.load(&services, &service).in_flight))
             }
             Call::Counters { service } => {
+                self.followers.ask().await?;
                 let services = self.services.lock().await;
-                let live = services.live.get(&service);
-                Ok(Answer::Counters(live.map(|live| live.traffic.counters()).unwrap_or_default()))
+                Ok(Answer::Counters(self.load(&services, &service).counters))
             }
             Call::Remove { service, fence } => self.remove(&service, &fence).await,
+            Call::Retire => {
+                if let Some(parent) = &self.parent {
+                    parent.retire();
+                }
+                Ok(Answer::Done)
+            }
+            Call::Upgrade(_) | Call::Adopt => {
+                Err(Error::new(ErrorKind::Unexpected, "do in a call what a connection is for"))
+            }
         }
     }
 
-    async fn status(&self) -> Status {
+    /// What this process and its followers work on and have worked on.
+    fn load(&self, services: &Services, key: &ServiceKey) -> Load {
+        let Some(live) = services.live.get(key) else { return Load::default() };
+        let mut load = self.followers.load(key);
+        for (task, count) in live.traffic.in_flight() {
+            *load.in_flight.entry(task).or_default() += count;
+        }
+        add(&mut load.counters, &live.traffic.counters());
+        load
+    }
+
+    pub(super) async fn status(&self) -> Status {
+        // How it is as far as is known: a follower that does not answer is no reason to say nothing.
+        let _ = self.followers.ask().await;
         let services = self.services.lock().await;
         let mut list: Vec<ServiceStatus> = services
             .state
             .services()
             .map(|record| {
                 let live = services.live.get(&record.key);
+                let load = self.load(&services, &record.key);
                 ServiceStatus {
                     service: record.key.clone(),
                     listening: record.listen.as_ref().map(|configured| configured.bound),
+                    asked: record.listen.as_ref().map(|configured| configured.spec.clone()),
+                    metrics: record.metrics_port().map(loopback),
+                    secure: record.listen.as_ref().is_some_and(|at| at.spec.options.tls.is_some()),
                     trouble: live.and_then(|live| live.trouble.clone()),
                     epoch: record.epoch,
                     split: record.split.clone(),
                     split_version: record.version,
-                    in_flight: live.map(|live| live.traffic.in_flight()).unwrap_or_default(),
-                    counters: live.map(|live| live.traffic.counters()).unwrap_or_default(),
+                    in_flight: load.in_flight,
+                    counters: load.counters,
+                    ailing: live.map(|live| live.traffic.ailing()).unwrap_or_default(),
                 }
             })
             .collect();
@@ -149,6 +231,9 @@ impl Hub {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             uptime: self.started.elapsed().as_secs(),
+            worker: self.parent.is_some(),
+            supervision: self.parent.as_ref().and_then(|parent| parent.supervision()),
+            followers: self.followers.statuses(),
             services: list,
         }
     }
@@ -213,16 +298,25 @@ impl Hub {
         let live = services.live(key);
         if changes {
             live.traffic.switch(&split, version);
+            let told = live.told(&split, version);
+            self.followers.tell(vec![told]).await;
             tracing::info!(service = %key, version = version.0, epoch = fence.epoch.0, "switched");
         }
         Ok(version)
     }
 
-    async fn configure(&self, key: &ServiceKey, fence: &Fence, spec: ListenSpec) -> Result<Listening> {
+    async fn configure(
+        self: &Arc<Self>,
+        key: &ServiceKey,
+        fence: &Fence,
+        spec: ListenSpec,
+    ) -> Result<Listening> {
         let mut services = self.services.lock().await;
         let mut state = services.state.clone();
         let record = state.enter(key, fence)?;
-        let by_header = spec.by_header();
+        // What cannot be read is found out before anything changes.
+        let secure = Secure::asked(&spec.options, &self.folder)?;
+        let asked = spec.clone();
         let before = record.listen.take();
         let bound = match &before {
             // What was chosen for it stays, as long as the same is asked for.
@@ -240,21 +334,28 @@ impl Hub {
 
         // The new doors are opened before anything is written, and the old ones closed after.
         let live = services.live(key);
-        let keep = |door: &Option<Door>, address| door.as_ref().is_some_and(|door| door.address == address);
+        let keep = |open: &Option<Open>, address| open.as_ref().is_some_and(|open| open.is_at(address));
         let keep_public = keep(&live.public, bound.public);
         let keep_preview = match bound.preview {
             Some(address) => keep(&live.preview, address),
             None => live.preview.is_none(),
         };
-        let mut fresh = Live { public: None, preview: None, ..Live::empty(&live.traffic) };
+        let mut fresh = Live::empty(&live.traffic);
         fresh
-            .open_some(&self.doors, &mut configured, !keep_public, !keep_preview)
+            .open_some(&self.doors, &self.listeners, &mut configured, (!keep_public, !keep_preview))
+            .await
             .map_err(|error| name_ours(error, &services, bound))?;
         let bound = configured.bound;
         record.listen = Some(configured);
-        if state != services.state {
-            self.save(&mut services, state).await?;
-        }
+        let ports = state.metrics_ports();
+        let opened = Endpoint::open_all(&mut services.endpoints, &ports, &self.listeners, self).await;
+        let saved = match opened {
+            Ok(()) if state != services.state => self.save(&mut services, state).await,
+            opened => opened,
+        };
+        let ports = services.state.metrics_ports();
+        Endpoint::close_others(&mut services.endpoints, &ports).await;
+        saved?;
         let live = services.live(key);
         let mut old = Vec::new();
         if !keep_public {
@@ -264,9 +365,12 @@ impl Hub {
             old.extend(std::mem::replace(&mut live.preview, fresh.preview));
         }
         live.trouble = None;
-        live.traffic.set_by_header(by_header);
-        for door in old {
-            door.close().await;
+        live.traffic.configure(&asked, secure);
+        let (split, version) = services.state.get(key).map(Record::split).unwrap_or_default();
+        let told = services.live(key).told(&split, version);
+        self.followers.tell(vec![told]).await;
+        for open in old {
+            open.close().await;
         }
         Ok(bound)
     }
@@ -290,10 +394,14 @@ impl Hub {
         if let Some(live) = services.live.remove(key) {
             let version = services.state.get(key).map(|record| record.version).unwrap_or_default();
             live.traffic.switch(&Split::default(), version);
-            for door in [live.public, live.preview].into_iter().flatten() {
-                door.close().await;
+            self.followers.tell(vec![live.told(&Split::default(), version)]).await;
+            self.followers.forget(key);
+            for open in [live.public, live.preview].into_iter().flatten() {
+                open.close().await;
             }
         }
+        let ports = services.state.metrics_ports();
+        Endpoint::close_others(&mut services.endpoints, &ports).await;
         Ok(Answer::Done)
     }
 
@@ -308,7 +416,9 @@ impl Hub {
     async fn save(&self, services: &mut MutexGuard<'_, Services>, mut state: State) -> Result<()> {
         for record in state.services_mut() {
             if let Some(live) = services.live.get(&record.key) {
-                record.counters = live.traffic.counters();
+                let handed_over = services.handed_over.get(&record.key);
+                record.counters = handed_over.cloned().unwrap_or_else(|| live.traffic.counters());
+                add(&mut record.counters, &self.followers.ended(&record.key));
             }
         }
         let bytes = state.to_bytes()?;
@@ -324,66 +434,12 @@ impl Hub {
 
 impl Services {
     fn live(&mut self, key: &ServiceKey) -> &mut Live {
-        let Self { state, live } = self;
+        let Self { state, live, .. } = self;
         live.entry(key.clone()).or_insert_with(|| match state.get(key) {
             Some(record) => Live::new(record),
-            None => Live::empty(&Arc::new(Traffic::new(key.clone(), &BTreeMap::new()))),
+            None => Live::of(&Arc::new(Traffic::new(key.clone(), &BTreeMap::new()))),
         })
     }
-}
-
-impl Live {
-    fn new(record: &Record) -> Self {
-        let traffic = Arc::new(Traffic::new(record.key.clone(), &record.counters));
-        traffic.switch(&record.split, record.version);
-        if let Some(configured) = &record.listen {
-            traffic.set_by_header(configured.spec.by_header());
-        }
-        Self::empty(&traffic)
-    }
-
-    fn empty(traffic: &Arc<Traffic>) -> Self {
-        Self { traffic: Arc::clone(traffic), public: None, preview: None, trouble: None }
-    }
-
-    /// Opens the doors that are not open yet.
-    fn open(&mut self, doors: &Doors, configured: &mut Configured) -> Result<()> {
-        let (public, preview) = (self.public.is_none(), self.preview.is_none());
-        self.open_some(doors, configured, public, preview)
-    }
-
-    fn open_some(
-        &mut self,
-        doors: &Doors,
-        configured: &mut Configured,
-        public: bool,
-        preview: bool,
-    ) -> Result<()> {
-        if public {
-            let (listener, address) = listen(configured.bound.public)?;
-            configured.bound.public = address;
-            self.public = Some(doors.open(listener, address, &self.traffic, false));
-        }
-        if preview && let Some(address) = configured.bound.preview {
-            // A port that we chose once may be taken when we come back; then we choose another.
-            let any = configured.spec.preview == Some(0);
-            let (listener, address) = match listen(address) {
-                Err(error) if any && error.kind() == ErrorKind::Conflict => listen(loopback(0))?,
-                opened => opened?,
-            };
-            configured.bound.preview = Some(address);
-            self.preview = Some(doors.open(listener, address, &self.traffic, true));
-        }
-        Ok(())
-    }
-}
-
-fn listen(address: std::net::SocketAddr) -> Result<(tokio::net::TcpListener, std::net::SocketAddr)> {
-    let listener = bind(address)?;
-    let address = listener.local_addr().map_err(|error| {
-        Error::new(ErrorKind::Unavailable, "learn which port was chosen").temporary().with_source(error)
-    })?;
-    Ok((listener, address))
 }
 
 /// Says which service of ours it is that holds an address.
@@ -393,43 +449,11 @@ fn name_ours(error: Error, services: &Services, wanted: Listening) -> Error {
     }
     let ports = [Some(wanted.public.port()), wanted.preview.map(|preview| preview.port())];
     let holds = |live: &&Live| {
-        [&live.public, &live.preview]
-            .into_iter()
-            .flatten()
-            .any(|door| ports.contains(&Some(door.address.port())))
+        [&live.public, &live.preview].into_iter().flatten().any(|open| ports.contains(&Some(open.port())))
     };
     let Some(holder) = services.live.values().find(holds) else { return error };
     let message = format!("{} is already in use by the service {}", wanted.public, holder.traffic.key);
     Error::new(ErrorKind::Conflict, message)
         .with_hint("choose another port, or take that service down first")
         .with_source(error)
-}
-
-/// A service's name as it came through the socket.
-fn checked(key: &ServiceKey) -> Result<ServiceKey> {
-    ServiceKey::new(key.service(), key.environment())
-}
-
-/// Refuses a split that could not be served as it says.
-fn check(split: &Split) -> Result<()> {
-    let invalid = |message: String| Err(Error::new(ErrorKind::Invalid, message));
-    for (index, route) in split.routes.iter().enumerate() {
-        let release = &route.release;
-        if split.routes[..index].iter().any(|other| other.release == *release) {
-            return invalid(format!("{release} has two routes in one split"));
-        }
-        match route.role {
-            Role::Serving(0) => return invalid(format!("{release} serves with a weight of 0")),
-            Role::Serving(_) if route.upstreams.is_empty() => {
-                return invalid(format!("{release} serves without a task"));
-            }
-            Role::Serving(_) | Role::Standby | Role::Preview => {}
-        }
-    }
-    let mut tasks: Vec<_> = split.routes.iter().flat_map(|route| &route.upstreams).collect();
-    tasks.sort_by(|a, b| a.task.cmp(&b.task));
-    match tasks.windows(2).find(|pair| pair[0].task == pair[1].task) {
-        Some(pair) => invalid(format!("task {} is named twice in one split", pair[0].task)),
-        None => Ok(()),
-    }
 }

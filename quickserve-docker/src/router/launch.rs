@@ -1,7 +1,6 @@
 //! Finding the router of a folder, or starting it.
 
 use std::fs::OpenOptions;
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -13,14 +12,12 @@ use tokio::time::Instant;
 
 use super::client::RouterControl;
 use super::folder::Folder;
+use super::protocol::Status;
 
 const POLL: Duration = Duration::from_millis(5);
 
 /// For another caller's router to answer, after ours has ended because of it.
 const YIELDED: Duration = Duration::from_secs(2);
-
-/// How much of its log is shown of a router that did not start.
-const LOG_TAIL: u64 = 2048;
 
 /// How to start a router.
 #[derive(Debug, Clone)]
@@ -49,7 +46,8 @@ impl Launch {
     }
 }
 
-/// The router of a folder: the one that runs, or else one that is started now and outlives the caller.
+/// The router of a folder: the one that runs, or else one that is started now and outlives the caller. One that
+/// has lost its parent gets what is started as its parent.
 ///
 /// Callers that do this at the same time end with the same router: the folder's lock lets one live.
 ///
@@ -58,10 +56,10 @@ impl Launch {
 pub async fn ensure_running(launch: &Launch) -> Result<RouterControl> {
     let control = RouterControl::new(&launch.dir);
     match control.status().await {
-        Ok(_) => return Ok(control),
+        Ok(status) if is_whole(&status) => return Ok(control),
         // One that speaks another version runs all the same: the caller decides.
         Err(error) if error.kind() != ErrorKind::Unavailable => return Err(error),
-        Err(_) => {}
+        Ok(_) | Err(_) => {}
     }
     let folder = Folder::new(&launch.dir);
     folder.make()?;
@@ -72,6 +70,7 @@ pub async fn ensure_running(launch: &Launch) -> Result<RouterControl> {
             .with_context("command", launch.exe.display().to_string())
             .with_source(error)
     };
+    let known = folder.log_length();
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(folder.log());
     let log = log.map_err(|error| failed("open the router's log", error))?;
     let mut child = Command::new(exe)
@@ -90,7 +89,7 @@ pub async fn ensure_running(launch: &Launch) -> Result<RouterControl> {
     let deadline = Instant::now() + launch.patience;
     let mut exited: Option<(std::process::ExitStatus, Instant)> = None;
     loop {
-        if control.status().await.is_ok() {
+        if control.status().await.is_ok_and(|status| is_whole(&status)) {
             return Ok(control);
         }
         if exited.is_none() {
@@ -105,25 +104,17 @@ pub async fn ensure_running(launch: &Launch) -> Result<RouterControl> {
                 None => format!("the router did not answer within {} s", launch.patience.as_secs()),
             };
             return Err(Error::new(ErrorKind::Unavailable, message)
-                .with_context("log", log_tail(&folder))
+                .with_context(
+                    "log",
+                    folder.last_words(known).unwrap_or_else(|| "nothing was added to it".to_owned()),
+                )
                 .with_hint(format!("see {}", folder.log().display())));
         }
         tokio::time::sleep(POLL).await;
     }
 }
 
-/// The end of the router's log, on one line.
-fn log_tail(folder: &Folder) -> String {
-    let read = || {
-        let mut file = std::fs::File::open(folder.log())?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL)))?;
-        let mut bytes = Vec::new();
-        file.take(LOG_TAIL).read_to_end(&mut bytes)?;
-        Ok::<_, std::io::Error>(bytes)
-    };
-    let bytes = read().unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("empty");
-    last.chars().filter(|c| !c.is_control()).collect()
+/// Whether nothing is missing of a router: a worker has a parent.
+fn is_whole(status: &Status) -> bool {
+    !status.worker || status.supervision.is_some()
 }

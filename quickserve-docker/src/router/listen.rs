@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::holder;
+use super::options::Options;
 
 /// How many connections the kernel holds for us until they are accepted.
 const BACKLOG: u32 = 4096;
@@ -23,12 +24,15 @@ pub struct ListenSpec {
     /// Unsaid, it may only where the public address is a loopback one: elsewhere strangers could reach a
     /// release that is not public yet.
     pub preview_by_header: Option<bool>,
+    /// What else is asked for.
+    #[serde(default)]
+    pub options: Options,
 }
 
 impl ListenSpec {
     /// A service on this public address, with a preview port of the router's choice.
     pub fn new(public: SocketAddr) -> Self {
-        Self { public, preview: Some(0), preview_by_header: None }
+        Self { public, preview: Some(0), preview_by_header: None, options: Options::default() }
     }
 
     pub(super) fn by_header(&self) -> bool {

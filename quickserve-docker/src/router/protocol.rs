@@ -1,6 +1,7 @@
 //! What is said through the control socket: one line of JSON for a call, one for its answer.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use quickserve_core::fence::{Epoch, Fence};
 use quickserve_core::orchestrator::TaskId;
@@ -11,6 +12,7 @@ use quickserve_core::{Error, ErrorKind, Result, Retry};
 use serde::{Deserialize, Serialize};
 
 use super::listen::{ListenSpec, Listening};
+use super::process::{Supervision, Upgrade};
 
 /// The version of what is said. A router that is older or newer says so instead of guessing.
 pub(super) const VERSION: u32 = 1;
@@ -29,14 +31,43 @@ pub(super) struct Request {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Call {
     Status,
-    Shutdown { force: bool },
-    Configure { service: ServiceKey, fence: Fence, listen: ListenSpec },
-    Split { service: ServiceKey },
-    Raise { service: ServiceKey, fence: Fence },
-    Set { service: ServiceKey, fence: Fence, expect: SplitVersion, split: Split },
-    InFlight { service: ServiceKey },
-    Counters { service: ServiceKey },
-    Remove { service: ServiceKey, fence: Fence },
+    Shutdown {
+        force: bool,
+    },
+    Configure {
+        service: ServiceKey,
+        fence: Fence,
+        listen: Box<ListenSpec>,
+    },
+    Split {
+        service: ServiceKey,
+    },
+    Raise {
+        service: ServiceKey,
+        fence: Fence,
+    },
+    Set {
+        service: ServiceKey,
+        fence: Fence,
+        expect: SplitVersion,
+        split: Split,
+    },
+    InFlight {
+        service: ServiceKey,
+    },
+    Counters {
+        service: ServiceKey,
+    },
+    Remove {
+        service: ServiceKey,
+        fence: Fence,
+    },
+    Upgrade(Upgrade),
+    /// The caller offers to be the parent of a worker that has lost its own. The answer is the beginning of
+    /// that conversation, or the end of the connection.
+    Adopt,
+    /// The parent ends and leaves its worker to the next one, such as a service manager's.
+    Retire,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,12 +98,32 @@ pub(super) struct Failure {
 pub struct Status {
     /// The version of QuickServe that it is.
     pub version: String,
-    /// Its process.
+    /// The process that serves: the worker, where there is a parent.
     pub pid: u32,
     /// For how long it has run, in seconds.
     pub uptime: u64,
+    /// Whether it was started as the worker of a parent.
+    #[serde(default)]
+    pub worker: bool,
+    /// The parent, while it lives.
+    #[serde(default)]
+    pub supervision: Option<Supervision>,
+    /// Workers of before an upgrade that finish their last connections.
+    #[serde(default)]
+    pub followers: Vec<FollowerStatus>,
     /// Its services, sorted by name.
     pub services: Vec<ServiceStatus>,
+}
+
+/// A worker of before an upgrade that finishes its last connections.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FollowerStatus {
+    /// Its process.
+    pub pid: u32,
+    /// The version of QuickServe that it is.
+    pub version: String,
+    /// How many connections it has.
+    pub connections: usize,
 }
 
 /// How one service of a router is.
@@ -82,6 +133,15 @@ pub struct ServiceStatus {
     pub service: ServiceKey,
     /// Where it listens, once configured.
     pub listening: Option<Listening>,
+    /// What was asked for last.
+    #[serde(default)]
+    pub asked: Option<ListenSpec>,
+    /// Where its metrics are shown, where they are.
+    #[serde(default)]
+    pub metrics: Option<SocketAddr>,
+    /// Whether its public address speaks TLS.
+    #[serde(default)]
+    pub secure: bool,
     /// Why it does not listen there at the moment, if it does not. The router keeps trying.
     pub trouble: Option<String>,
     /// The highest epoch seen.
@@ -94,6 +154,9 @@ pub struct ServiceStatus {
     pub in_flight: BTreeMap<TaskId, u64>,
     /// What each release has answered.
     pub counters: BTreeMap<ReleaseId, Counters>,
+    /// Tasks that others are preferred to, and why.
+    #[serde(default)]
+    pub ailing: BTreeMap<TaskId, String>,
 }
 
 /// The names under which kinds of error go through the socket.
@@ -112,6 +175,12 @@ const KINDS: [(ErrorKind, &str); 10] = [
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
         let name =
             KINDS.iter().find(|(kind, _)| *kind == error.kind()).map_or("unexpected", |(_, name)| name);
         Self {

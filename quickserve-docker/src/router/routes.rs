@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quickserve_core::release::ReleaseId;
-use quickserve_core::traffic::{Role, SplitVersion};
+use quickserve_core::traffic::{Role, Route, SplitVersion};
+use quickserve_core::workload::Protocol;
 
 use super::counters::Tally;
 use super::upstream::Upstream;
@@ -20,6 +21,8 @@ pub(super) struct Routes {
     pub(super) parts: Vec<Part>,
     /// The sum of all weights.
     weight: u64,
+    /// Whether several releases serve.
+    pub(super) is_shared: bool,
 }
 
 /// A release's part in it.
@@ -27,6 +30,8 @@ pub(super) struct Routes {
 pub(super) struct Part {
     pub(super) release: ReleaseId,
     role: Role,
+    /// Whether its tasks speak HTTP/2.
+    pub(super) speaks_h2: bool,
     pub(super) tally: Arc<Tally>,
     pub(super) upstreams: Vec<Arc<Upstream>>,
     turn: AtomicUsize,
@@ -37,6 +42,8 @@ pub(super) struct Part {
 pub(super) enum Wanted {
     /// Whichever serves.
     Any,
+    /// This one while it serves, else whichever does.
+    Kept(ReleaseId),
     /// The one that is previewed.
     Preview,
     /// The one of this name, whole or short.
@@ -63,50 +70,75 @@ impl Routes {
             Role::Standby | Role::Preview => 0,
         };
         let weight = parts.iter().map(weight).sum();
-        Self { version, parts, weight }
+        let is_shared = parts.iter().filter(|part| part.serves()).count() > 1;
+        Self { version, parts, weight, is_shared }
     }
 
     /// The next task for a request that holds this ticket: a release by weight, then its tasks in turn.
     ///
     /// Tasks that could just not be reached come after the others, and standing-by releases after every
-    /// serving task that can be reached.
-    pub(super) fn next(
-        &self,
+    /// serving task that can be reached. Within a release, tasks that fail come after those that are well: what a
+    /// release does badly is not made up for by another one.
+    pub(super) fn next<'s>(
+        &'s self,
         wanted: &Wanted,
         ticket: u64,
         tried: &Tried,
         repeatable: bool,
-    ) -> Result<(&Part, &Arc<Upstream>), NoTask> {
-        let promising = |upstream: &Upstream| upstream.is_promising(repeatable);
-        let chosen = match wanted {
-            Wanted::Any => self.by_weight(ticket),
-            Wanted::Preview => Some(self.find(|part| part.role == Role::Preview).ok_or(NoTask::NoRelease)?),
-            Wanted::Named(name) => {
-                let named = |part: &Part| part.release.as_str() == name || part.release.short() == name;
-                Some(self.find(named).ok_or(NoTask::NoRelease)?)
-            }
-        };
+    ) -> Result<(&'s Part, &'s Arc<Upstream>), NoTask> {
+        let chosen = self.chosen(wanted, ticket);
+        if chosen.is_none() && !wanted.is_any() {
+            return Err(NoTask::NoRelease);
+        }
         if let Some(part) = chosen
-            && let Some(upstream) = part.next(tried, promising)
+            && let Some(upstream) = part.best(part.turn(), tried, repeatable)
         {
             return Ok((part, upstream));
         }
-        if *wanted != Wanted::Any {
-            let left = chosen.and_then(|part| Some((part, part.next(tried, |_| true)?)));
-            return left.ok_or(NoTask::NoneLeft);
+        // Nobody's turn: one ticket may come here several times.
+        let turn = usize::try_from(ticket).unwrap_or_default();
+        let best = |part: &'s Part| Some((part, part.best(turn, tried, repeatable)?));
+        let cheap = |part: &'s Part| Some((part, part.next(turn, tried, Upstream::is_cheap_to_try)?));
+        let any = |part: &'s Part| Some((part, part.next(turn, tried, |_| true)?));
+        if !wanted.is_any() {
+            return chosen.and_then(any).ok_or(NoTask::NoneLeft);
         }
-        let serving = || self.parts.iter().filter(|part| matches!(part.role, Role::Serving(_)));
+        let serving = || self.parts.iter().filter(|part| part.serves());
         let standby = || self.parts.iter().filter(|part| part.role == Role::Standby);
         let mut all = serving().chain(standby()).peekable();
         if all.peek().is_none() {
             return Err(NoTask::NoRelease);
         }
         serving()
-            .find_map(|part| Some((part, part.next(tried, promising)?)))
-            .or_else(|| serving().find_map(|part| Some((part, part.next(tried, Upstream::is_cheap_to_try)?))))
-            .or_else(|| standby().find_map(|part| Some((part, part.next(tried, promising)?))))
-            .or_else(|| all.find_map(|part| Some((part, part.next(tried, |_| true)?))))
+            .find_map(best)
+            .or_else(|| serving().find_map(cheap))
+            .or_else(|| standby().find_map(best))
+            .or_else(|| all.find_map(any))
             .ok_or(NoTask::NoneLeft)
+    }
+
+    /// Whether the tasks that a request with this ticket goes to first speak HTTP/2.
+    pub(super) fn speaks_h2(&self, wanted: &Wanted, ticket: u64) -> bool {
+        self.chosen(wanted, ticket).is_some_and(|part| part.speaks_h2)
+    }
+
+    /// The release that a request with this ticket goes to first.
+    fn chosen(&self, wanted: &Wanted, ticket: u64) -> Option<&Part> {
+        match wanted {
+            Wanted::Any => self.by_weight(ticket),
+            Wanted::Kept(release) => {
+                self.find(|part| part.serves() && part.release == *release).or_else(|| self.by_weight(ticket))
+            }
+            Wanted::Preview => self.find(|part| part.role == Role::Preview),
+            Wanted::Named(name) => {
+                self.find(|part| part.release.as_str() == name || part.release.short() == name)
+            }
+        }
+    }
+
+    /// Whether no release serves or stands by.
+    pub(super) fn is_vacant(&self) -> bool {
+        self.parts.iter().all(|part| part.role == Role::Preview)
     }
 
     fn find(&self, matches: impl Fn(&Part) -> bool) -> Option<&Part> {
@@ -127,21 +159,44 @@ impl Routes {
 }
 
 impl Part {
-    pub(super) fn new(
-        release: ReleaseId,
-        role: Role,
-        tally: Arc<Tally>,
-        upstreams: Vec<Arc<Upstream>>,
-    ) -> Self {
-        Self { release, role, tally, upstreams, turn: AtomicUsize::new(0) }
+    /// A route's, with its tasks as they are known here.
+    pub(super) fn new(route: &Route, tally: Arc<Tally>, upstreams: Vec<Arc<Upstream>>) -> Self {
+        let (release, role) = (route.release.clone(), route.role);
+        let speaks_h2 = route.protocol == Protocol::H2c;
+        Self { release, role, speaks_h2, tally, upstreams, turn: AtomicUsize::new(0) }
+    }
+
+    fn serves(&self) -> bool {
+        matches!(self.role, Role::Serving(_))
+    }
+
+    /// Whose turn it is.
+    fn turn(&self) -> usize {
+        if self.upstreams.len() > 1 { self.turn.fetch_add(1, Ordering::Relaxed) } else { 0 }
+    }
+
+    /// The next task in turn that can be reached: one that is well, or where none is, any of them.
+    fn best(&self, turn: usize, tried: &Tried, repeatable: bool) -> Option<&Arc<Upstream>> {
+        self.next(turn, tried, |upstream| upstream.is_healthy(repeatable))
+            .or_else(|| self.next(turn, tried, |upstream| upstream.is_promising(repeatable)))
     }
 
     /// The next task in turn that was not tried and is acceptable.
-    fn next(&self, tried: &Tried, acceptable: impl Fn(&Upstream) -> bool) -> Option<&Arc<Upstream>> {
-        let count = self.upstreams.len();
-        let start = if count > 1 { self.turn.fetch_add(1, Ordering::Relaxed) % count } else { 0 };
-        let (later, first) = self.upstreams.split_at(start);
+    fn next(
+        &self,
+        turn: usize,
+        tried: &Tried,
+        acceptable: impl Fn(&Upstream) -> bool,
+    ) -> Option<&Arc<Upstream>> {
+        let (later, first) = self.upstreams.split_at(turn % self.upstreams.len().max(1));
         first.iter().chain(later).find(|upstream| !tried.has(upstream) && acceptable(upstream))
+    }
+}
+
+impl Wanted {
+    /// Whether it is content with whichever release serves.
+    pub(super) fn is_any(&self) -> bool {
+        matches!(self, Self::Any | Self::Kept(_))
     }
 }
 
@@ -157,13 +212,17 @@ impl Tried {
 
 #[cfg(test)]
 mod tests {
+    use quickserve_core::traffic::Counters;
+
     use super::*;
 
     fn routes(weights: &[(char, Role)]) -> Routes {
         let part = |(digit, role): &(char, Role)| {
             let release: ReleaseId =
                 format!("r-{}", digit.to_string().repeat(12)).parse().expect("a release's name");
-            Part::new(release, *role, Arc::default(), Vec::new())
+            let tally = Tally::new(release.clone(), Counters::default());
+            let route = Route { release, role: *role, protocol: Protocol::Http1, upstreams: Vec::new() };
+            Part::new(&route, Arc::new(tally), Vec::new())
         };
         Routes::new(SplitVersion(1), weights.iter().map(part).collect())
     }

@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quickserve_core::Result;
-use tokio_util::task::TaskTracker;
 
+use super::access_log::AccessLog;
 use super::control;
 use super::door::Doors;
 use super::folder::Folder;
 use super::hub::Hub;
-
-/// How often a port that was taken when the router started is tried again.
-const REOPEN: Duration = Duration::from_millis(250);
 
 /// How a router runs.
 #[derive(Debug, Clone)]
@@ -32,11 +29,13 @@ impl RouterSettings {
     }
 }
 
-/// Runs the router of a folder until `shutdown` completes or a caller asks it to end.
+/// Runs the router of a folder, all in this process, until `shutdown` completes or a caller asks it to end.
 ///
 /// It brings back every service that the folder knows before it answers its first call. Then it ends
 /// gracefully: no new connections, requests in flight finish within the grace, what is left is cut. Dropped
 /// instead, it ends as if it had been killed, and nothing that was answered is lost.
+///
+/// [`supervise`](super::supervise) runs it as two processes, of which one replaces the other.
 ///
 /// # Errors
 /// [`ErrorKind::Busy`](quickserve_core::ErrorKind::Busy) when another router runs in the folder,
@@ -46,36 +45,23 @@ pub async fn run(settings: RouterSettings, shutdown: impl Future<Output = ()> + 
     let folder = Folder::new(&settings.dir);
     folder.make()?;
     let _lock = folder.lock()?;
-    let doors = Doors::new();
+    let doors = Doors::new(AccessLog::new(&folder));
     let _doors_guard = doors.guard();
-    let hub = Arc::new(Hub::restore(folder.clone(), doors.clone())?);
+    let hub = Arc::new(Hub::restore(folder.clone(), doors.clone(), Arc::default(), Arc::default(), None)?);
     let all_open = hub.open_doors().await;
     let listener = folder.listen()?;
-    let calls = TaskTracker::new();
     tracing::info!(dir = %settings.dir.display(), pid = std::process::id(), "the router runs");
 
-    let reopen = async {
-        if all_open {
-            return std::future::pending().await;
-        }
-        loop {
-            tokio::time::sleep(REOPEN).await;
-            if hub.open_doors().await {
-                return std::future::pending().await;
-            }
-        }
-    };
     tokio::select! {
-        () = control::serve(listener, Arc::clone(&hub), calls.clone()) => {}
-        () = reopen => {}
+        () = control::serve(listener, Arc::clone(&hub)) => {}
+        () = hub.keep_opening(all_open) => {}
         () = shutdown => {}
         () = hub.asked_to_end.cancelled() => {}
     }
 
     tracing::info!("the router ends");
     folder.unlisten();
-    calls.close();
-    calls.wait().await;
+    hub.hand_over().await;
     doors.close(settings.grace).await;
     hub.save_counters().await
 }

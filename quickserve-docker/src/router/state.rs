@@ -1,6 +1,6 @@
 //! What the router remembers across its own death.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use quickserve_core::fence::{Epoch, Fence};
@@ -108,6 +108,11 @@ impl State {
         self.services.iter_mut().filter(|record| !record.removed)
     }
 
+    /// Every port that shows metrics.
+    pub(super) fn metrics_ports(&self) -> BTreeSet<u16> {
+        self.services().filter_map(Record::metrics_port).collect()
+    }
+
     /// The record of a service, made or brought back when need be, with its epoch raised to the fence's.
     ///
     /// # Errors
@@ -138,6 +143,15 @@ impl State {
 }
 
 impl Record {
+    /// The port that shows its metrics.
+    pub(super) fn metrics_port(&self) -> Option<u16> {
+        self.listen.as_ref().and_then(|configured| configured.spec.options.metrics_port)
+    }
+
+    pub(super) fn split(&self) -> (Split, SplitVersion) {
+        (self.split.clone(), self.version)
+    }
+
     /// Forgets all but what keeps older owners out.
     pub(super) fn remove(&mut self) {
         self.removed = true;

@@ -1,6 +1,7 @@
 //! The requests of one service: which split holds, what is claimed of it, and switching it.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -8,11 +9,21 @@ use quickserve_core::orchestrator::TaskId;
 use quickserve_core::release::ReleaseId;
 use quickserve_core::service::ServiceKey;
 use quickserve_core::traffic::{Counters, Split, SplitVersion};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 
+use super::budget::Budget;
 use super::counters::Tally;
+use super::listen::ListenSpec;
+use super::options::Options;
 use super::routes::{NoTask, Part, Routes, Tried, Wanted};
+use super::sticky;
+use super::tls::Secure;
 use super::upstream::Upstream;
 use super::wire::Wire;
+
+/// How many requests of a service wait for a release to serve, at most. Their bodies are left with the clients.
+const WAITING: usize = 1000;
 
 /// Releases outside of the split whose counters are kept.
 const REMEMBERED: usize = 64;
@@ -26,9 +37,27 @@ pub(super) struct Traffic {
     version: AtomicU64,
     tickets: AtomicU64,
     by_header: AtomicBool,
+    wishes: RwLock<Arc<Wishes>>,
+    /// Tells whoever acts on them by himself.
+    reconfigured: Notify,
+    budget: Budget,
+    /// The cookie that keeps a client with a release.
+    pub(super) cookie: String,
+    /// Tells those that wait for a release to serve.
+    switched: Notify,
+    /// For each request that waits so.
+    waiting: Semaphore,
     /// Tasks that have left the split and may still have requests.
     left: Mutex<Vec<Arc<Upstream>>>,
     tallies: Mutex<BTreeMap<ReleaseId, Arc<Tally>>>,
+}
+
+/// What a service asks for, and what serves it.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    pub(super) options: Options,
+    /// Ends TLS; there must be one where the options ask for TLS.
+    pub(super) secure: Option<Arc<Secure>>,
 }
 
 /// A request's hold on a task: it counts as in flight until this is dropped.
@@ -36,19 +65,28 @@ pub(super) struct Traffic {
 pub(super) struct Claim {
     pub(super) upstream: Arc<Upstream>,
     pub(super) tally: Arc<Tally>,
+    /// Whether the task speaks HTTP/2.
+    pub(super) speaks_h2: bool,
     version: SplitVersion,
 }
 
 impl Traffic {
     pub(super) fn new(key: ServiceKey, counters: &BTreeMap<ReleaseId, Counters>) -> Self {
-        let tallies =
-            counters.iter().map(|(release, counters)| (release.clone(), Arc::new((*counters).into())));
+        let tallies = counters
+            .iter()
+            .map(|(release, counters)| (release.clone(), Arc::new(Tally::new(release.clone(), *counters))));
         Self {
+            cookie: sticky::name(&key),
             key,
             routes: RwLock::new(Arc::new(Routes::new(SplitVersion(0), Vec::new()))),
             version: AtomicU64::new(0),
             tickets: AtomicU64::new(0),
             by_header: AtomicBool::new(false),
+            wishes: RwLock::default(),
+            reconfigured: Notify::new(),
+            budget: Budget::new(Instant::now()),
+            switched: Notify::new(),
+            waiting: Semaphore::new(WAITING),
             left: Mutex::default(),
             tallies: Mutex::new(tallies.collect()),
         }
@@ -72,11 +110,14 @@ impl Traffic {
                 let same = known.iter().position(|known| known.is(upstream));
                 let same = same.map(|index| known.swap_remove(index));
                 let upstream = same.unwrap_or_else(|| Arc::new(Upstream::new(upstream)));
-                upstream.pool.open();
+                upstream.open();
                 upstreams.push(upstream);
             }
-            let tally = Arc::clone(tallies.entry(route.release.clone()).or_default());
-            parts.push(Part::new(route.release.clone(), route.role, tally, upstreams));
+            let tally = tallies
+                .entry(route.release.clone())
+                .or_insert_with(|| Arc::new(Tally::new(route.release.clone(), Counters::default())));
+            let tally = Arc::clone(tally);
+            parts.push(Part::new(route, tally, upstreams));
         }
         let routes = Arc::new(Routes::new(version, parts));
         {
@@ -85,9 +126,11 @@ impl Traffic {
             self.version.store(version.0, Ordering::SeqCst);
         }
 
+        self.switched.notify_waiters();
+
         // Only now, so that a connection which a request is just giving back cannot be kept.
         known.retain(|upstream| {
-            upstream.pool.close();
+            upstream.close();
             upstream.in_flight() > 0
         });
         *left = known;
@@ -118,6 +161,7 @@ impl Traffic {
             let claim = Claim {
                 upstream: Arc::clone(upstream),
                 tally: Arc::clone(&part.tally),
+                speaks_h2: part.speaks_h2,
                 version: routes.version,
             };
             if self.holds(&claim) {
@@ -139,13 +183,75 @@ impl Traffic {
         self.by_header.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_by_header(&self, allowed: bool) {
-        self.by_header.store(allowed, Ordering::Relaxed);
+    pub(super) fn set_by_header(&self, by_header: bool) {
+        self.by_header.store(by_header, Ordering::Relaxed);
+    }
+
+    /// Whether the task that this request will be given speaks HTTP/2, as far as can be told now.
+    pub(super) fn speaks_h2(&self, wanted: &Wanted, ticket: u64) -> bool {
+        self.routes().speaks_h2(wanted, ticket)
+    }
+
+    /// Makes what the service asks for hold for every request from now on.
+    /// `secure` is what ends TLS, where that is asked for; without it nobody is let in.
+    pub(super) fn configure(&self, spec: &ListenSpec, secure: Option<Arc<Secure>>) {
+        self.by_header.store(spec.by_header(), Ordering::Relaxed);
+        let wishes = Arc::new(Wishes { options: spec.options.clone(), secure });
+        *self.wishes.write().unwrap_or_else(PoisonError::into_inner) = wishes;
+        self.reconfigured.notify_one();
+    }
+
+    /// Waits until the service asks for something else. Only one may wait.
+    pub(super) async fn reconfigured(&self) {
+        self.reconfigured.notified().await;
+    }
+
+    /// Whether a request that a task took may be sent again.
+    pub(super) fn may_repeat(&self, percent: u32) -> bool {
+        let requests = self.tickets.load(Ordering::Relaxed);
+        let may = self.budget.take(Instant::now(), requests, percent);
+        if !may {
+            tracing::debug!(service = %self.key, "the retry budget is spent");
+        }
+        may
+    }
+
+    /// What the service asks for, as it holds for a connection that begins now.
+    pub(super) fn wishes(&self) -> Arc<Wishes> {
+        Arc::clone(&self.wishes.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits for a switch, where no release serves and not too many wait already. Answers whether there was one.
+    pub(super) async fn next_switch(&self, deadline: Instant) -> bool {
+        let Ok(_place) = self.waiting.try_acquire() else { return false };
+        let mut switched = pin!(self.switched.notified());
+        // One that came before this is seen by looking again, and one after it is told.
+        switched.as_mut().enable();
+        if !self.routes().is_vacant() {
+            return true;
+        }
+        tokio::time::timeout_at(deadline, switched).await.is_ok()
     }
 
     /// The split's releases, as a person may know them.
     pub(super) fn releases(&self) -> Vec<ReleaseId> {
         self.routes().parts.iter().map(|part| part.release.clone()).collect()
+    }
+
+    /// Whether several releases serve.
+    pub(super) fn is_shared(&self) -> bool {
+        self.routes().is_shared
+    }
+
+    /// Every task of the split.
+    pub(super) fn upstreams(&self) -> Vec<Arc<Upstream>> {
+        self.routes().parts.iter().flat_map(|part| part.upstreams.iter().cloned()).collect()
+    }
+
+    /// The tasks of the split that others are preferred to, and why.
+    pub(super) fn ailing(&self) -> BTreeMap<TaskId, String> {
+        let ailing = |upstream: &Arc<Upstream>| Some((upstream.task.clone(), upstream.ailment()?.to_owned()));
+        self.upstreams().iter().filter_map(ailing).collect()
     }
 
     pub(super) fn in_flight(&self) -> BTreeMap<TaskId, u64> {
@@ -201,6 +307,7 @@ mod tests {
     use std::thread;
 
     use quickserve_core::traffic::{Role, Route, Upstream as Named};
+    use quickserve_core::workload::Protocol;
 
     use super::*;
 
@@ -214,6 +321,7 @@ mod tests {
             routes: vec![Route {
                 release: format!("r-{release:012}").parse().expect("a release's name"),
                 role: Role::Serving(1),
+                protocol: Protocol::Http1,
                 upstreams: vec![Named { task: name(release), address }],
             }],
         };

@@ -19,7 +19,7 @@ use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustix::net::RecvFlags;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::body::Upload;
 
@@ -44,9 +44,20 @@ struct Inner {
     driver: Option<Connection<TokioIo<TcpStream>, Upload>>,
     /// The same socket, to look at it.
     socket: OwnedFd,
+    /// Wakes whoever waits for an answer. It outlives the exchanges, and is set again only when it has run out:
+    /// most never see it.
+    watch: Option<Pin<Box<Sleep>>>,
     used: Instant,
     keep: Duration,
     reused: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Failed {
+    Sending(Box<TrySendError<Request<Upload>>>),
+    /// The task has the request and took too long.
+    Late,
 }
 
 impl Wire {
@@ -56,8 +67,15 @@ impl Wire {
         stream.set_nodelay(true)?;
         let socket = stream.as_fd().try_clone_to_owned()?;
         let (sender, driver) = handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        let inner =
-            Inner { sender, driver: Some(driver), socket, used: Instant::now(), keep: IDLE, reused: false };
+        let inner = Inner {
+            sender,
+            driver: Some(driver),
+            socket,
+            watch: None,
+            used: Instant::now(),
+            keep: IDLE,
+            reused: false,
+        };
         Ok(Self { inner: Box::new(inner) })
     }
 
@@ -73,14 +91,17 @@ impl Wire {
         }
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the head of its answer, for `limit` after the request has been sent.
     ///
     /// # Errors
     /// With the request where not a byte of it was sent.
     pub(super) async fn send(
         &mut self,
         request: Request<Upload>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        limit: Option<Duration>,
+    ) -> Result<Response<Incoming>, Failed> {
+        let ended = request.body().ended();
+        let mut deadline = None;
         let mut answer = pin!(self.inner.sender.try_send_request(request));
         let answer = poll_fn(|cx| {
             if let Some(driver) = &mut self.inner.driver
@@ -88,7 +109,24 @@ impl Wire {
             {
                 self.inner.driver = None;
             }
-            answer.as_mut().poll(cx)
+            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+                return Poll::Ready(answer.map_err(|failed| Failed::Sending(Box::new(failed))));
+            }
+            let Some(limit) = limit else { return Poll::Pending };
+            let deadline = deadline.get_or_insert_with(|| Instant::now() + limit);
+            let watch = self.inner.watch.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(*deadline)));
+            while watch.as_mut().poll(cx).is_ready() {
+                let now = Instant::now();
+                if ended.as_ref().is_some_and(|ended| !ended.get()) {
+                    // The client still sends; how long it may take is another matter.
+                    *deadline = now + limit;
+                }
+                if now >= *deadline {
+                    return Poll::Ready(Err(Failed::Late));
+                }
+                watch.as_mut().reset(*deadline);
+            }
+            Poll::Pending
         });
         let answer = answer.await?;
         self.inner.keep = keep_alive(answer.headers()).unwrap_or(IDLE);

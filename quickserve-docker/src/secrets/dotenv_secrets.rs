@@ -1,11 +1,13 @@
 //! A dotenv file as a secret store.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use quickserve_core::release::SecretVersion;
+use quickserve_core::release::{Release, SecretVersion};
+use quickserve_core::retention::{Retainer, Usage};
 use quickserve_core::secrets::{BoundSecret, SecretPresence, SecretStore};
 use quickserve_core::{Error, ErrorKind, Result};
 use secrecy::SecretString;
@@ -53,6 +55,15 @@ impl DotenvSecrets {
     /// Secrets from `file`; `state` is the folder for kept values, made at the first use.
     pub fn new(file: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
         Self { inner: Arc::new(Inner { file: file.into(), values: Values::new(state.into()) }) }
+    }
+
+    /// Removes the values that are kept, whatever release is bound to them. The key stays, as a journal does: whoever
+    /// bound a value and waits for its turn binds the same version again.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub async fn clear(&self) -> Result<()> {
+        self.blocking(|inner| inner.values.clear()).await
     }
 
     /// File work goes where it may block.
@@ -136,6 +147,32 @@ impl SecretStore for DotenvSecrets {
         })
         .await
     }
+}
+
+#[async_trait]
+impl Retainer for DotenvSecrets {
+    async fn let_go(&self, gone: &[Release], stay: &[Release]) -> Result<()> {
+        let mut versions = versions(gone);
+        // Equal values have one version, whichever release is bound to them.
+        for version in self::versions(stay) {
+            versions.remove(&version);
+        }
+        self.blocking(move |inner| versions.iter().try_for_each(|version| inner.values.remove(version))).await
+    }
+
+    async fn usage(&self) -> Result<Usage> {
+        self.blocking(|inner| inner.values.usage()).await
+    }
+}
+
+/// Every version whose value was kept for these releases, also where it floats: it was seen then.
+fn versions(releases: &[Release]) -> BTreeSet<String> {
+    let bindings = releases.iter().flat_map(|release| &release.secrets);
+    let versions = bindings.filter_map(|binding| match &binding.version {
+        SecretVersion::Pinned(version) => Some(version.clone()),
+        SecretVersion::Floating(seen) => seen.clone(),
+    });
+    versions.collect()
 }
 
 impl fmt::Display for DotenvSecrets {

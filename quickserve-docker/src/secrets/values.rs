@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use quickserve_core::retention::Usage;
 use quickserve_core::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
@@ -49,8 +50,7 @@ impl Values {
 
     /// The value kept under a version.
     pub(super) fn kept(&self, name: &str, version: &str) -> Result<SecretString> {
-        // A version comes from a journal: it must not lead out of the folder.
-        if version.len() != 64 || !version.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_version(version) {
             return Err(Error::new(ErrorKind::Invalid, format!("read the version of secret {name}")));
         }
         std::fs::read_to_string(self.folder.join("values").join(version)).map(SecretString::from).map_err(
@@ -58,7 +58,7 @@ impl Values {
                 let what = format!("find the value of secret {name} that the release is bound to");
                 let error = match error.kind() {
                     std::io::ErrorKind::NotFound => Error::new(ErrorKind::NotFound, what).with_hint(
-                        "it was kept on another machine, or removed; roll back with --secrets current",
+                        "it was kept on another machine, or removed; deploy the release's image again",
                     ),
                     std::io::ErrorKind::PermissionDenied => Error::new(ErrorKind::PermissionDenied, what),
                     _ => Error::new(ErrorKind::Unexpected, what).with_source(error),
@@ -66,6 +66,44 @@ impl Values {
                 error.with_context("version", version.chars().take(12).collect::<String>())
             },
         )
+    }
+
+    /// Removes the value kept under a version; one that is not there is a success.
+    pub(super) fn remove(&self, version: &str) -> Result<()> {
+        // What is no version of ours was never kept here.
+        if !is_version(version) {
+            return Ok(());
+        }
+        let file = self.folder.join("values").join(version);
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(failed("remove a kept secret", &file, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes every kept value. The key stays: a value that comes back has the version that it had.
+    pub(super) fn clear(&self) -> Result<()> {
+        let folder = self.folder.join("values");
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(failed("remove the kept secrets", &folder, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the kept values amount to.
+    pub(super) fn usage(&self) -> Result<Usage> {
+        let folder = self.folder.join("values");
+        let sizes = || -> std::io::Result<Usage> {
+            std::fs::read_dir(&folder)?.map(|entry| Ok(entry?.metadata()?.len())).collect()
+        };
+        match sizes() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Usage::default()),
+            sizes => sizes.map_err(|error| failed("look at the kept secrets", &folder, error)),
+        }
     }
 
     /// The key, made at the first use. Of two processes that make it at once, one is first and both use its.
@@ -87,9 +125,17 @@ impl Values {
     }
 }
 
+/// Whether it is the name of a kept value. A version comes from a journal: it must not lead out of the folder.
+fn is_version(version: &str) -> bool {
+    version.len() == 64 && version.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 fn failed(what: &str, path: &Path, error: std::io::Error) -> Error {
+    use std::io::ErrorKind as Io;
     let kind = match error.kind() {
-        std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        Io::PermissionDenied => ErrorKind::PermissionDenied,
+        // No fault of ours, and nothing has been done yet.
+        Io::StorageFull | Io::QuotaExceeded | Io::ReadOnlyFilesystem => ErrorKind::Unavailable,
         _ => ErrorKind::Unexpected,
     };
     Error::new(kind, what).with_context("path", path.display().to_string()).with_source(error)
@@ -117,4 +163,18 @@ fn write(folder: &Path, file: &Path, content: &[u8]) -> Result<()> {
         std::fs::File::open(folder)?.sync_all()
     };
     write().map_err(|error| failed("write to the secret store", file, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_no_fault_of_ours() {
+        let kind = |kind: std::io::ErrorKind| failed("write", Path::new("/key"), kind.into()).kind();
+        assert_eq!(kind(std::io::ErrorKind::StorageFull), ErrorKind::Unavailable);
+        assert_eq!(kind(std::io::ErrorKind::ReadOnlyFilesystem), ErrorKind::Unavailable);
+        assert_eq!(kind(std::io::ErrorKind::PermissionDenied), ErrorKind::PermissionDenied);
+        assert_eq!(kind(std::io::ErrorKind::InvalidData), ErrorKind::Unexpected);
+    }
 }

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 
 use super::blueprint::{Blueprint, Part};
 use super::task::policy;
-use crate::engine::{Attachment, NewContainer};
+use crate::engine::{Attachment, Console, NewContainer};
 use crate::names;
 
 /// The variable that tells a container its release.
@@ -77,9 +77,11 @@ impl Definition<'_> {
             memory_reservation: container.memory_reservation_mib.map(mib),
             binds: self.binds(workload, container)?,
             tmpfs: container.tmpfs.clone(),
+            shared_memory: container.shared_memory_mib.map(mib),
             ulimits: container.ulimits.clone(),
             policy: policy(part, self.spec.standing),
             network,
+            console: Console::None,
         })
     }
 

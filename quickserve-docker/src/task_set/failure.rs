@@ -7,7 +7,7 @@ use quickserve_core::orchestrator::TaskFailure;
 use quickserve_core::release::ReleaseId;
 
 use super::task::{Ending, Task, has_failed_to_start};
-use crate::engine::{Engine, Inspected, hide};
+use crate::engine::{Engine, Inspected, LogFrame};
 
 /// How many last log lines a failure shows.
 const LOG_LINES: u32 = 20;
@@ -52,8 +52,7 @@ impl Failures {
 /// Why a task ended, if it has; its log is read.
 pub(crate) async fn explain(engine: &Engine, task: &Task) -> Option<TaskFailure> {
     let Ending { part, container } = task.ending()?;
-    let log_tail = engine.log_tail(&container.id, LOG_LINES).await;
-    let log_tail = log_tail.iter().map(|line| hide(line, &container.secrets)).collect();
+    let tail = engine.log_tail(container, LOG_LINES).await;
     let started = !has_failed_to_start(container);
     Some(TaskFailure {
         task: task.id.clone(),
@@ -62,9 +61,21 @@ pub(crate) async fn explain(engine: &Engine, task: &Task) -> Option<TaskFailure>
         exit_code: started.then_some(container.exit_code),
         out_of_memory: container.oom_killed,
         ended: container.ended,
-        log_tail,
+        last_words: last_words(&tail, container.exit_code != 0),
+        log_tail: tail.into_iter().map(|frame| frame.text).collect(),
     })
 }
+
+/// The line that says most of why a container ended. One that fails says it on stderr; what it wrote to stdout at the
+/// same time may come later in the log.
+fn last_words(tail: &[LogFrame], failed: bool) -> Option<String> {
+    let says = |frame: &&LogFrame| !frame.text.trim().is_empty();
+    let on_stderr = tail.iter().rev().filter(|frame| failed && frame.is_stderr).find(says);
+    on_stderr.or_else(|| tail.iter().rev().find(says)).map(|frame| frame.text.clone())
+}
+
+/// The exit code of what was killed: by the kernel for want of memory, or by somebody.
+const SIGKILLED: i64 = 137;
 
 /// In words, such as `exited 1`.
 fn reason(container: &Inspected) -> String {
@@ -78,6 +89,13 @@ fn reason(container: &Inspected) -> String {
             None => "ran out of memory".into(),
         };
     }
+    // The kernel tells the engine of it apart from the container's end, and on a busy machine the engine may never hear.
+    if let (SIGKILLED, Some(bytes)) = (container.exit_code, container.memory) {
+        let limit = bytes / 1024 / 1024;
+        return format!(
+            "exited 137 (killed by SIGKILL; if nobody did that, for want of memory: limit {limit} MiB)"
+        );
+    }
     match (container.exit_code, signal(container.exit_code)) {
         (code, Some(signal)) => format!("exited {code} (killed by {signal})"),
         (code, None) => format!("exited {code}"),
@@ -85,7 +103,7 @@ fn reason(container: &Inspected) -> String {
 }
 
 /// What the engine's nested message is about in the end.
-fn innermost(error: &str) -> String {
+pub(crate) fn innermost(error: &str) -> String {
     let tail = error.rsplit("caused: ").next().unwrap_or(error);
     let tail = tail.rsplit("failed: unable to start container process: ").next().unwrap_or(tail);
     crate::text::plain(tail.trim_end_matches(": unknown").trim())
@@ -112,6 +130,21 @@ fn signal(code: i64) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_fails_says_why_on_stderr() {
+        let said = |is_stderr, text: &str| LogFrame { time: None, is_stderr, text: text.into() };
+        let tail = [
+            said(true, "listening"),
+            said(true, "panic: no table orders"),
+            said(true, " "),
+            said(false, "connecting"),
+        ];
+        assert_eq!(last_words(&tail, true).as_deref(), Some("panic: no table orders"));
+        assert_eq!(last_words(&tail, false).as_deref(), Some("connecting"));
+        assert_eq!(last_words(&tail[3..], true).as_deref(), Some("connecting"));
+        assert_eq!(last_words(&[], true), None);
+    }
 
     #[test]
     fn the_engine_is_brought_to_the_point() {

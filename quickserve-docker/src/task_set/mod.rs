@@ -5,12 +5,16 @@ mod definition;
 mod failure;
 mod fencing;
 mod ports;
+mod repair;
 mod sets;
 mod start;
 mod stop;
 mod task;
 
-pub(crate) use failure::Failures;
+pub(crate) use blueprint::Blueprint;
+pub(crate) use definition::{Definition, environment};
+pub(crate) use failure::{Failures, innermost};
 pub(crate) use fencing::Fences;
+pub(crate) use repair::Remedy;
 pub use sets::DockerTaskSets;
-pub(crate) use task::Task;
+pub(crate) use task::{Task, group};

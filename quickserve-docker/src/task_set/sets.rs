@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::future::{join_all, try_join_all};
-use jiff::Timestamp;
 use quickserve_core::Result;
 use quickserve_core::clock::Clock;
 use quickserve_core::fence::Fence;
@@ -16,6 +15,7 @@ use quickserve_core::secrets::SecretStore;
 use quickserve_core::service::ServiceKey;
 
 use super::blueprint::Blueprint;
+use super::stop::Asked;
 use super::task::{Task, group};
 use super::{Failures, Fences, failure};
 use crate::engine::{Engine, Listed};
@@ -43,7 +43,7 @@ pub struct DockerTaskSets {
     pub(super) fences: Fences,
     pub(super) failures: Failures,
     /// When containers were asked to end, by id.
-    pub(super) asked: Mutex<HashMap<String, Timestamp>>,
+    pub(super) asked: Mutex<HashMap<String, Asked>>,
 }
 
 impl DockerTaskSets {
@@ -66,6 +66,10 @@ impl DockerTaskSets {
 
     pub(crate) fn fences(&self) -> &Fences {
         &self.fences
+    }
+
+    pub(crate) fn secrets(&self) -> &dyn SecretStore {
+        &*self.secrets
     }
 
     /// Whether a release's containers can be made into tasks.
@@ -161,7 +165,8 @@ impl TaskSets for DockerTaskSets {
         let tasks = self.tasks(named).await?;
         let left = join_all(tasks.into_iter().map(|task| self.end(task))).await;
         let left = left.into_iter().collect::<Result<Vec<Option<Task>>>>()?;
-        Ok(left.iter().flatten().map(Task::state).collect())
+        let state = |task: &Task| TaskState { killed: self.was_killed(task), ..task.state() };
+        Ok(left.iter().flatten().map(state).collect())
     }
 }
 

@@ -254,7 +254,7 @@ impl DockerTaskSets {
     }
 
     /// Makes the named volumes that a container mounts.
-    async fn ensure_volumes(&self, release: &Release, container: &Container) -> Result<()> {
+    pub(crate) async fn ensure_volumes(&self, release: &Release, container: &Container) -> Result<()> {
         let named = release.workload.volumes.iter().filter(|volume| {
             volume.host_path.is_none() && container.mounts.iter().any(|mount| mount.volume == volume.name)
         });

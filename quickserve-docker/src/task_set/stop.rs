@@ -13,6 +13,14 @@ use super::{DockerTaskSets, failure};
 use crate::engine::{Inspected, RestartPolicy, RunState};
 use crate::names;
 
+/// A container that was asked to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    at: Timestamp,
+    /// Whether it was killed, because it did not end in time.
+    killed: bool,
+}
+
 impl DockerTaskSets {
     /// One step towards the end of a task; `None` when nothing of it is left.
     pub(super) async fn end(&self, mut task: Task) -> Result<Option<Task>> {
@@ -71,17 +79,25 @@ impl DockerTaskSets {
         match asked {
             None => {
                 self.engine.kill(&container.id, &container.stop_signal).await?;
-                self.lock_asked().insert(container.id.clone(), now);
+                self.lock_asked().insert(container.id.clone(), Asked { at: now, killed: false });
                 Ok(())
             }
-            Some(asked) if now >= after(asked, container.stop_timeout) => {
-                self.engine.kill(&container.id, "SIGKILL").await
+            Some(Asked { at, .. }) if now >= after(at, container.stop_timeout) => {
+                self.engine.kill(&container.id, "SIGKILL").await?;
+                self.lock_asked().insert(container.id.clone(), Asked { at, killed: true });
+                Ok(())
             }
             Some(_) => Ok(()),
         }
     }
 
-    fn lock_asked(&self) -> MutexGuard<'_, HashMap<String, Timestamp>> {
+    /// Whether a container of a task had to be killed.
+    pub(super) fn was_killed(&self, task: &Task) -> bool {
+        let asked = self.lock_asked();
+        task.containers.values().any(|one| asked.get(&one.id).is_some_and(|asked| asked.killed))
+    }
+
+    fn lock_asked(&self) -> MutexGuard<'_, HashMap<String, Asked>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

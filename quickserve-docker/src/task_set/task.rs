@@ -128,6 +128,7 @@ impl Task {
             started: self.containers.get(&self.blueprint.holder).and_then(|container| container.started),
             restarts: self.containers.values().map(|container| container.restarts).sum(),
             doomed: self.is_doomed(),
+            killed: false,
         }
     }
 
@@ -185,7 +186,7 @@ impl Task {
 
     /// Read back from the restart policies: promoted when every container that the engine should start
     /// again is one that it does.
-    fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         let mut lasting = self.parts_with_containers().filter(|(part, _)| !part.once).peekable();
         let promoted = lasting.peek().is_some()
             && lasting.all(|(part, container)| container.policy == part.promoted_policy());

@@ -28,7 +28,7 @@ impl ProberFixture for Http {
 #[async_trait]
 impl ProberStage for Http {
     fn prober(&self) -> Arc<dyn HealthProber> {
-        Arc::new(HttpProber)
+        Arc::new(HttpProber::default())
     }
 
     async fn target(&self, target: Target) -> Option<SocketAddr> {

@@ -43,7 +43,7 @@ async fn an_answer_is_reported_with_its_status_and_body() {
         let mut request = probe(address, Some("/health?deep=1"));
         request.headers =
             vec![("X-Probe".to_owned(), "yes".to_owned()), ("Host".to_owned(), "shop".to_owned())];
-        let report = HttpProber.probe(&request).await.expect("a report");
+        let report = HttpProber::default().probe(&request).await.expect("a report");
         assert_eq!(report, ProbeReport::Answered { status, body: "DEGRADED".to_owned() });
         assert_eq!(report.is_healthy(), healthy);
         let asked = asked.await.expect("a request");
@@ -56,7 +56,7 @@ async fn an_answer_is_reported_with_its_status_and_body() {
 async fn no_more_than_the_beginning_of_a_body_is_read() {
     let endless = [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![b'x'; 1_000_000]].concat();
     let (address, _) = says(endless).await;
-    let report = HttpProber.probe(&probe(address, Some("/"))).await.expect("a report");
+    let report = HttpProber::default().probe(&probe(address, Some("/"))).await.expect("a report");
     let ProbeReport::Answered { body, .. } = report else { panic!("{report:?}") };
     assert_eq!(body.len(), 64 * 1024);
 }
@@ -72,34 +72,37 @@ async fn silence_says_what_was_seen() {
         (closed, "the connection was closed without an answer"),
         (nonsense, "the answer is not HTTP"),
     ] {
-        let report = HttpProber.probe(&probe(address, Some("/"))).await.expect("a report");
+        let report = HttpProber::default().probe(&probe(address, Some("/"))).await.expect("a report");
         assert_eq!(report, ProbeReport::Silent { why: why.to_owned() });
     }
     let (_mute, address) = listener().await;
     let mut request = probe(address, Some("/"));
     request.timeout = Duration::from_millis(20);
-    let report = HttpProber.probe(&request).await.expect("a report");
+    let report = HttpProber::default().probe(&request).await.expect("a report");
     assert_eq!(report.to_string(), "no answer within 20ms");
 }
 
 #[tokio::test]
 async fn without_a_path_a_connection_is_enough() {
     let (_listening, address) = listener().await;
-    assert_eq!(HttpProber.probe(&probe(address, None)).await.expect("a report"), ProbeReport::Connected);
+    assert_eq!(
+        HttpProber::default().probe(&probe(address, None)).await.expect("a report"),
+        ProbeReport::Connected
+    );
     let (gone, refused) = listener().await;
     drop(gone);
-    assert!(!HttpProber.probe(&probe(refused, None)).await.expect("a report").is_healthy());
+    assert!(!HttpProber::default().probe(&probe(refused, None)).await.expect("a report").is_healthy());
 }
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_the_callers_mistake() {
     let (_listening, address) = listener().await;
     for path in ["health", "/a b", "", "http://other/"] {
-        let error = HttpProber.probe(&probe(address, Some(path))).await.expect_err(path);
+        let error = HttpProber::default().probe(&probe(address, Some(path))).await.expect_err(path);
         assert_eq!(error.kind(), ErrorKind::Invalid, "{path}");
     }
     let mut request = probe(address, Some("/"));
     request.headers = vec![("Authorization".to_owned(), "secret\nvalue".to_owned())];
-    let error = HttpProber.probe(&request).await.expect_err("a header");
+    let error = HttpProber::default().probe(&request).await.expect_err("a header");
     assert!(error.causes().iter().all(|cause| !cause.contains("secret")), "{:?}", error.causes());
 }

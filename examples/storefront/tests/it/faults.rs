@@ -110,3 +110,21 @@ fn it_leaks_memory_that_counts() {
         kib > 64 * 1024
     });
 }
+
+#[test]
+fn it_floods_its_log_with_numbered_lines() {
+    let storefront = Storefront::start(&[("STOREFRONT_FAIL_LOG_LINES_PER_SECOND", "5000")]);
+    for number in [1, 2, 500] {
+        storefront.wait_for_line(&format!("flood {number} "));
+    }
+}
+
+#[test]
+fn it_writes_terminal_escapes_to_its_log() {
+    let output = run_to_end(&[("STOREFRONT_FAIL_LOG_ESCAPES", "1"), ("STOREFRONT_FAIL_CRASH_AT_START", "1")]);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        stdout.contains("\u{1b}[2J") && stdout.ends_with("(STOREFRONT_FAIL_LOG_ESCAPES)\n"),
+        "{stdout:?}"
+    );
+}

@@ -1,26 +1,31 @@
 //! A world, a journal, and processes that come and go.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use object_store::ObjectStore;
 
 use super::Specimen;
 use super::monitor::{Invariants, Rules};
-use super::scenario::{Act, GOOD, Scenario, release};
+use super::scenario::{Act, Answer, GOOD, Scenario, release};
 use crate::clock::{Clock, between};
 use crate::engine::{Control, Deployer, Parts, Request};
 use crate::event::{Finished, Silent};
-use crate::fault::{Call, FaultPlan, Faults};
+use crate::fault::{Call, FaultPlan, Faults, intercept};
+use crate::finding::{Code, Finding};
 use crate::journal::faulty::FaultyStore;
 use crate::journal::{AbortKind, Liveness, Owner, Process};
 use crate::memory::{Behaviour, MemoryClock, PUBLIC, World};
 use crate::orchestrator::{Health, Standing};
 use crate::outcome::Outcome;
 use crate::plan::Strategy;
-use crate::release::ReleaseId;
+use crate::preflight::{LastLook, Report};
+use crate::release::{Release, ReleaseId};
+use crate::retention::{Retainer, Usage};
 use crate::service::ServiceKey;
 
 /// Longer than any lease.
@@ -42,6 +47,7 @@ pub(super) struct Lab {
     world: World,
     store: Arc<dyn ObjectStore>,
     monitor: Arc<Invariants>,
+    kept: Arc<Kept>,
     dead: Arc<Dead>,
     processes: std::cell::Cell<u32>,
 }
@@ -55,6 +61,72 @@ struct Dead {
 impl Liveness for Dead {
     fn check(&self, process: &Process) -> Option<bool> {
         Some(!self.pids.lock().unwrap_or_else(PoisonError::into_inner).contains(&process.pid))
+    }
+
+    fn restarted(&self, _: &Process) -> Option<jiff::Timestamp> {
+        None
+    }
+}
+
+/// The last look of a caller: one more call that leaves the process. It keeps what the release needs.
+#[derive(Debug)]
+struct Look {
+    faults: Arc<Faults>,
+    refuses: bool,
+    release: ReleaseId,
+    kept: Arc<Kept>,
+}
+
+/// The releases of which images and values are kept.
+#[derive(Debug, Default)]
+struct Kept(Mutex<BTreeSet<ReleaseId>>);
+
+impl Kept {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<ReleaseId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What lets go of them for a process.
+#[derive(Debug)]
+struct LettingGo {
+    faults: Arc<Faults>,
+    kept: Arc<Kept>,
+}
+
+impl fmt::Display for LettingGo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what is kept in the lab")
+    }
+}
+
+#[async_trait]
+impl Retainer for LettingGo {
+    async fn let_go(&self, gone: &[Release], _: &[Release]) -> crate::Result<()> {
+        let let_go = || async {
+            self.kept.lock().retain(|kept| gone.iter().all(|release| release.id != *kept));
+            Ok(())
+        };
+        intercept(&*self.faults, "retainer", "let_go", true, let_go).await
+    }
+
+    async fn usage(&self) -> crate::Result<Usage> {
+        Ok(Usage::default())
+    }
+}
+
+#[async_trait]
+impl LastLook for Look {
+    async fn look(&self) -> crate::Result<Report> {
+        let look = || async {
+            if self.refuses {
+                let taken = Finding::error(Code::PORT_HELD, "public port 80 is held by another process");
+                return Ok(Report::of(vec![taken]));
+            }
+            self.kept.lock().insert(self.release.clone());
+            Ok(Report::default())
+        };
+        intercept(&*self.faults, "caller", "look", false, look).await
     }
 }
 
@@ -80,6 +152,7 @@ impl Lab {
             world,
             store: crate::journal::in_memory(),
             monitor,
+            kept: Arc::default(),
             dead: Arc::default(),
             processes: std::cell::Cell::new(0),
         };
@@ -92,11 +165,12 @@ impl Lab {
         }
         let crashes = matches!(scenario.act, Act::Deploy(Behaviour::Crashes { .. }));
         let recreate = scenario.strategy == Strategy::Recreate;
+        // Where there may be a moment at which nobody answers.
+        let gap = recreate
+            || matches!(scenario.act, Act::Down | Act::Scale(0))
+            || (crashes && scenario.strategy == Strategy::Rolling);
         lab.monitor.apply(Rules {
-            always_answers: scenario.before > 0
-                && !recreate
-                && scenario.act != Act::Down
-                && !(crashes && scenario.strategy == Strategy::Rolling),
+            always_answers: scenario.before > 0 && !gap,
             full_set: (scenario.strategy != Strategy::Rolling).then_some(scenario.tasks),
             never_two: recreate,
         });
@@ -107,7 +181,7 @@ impl Lab {
         let pid = self.processes.get() + 1;
         self.processes.set(pid);
         let faults = Arc::new(Faults::new(plan, self.clock.clone()));
-        let process = Process { boot: "lab".to_owned(), pid, started: 0 };
+        let process = Process { boot: "lab".to_owned(), pid, started: 0, machine: None };
         let parts = Parts {
             key: ServiceKey::new("app", "lab").expect("a name"),
             platform: (self.specimen.wrap)(Arc::new(self.world.platform(faults.clone()))),
@@ -118,6 +192,7 @@ impl Lab {
             liveness: self.dead.clone(),
             owner: Owner { nonce: format!("p{pid}"), who: "tester".to_owned(), process: Some(process) },
             public: Some(PUBLIC),
+            retainers: vec![Arc::new(LettingGo { faults: faults.clone(), kept: self.kept.clone() })],
         };
         let deployer = Deployer::with_policy(parts, self.specimen.policy.clone()).with_patience(SUSPENSION);
         Actor { deployer, control: Control::default(), faults, pid }
@@ -126,8 +201,24 @@ impl Lab {
     async fn deploy(&self, actor: &Actor, number: u32, behaviour: Behaviour) -> crate::Result<Finished> {
         let release = release(number);
         self.world.set_behaviour(&release.id, behaviour);
-        let request =
-            Request { release, tasks: self.scenario.tasks, config: self.scenario.config(), retry: false };
+        self.deploy_looking(actor, release, false).await
+    }
+
+    async fn deploy_looking(
+        &self,
+        actor: &Actor,
+        release: Release,
+        refuses: bool,
+    ) -> crate::Result<Finished> {
+        let (faults, kept) = (actor.faults.clone(), self.kept.clone());
+        let look = Look { faults, refuses, release: release.id.clone(), kept };
+        let request = Request {
+            release,
+            tasks: self.scenario.tasks,
+            config: self.scenario.config(),
+            retry: false,
+            last_look: Some(Arc::new(look)),
+        };
         actor.deployer.deploy(&request, &actor.control).await
     }
 
@@ -142,8 +233,30 @@ impl Lab {
                 actor.control.abort(AbortKind::Interrupted);
                 self.deploy(actor, self.deployed(), GOOD).await
             }
+            Act::DeployPaused(answer) => {
+                actor.control.pause();
+                let paused = self.deploy(actor, self.deployed(), GOOD).await?;
+                if paused.outcome != Outcome::Paused {
+                    return Ok(paused);
+                }
+                match self.answer(actor, answer).await {
+                    // Whoever is told that it did not work does it again.
+                    Err(_) => self.answer(actor, answer).await,
+                    answered => answered,
+                }
+            }
+            Act::DeployRefused => self.deploy_looking(actor, release(self.deployed()), true).await,
             Act::RollBack => actor.deployer.roll_back(None, &actor.control).await,
+            Act::Scale(tasks) => actor.deployer.scale(tasks, &actor.control).await,
+            Act::Restart => actor.deployer.restart(&actor.control).await,
             Act::Down => actor.deployer.take_down(Duration::from_secs(1), &actor.control).await,
+        }
+    }
+
+    async fn answer(&self, actor: &Actor, answer: Answer) -> crate::Result<Finished> {
+        match answer {
+            Answer::Promote => actor.deployer.promote(&actor.control).await,
+            Answer::Abort => actor.deployer.abort(&actor.control, SUSPENSION).await,
         }
     }
 
@@ -153,6 +266,10 @@ impl Lab {
         let finished = self.act(&actor).await.map_err(|error| error.to_string())?;
         if finished.outcome != self.scenario.outcome {
             return Err(format!("{}, undisturbed: {finished:?}", self.scenario.name));
+        }
+        let touched = actor.faults.calls().into_iter().find(|call| call.mutating && call.target != "journal");
+        if let (Outcome::Refused, Some(call)) = (finished.outcome, touched) {
+            return Err(format!("{} was refused and has called {call:?}", self.scenario.name));
         }
         self.judge(&self.goals_of_act(), Some(&finished)).await?;
         Ok(actor.faults.calls())
@@ -165,7 +282,7 @@ impl Lab {
             Ok(finished) if finished.outcome == self.scenario.outcome => {
                 self.judge(&self.goals_of_act(), Some(&finished)).await
             }
-            Ok(finished) if finished.outcome == Outcome::RolledBack => {
+            Ok(finished) if matches!(finished.outcome, Outcome::RolledBack | Outcome::Refused) => {
                 self.judge(&self.goals_of_failure(), Some(&finished)).await
             }
             Ok(finished) => Err(format!("ended as {finished:?}")),
@@ -229,8 +346,19 @@ impl Lab {
 
     async fn recover(&self, actor: &Actor, recovery: Recovery) -> crate::Result<Finished> {
         match recovery {
-            Recovery::Resume => actor.deployer.resume(&actor.control).await,
-            Recovery::DeployAnother => self.deploy(actor, 99, GOOD).await,
+            Recovery::Resume => match actor.deployer.resume(&actor.control).await? {
+                // It tells that somebody has to answer, and somebody does.
+                paused if paused.outcome == Outcome::Paused => self.answer(actor, Answer::Promote).await,
+                finished => Ok(finished),
+            },
+            Recovery::DeployAnother => match self.deploy(actor, 99, GOOD).await? {
+                // What is paused holds the service, until whoever needs it takes it back.
+                held if held.outcome == Outcome::TimedOut => {
+                    self.answer(actor, Answer::Abort).await?;
+                    self.deploy(actor, 99, GOOD).await
+                }
+                finished => Ok(finished),
+            },
             Recovery::RollBack => actor.deployer.roll_back(None, &actor.control).await,
             Recovery::Down => actor.deployer.take_down(Duration::from_secs(1), &actor.control).await,
         }
@@ -270,6 +398,7 @@ impl Lab {
         match (self.scenario.act, self.scenario.outcome) {
             (Act::Down, _) => vec![None],
             (Act::RollBack, _) => vec![nth(self.scenario.before - 1)],
+            (Act::Scale(_) | Act::Restart | Act::DeployPaused(Answer::Abort), _) => self.goals_before(),
             (_, Outcome::Done) => vec![nth(self.deployed())],
             _ => self.goals_before(),
         }
@@ -280,14 +409,15 @@ impl Lab {
         match recovery {
             Recovery::DeployAnother => vec![nth(99)],
             Recovery::Down => vec![None],
-            // The wish to abort dies with its process when it was not recorded yet.
-            Recovery::Resume if self.scenario.act == Act::DeployAborted => {
+            // The wish to abort dies with its process when it was not recorded yet; whoever finds it paused
+            // promotes it.
+            Recovery::Resume if matches!(self.scenario.act, Act::DeployAborted | Act::DeployPaused(_)) => {
                 [self.goals_before(), vec![nth(self.deployed())]].concat()
             }
             Recovery::Resume => [self.goals_before(), self.goals_of_act()].concat(),
             Recovery::RollBack => {
                 let earlier = nth(self.scenario.before.saturating_sub(1));
-                [self.goals_before(), self.goals_of_act(), vec![earlier]].concat()
+                [self.goals_before(), self.goals_of_act(), vec![nth(self.deployed()), earlier]].concat()
             }
         }
     }
@@ -311,7 +441,8 @@ impl Lab {
         let existing: Vec<&ReleaseId> = truth.sets.keys().collect();
         let routed: Vec<&ReleaseId> = truth.split.routes.iter().map(|route| &route.release).collect();
         let current = state.current();
-        let expected: Vec<&ReleaseId> = current.into_iter().collect();
+        // One that is scaled to nothing exists nowhere.
+        let expected: Vec<&ReleaseId> = current.filter(|_| state.tasks > 0).into_iter().collect();
         if existing != expected || routed != expected {
             return Err(format!("{current:?} should be alone; {existing:?} exist and {routed:?} are routed"));
         }
@@ -321,9 +452,14 @@ impl Lab {
         if let Some(condemned) = current.filter(|current| state.condemned.contains_key(*current)) {
             return Err(format!("{condemned} serves although it is condemned"));
         }
-        if let Some(release) = current {
+        let kept = self.kept.lock().clone();
+        if let Some(gone) = current.into_iter().chain(state.rollback_target()).find(|id| !kept.contains(*id))
+        {
+            return Err(format!("{gone} may be needed and is not kept: {kept:?}"));
+        }
+        if let Some(release) = expected.first().copied() {
             let set = &truth.sets[release];
-            let complete = set.tasks.len() == self.scenario.tasks as usize
+            let complete = set.tasks.len() == state.tasks as usize
                 && set.tasks.iter().all(|task| {
                     !task.doomed
                         && task.health == Health::Healthy

@@ -8,6 +8,7 @@ use crate::memory::Behaviour;
 use crate::outcome::Outcome;
 use crate::plan::{DeploymentConfig, SmokeCheck, SmokeExpectation, Strategy};
 use crate::release::{Digest, Image, Release};
+use crate::retention::Retention;
 use crate::workload::{EndpointPort, HealthGate, Probe, Workload};
 
 /// One thing to try.
@@ -30,10 +31,25 @@ pub(super) enum Act {
     Deploy(Behaviour),
     /// Deploys a good release and is asked to stop at once.
     DeployAborted,
+    /// Deploys a good release, is asked to pause, and is given this answer then.
+    DeployPaused(Answer),
+    /// Deploys a good release that the last look under the lock refuses.
+    DeployRefused,
     /// Goes back.
     RollBack,
+    /// Changes the number of tasks.
+    Scale(u32),
+    /// Replaces the tasks.
+    Restart,
     /// Takes everything down.
     Down,
+}
+
+/// What a paused deployment is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Promote,
+    Abort,
 }
 
 pub(super) const GOOD: Behaviour = Behaviour::Healthy { after: Duration::from_millis(20) };
@@ -56,11 +72,19 @@ impl Scenario {
                 Outcome::RolledBack,
             ),
             ("deploy", 1, Act::Deploy(GOOD), Outcome::Done),
+            ("deploy that lets go of an old release", 2, Act::Deploy(GOOD), Outcome::Done),
             ("deploy that is never healthy", 1, Act::Deploy(Behaviour::NeverHealthy), Outcome::RolledBack),
             ("deploy that fails its smoke check", 1, Act::Deploy(Behaviour::Broken), Outcome::RolledBack),
             ("deploy that crashes while it bakes", 1, Act::Deploy(CRASHING), Outcome::RolledBack),
             ("deploy that is aborted", 1, Act::DeployAborted, Outcome::Interrupted),
+            ("deploy that is paused and promoted", 1, Act::DeployPaused(Answer::Promote), Outcome::Done),
+            ("deploy that is paused and aborted", 1, Act::DeployPaused(Answer::Abort), Outcome::Done),
+            ("first deploy that is refused under the lock", 0, Act::DeployRefused, Outcome::Refused),
+            ("deploy that is refused under the lock", 1, Act::DeployRefused, Outcome::Refused),
             ("rollback", 2, Act::RollBack, Outcome::Done),
+            ("scale up", 1, Act::Scale(4), Outcome::Done),
+            ("scale to nothing", 1, Act::Scale(0), Outcome::Done),
+            ("restart", 1, Act::Restart, Outcome::Done),
             ("down", 1, Act::Down, Outcome::Done),
         ];
         strategies
@@ -80,7 +104,9 @@ impl Scenario {
 
     pub(super) fn recoveries(&self) -> Vec<Recovery> {
         match self.act {
-            Act::Down => vec![Recovery::Resume, Recovery::DeployAnother, Recovery::Down],
+            Act::Down => {
+                vec![Recovery::Resume, Recovery::DeployAnother, Recovery::Down, Recovery::RollBack]
+            }
             _ => vec![Recovery::Resume, Recovery::DeployAnother, Recovery::RollBack],
         }
     }
@@ -94,6 +120,8 @@ impl Scenario {
             timeout: Duration::from_mins(2),
             // Three tasks are replaced one at a time.
             maximum_percent: if self.tasks == 3 { 134 } else { 200 },
+            // What serves and what a rollback goes to are kept beyond it.
+            retention: Retention { keep_releases: 1, ..Retention::default() },
             smoke: vec![SmokeCheck { path: "/".into(), timeout: Duration::from_secs(1), expect }],
             ..DeploymentConfig::default()
         }

@@ -2,7 +2,9 @@
 
 mod faults;
 mod local;
+mod locks;
 mod owners;
+mod pauses;
 mod props;
 mod reading;
 mod torn;

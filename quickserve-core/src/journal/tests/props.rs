@@ -32,8 +32,10 @@ fn cause() -> impl Strategy<Value = Cause> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let process = prop::option::of((".*", any::<u32>(), any::<u64>()))
-        .prop_map(|process| process.map(|(boot, pid, started)| Process { boot, pid, started }));
+    let process =
+        prop::option::of((".*", any::<u32>(), any::<u64>(), prop::option::of(".*"))).prop_map(|process| {
+            process.map(|(boot, pid, started, machine)| Process { boot, pid, started, machine })
+        });
     let owner = (".*", ".*", process).prop_map(|(nonce, who, process)| Owner { nonce, who, process });
     let outcome = prop::sample::select(Outcome::ALL.to_vec());
     prop_oneof![
@@ -54,6 +56,16 @@ fn event() -> impl Strategy<Value = Event> {
             cause
         }),
         Just(Event::Removed {}),
+        (".*", ".*").prop_map(|(by, reason)| Event::Locked { by, reason }),
+        ".*".prop_map(|by| Event::Unlocked { by }),
+        ".*".prop_map(|by| Event::PauseRequested { by }),
+        ".*".prop_map(|by| Event::PromoteRequested { by }),
+        (".*", any::<u16>()).prop_map(|(by, left)| Event::Parked {
+            by,
+            before: crate::plan::Step::Close,
+            left: Duration::from_millis(left.into()),
+            until: Timestamp::UNIX_EPOCH,
+        }),
         any::<u64>().prop_map(|torn| Event::Repaired { torn }),
     ]
 }
@@ -97,7 +109,7 @@ proptest! {
     #[test]
     fn no_json_makes_parsing_or_folding_panic(
         fields in prop::collection::hash_map("v|seq|epoch|id|at|kind|owner|plan|torn|index", value(), 0..8),
-        kind in prop::sample::select(vec!["opened", "planned", "repaired", "removed", "other"]),
+        kind in prop::sample::select(vec!["opened", "planned", "repaired", "removed", "locked", "unlocked", "parked", "other"]),
         whole: bool,
     ) {
         let mut fields: Map<_, _> = fields.into_iter().collect();

@@ -105,7 +105,7 @@ async fn a_kind_of_a_later_version_is_kept_and_passed_over() {
     let mut ada = journal(&store, &clock, "ada").await;
     ada.open(opened("ada")).await.unwrap();
     let later = json!({
-        "v": 1, "seq": 2, "epoch": 1, "id": "z:1", "at": "2025-06-01T12:00:00Z", "kind": "parked",
+        "v": 1, "seq": 2, "epoch": 1, "id": "z:1", "at": "2025-06-01T12:00:00Z", "kind": "of_another_time",
         "until": {"then": [1, 2.5, null]},
     });
     put(&store, &path("records", 2), later.to_string()).await;

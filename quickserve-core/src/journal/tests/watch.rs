@@ -3,21 +3,25 @@
 use super::*;
 use crate::fence::Epoch;
 
-#[derive(Debug)]
-struct Says(Option<bool>);
+#[derive(Debug, Default)]
+struct Says(Option<bool>, Option<Timestamp>);
 
 impl Liveness for Says {
     fn check(&self, _: &Process) -> Option<bool> {
         self.0
     }
+
+    fn restarted(&self, _: &Process) -> Option<Timestamp> {
+        self.1
+    }
 }
 
 fn watch(clock: &Arc<Hand>, says: Option<bool>) -> OwnerWatch {
-    OwnerWatch::new(Arc::new(Says(says)), clock.clone())
+    OwnerWatch::new(Arc::new(Says(says, None)), clock.clone())
 }
 
 fn local_owner() -> Opened {
-    let process = Process { boot: "b".to_owned(), pid: 7, started: 1 };
+    let process = Process { boot: "b".to_owned(), pid: 7, started: 1, machine: None };
     Opened { owner: Owner { process: Some(process), ..owner("ada") }, ..opened("ada") }
 }
 
@@ -70,6 +74,23 @@ async fn a_process_that_is_dead_is_gone_at_once() {
     let clock = Hand::new();
     let (_ada, bob) = two(&clock).await;
     assert!(is_gone(&watch(&clock, Some(false)).observe(&bob).await.unwrap()));
+}
+
+#[tokio::test]
+async fn an_owner_of_an_earlier_boot_is_gone_at_once_unless_its_lease_speaks_for_a_clone() {
+    let clock = Hand::new();
+    let (_ada, bob) = two(&clock).await;
+    clock.pass(20);
+    let restarted = |at| OwnerWatch::new(Arc::new(Says(None, Some(at))), clock.clone());
+    let mut rebooted = restarted(clock.now());
+    // Nothing is known so soon, as if its lease had been written by another machine.
+    assert_eq!(rebooted.observe(&bob).await.unwrap(), OwnerStatus::Unknown);
+    clock.pass(11);
+    let because = "the machine of ada@laptop was restarted since".to_owned();
+    assert_eq!(rebooted.observe(&bob).await.unwrap(), OwnerStatus::Gone { because });
+    // A lease that is younger than the boot is not of a process before it.
+    let long_ago = "2025-06-01T11:00:00Z".parse().unwrap();
+    assert_eq!(restarted(long_ago).observe(&bob).await.unwrap(), OwnerStatus::Unknown);
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ pub(super) fn read(decoder: &mut Decoder<'_>, node: &Node) -> Option<Read> {
         let mount_spans = mounts.iter().map(|(_, span)| span.clone()).collect();
         container.mounts = mounts.into_iter().map(|(mount, _)| mount).collect();
         let linux = fields.optional("linuxParameters", linux_parameters);
-        (container.tmpfs, container.init_process) = linux.unwrap_or_default();
+        (container.tmpfs, container.shared_memory_mib, container.init_process) = linux.unwrap_or_default();
         container.ulimits = fields.optional("ulimits", values::list(ulimit)).unwrap_or_default();
         container.labels = fields.optional("dockerLabels", values::map(values::text)).unwrap_or_default();
         name?;
@@ -203,10 +203,12 @@ fn absolute(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
     Some(path)
 }
 
-fn linux_parameters(decoder: &mut Decoder<'_>, node: &Node) -> Option<(Vec<Tmpfs>, bool)> {
+fn linux_parameters(decoder: &mut Decoder<'_>, node: &Node) -> Option<(Vec<Tmpfs>, Option<u32>, bool)> {
     object(&[], LINUX_ECS_ONLY, |fields| {
         let tmpfs = fields.optional("tmpfs", values::list(tmpfs)).unwrap_or_default();
-        Some((tmpfs, fields.optional("initProcessEnabled", values::boolean).unwrap_or(false)))
+        let shared_memory = fields.optional("sharedMemorySize", values::integer(1..=1_048_576));
+        let init_process = fields.optional("initProcessEnabled", values::boolean).unwrap_or(false);
+        Some((tmpfs, shared_memory, init_process))
     })(decoder, node)
 }
 

@@ -56,8 +56,7 @@ pub(super) const CONTAINER_ECS_ONLY: &[&str] = &[
 ];
 
 /// As [`TASK_ECS_ONLY`], of `linuxParameters`.
-pub(super) const LINUX_ECS_ONLY: &[&str] =
-    &["capabilities", "devices", "maxSwap", "sharedMemorySize", "swappiness"];
+pub(super) const LINUX_ECS_ONLY: &[&str] = &["capabilities", "devices", "maxSwap", "swappiness"];
 
 /// As [`TASK_ECS_ONLY`], of a volume.
 pub(super) const VOLUME_ECS_ONLY: &[&str] = &[

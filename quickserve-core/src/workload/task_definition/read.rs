@@ -10,7 +10,7 @@ use crate::document::{Codes, Decoder, Fields, Node, Source, Span, Value, did_you
 use crate::finding::{Code, Finding, Problems, Severity};
 use crate::workload::endpoint::endpoint;
 use crate::workload::gate::gate;
-use crate::workload::{EndpointPort, Probe, Volume, Workload, size};
+use crate::workload::{EndpointPort, Probe, Protocol, Volume, Workload, size};
 
 const CODES: Codes = Codes {
     unknown: Code::DEFINITION_UNKNOWN_FIELD,
@@ -31,6 +31,8 @@ pub struct Reading {
     pub container: Option<String>,
     /// The port that takes requests, where the definition has several.
     pub port: Option<u16>,
+    /// What the tasks speak.
+    pub protocol: Protocol,
     /// What the settings say of health.
     pub health_check: HealthCheck,
     /// Plain variables for the main container, over those of the definition. They are in the workload, not in
@@ -49,6 +51,7 @@ impl Reading {
             file: file.into(),
             container: settings.container.clone(),
             port: settings.port,
+            protocol: settings.public.upstream,
             health_check: settings.health_check.clone(),
             variables: settings.variables.clone(),
             ..Self::default()
@@ -157,7 +160,9 @@ fn definition_of(fields: &mut Fields<'_, '_, '_>, reading: &Reading) -> Option<T
     let probed = endpoint.as_ref().map(|endpoint| endpoint.container.as_str()).or(main.as_deref());
     let probed = containers.iter().find(|container| Some(container.name.as_str()) == probed);
     let gate = gate(&reading.health_check, endpoint.as_ref(), probed);
-    let workload = Workload { containers, endpoint, gate, cpu_units, memory_mib, volumes, document: None };
+    let protocol = reading.protocol;
+    let workload =
+        Workload { containers, endpoint, protocol, gate, cpu_units, memory_mib, volumes, document: None };
     Some(TaskDefinition { family, workload, images, main, notes: Vec::new() })
 }
 

@@ -73,6 +73,7 @@ async fn a_sweep_leaves_nothing_of_ours_and_everything_of_others() {
     assert_eq!(still.lines().count(), 1, "a foreign container of a similar name stays");
     assert_eq!(swept.containers.len(), ids(&set).len());
     assert_eq!((swept.volumes.len(), swept.tags.len(), swept.network), (0, 1, true));
+    assert_eq!(swept.kept_volumes, again.volumes);
     assert_eq!((again.containers.len(), again.volumes.len(), again.network), (0, 1, false));
     assert!(stage.containers().is_empty());
     let images = docker(&["image", "ls", "-q", &stage.image]);

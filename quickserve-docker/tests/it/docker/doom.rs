@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use quickserve_core::orchestrator::{Orchestrator as _, Standing, TaskPhase};
+use quickserve_core::orchestrator::{Orchestrator as _, Standing, TaskFailure, TaskPhase};
 
-use super::support::{Stage, fence, ids, serving, sets, single, spec};
+use super::support::{Stage, docker, fence, ids, serving, sets, single, spec};
 
 #[tokio::test]
 async fn a_crash_at_start_is_explained_with_its_log() {
@@ -20,7 +20,7 @@ async fn a_crash_at_start_is_explained_with_its_log() {
     stage.platform.register(&fence(1), &release).await.expect("a revision");
     let set = stage.sets().advance(&fence(1), &spec(&release, 1)).await.expect("an advance");
     stage.observe_until(&release.id, "ended", |tasks| tasks[0].phase == TaskPhase::Ended).await;
-    let check = |failures: Vec<quickserve_core::orchestrator::TaskFailure>| {
+    let check = |failures: Vec<TaskFailure>| {
         let [failure] = failures.as_slice() else { panic!("one failure: {failures:?}") };
         assert_eq!(failure.task, set.tasks[0].id);
         assert_eq!((failure.container.as_str(), failure.reason.as_str()), ("app", "exited 3"));
@@ -66,7 +66,7 @@ async fn a_program_that_is_not_there_is_explained() {
 }
 
 #[tokio::test]
-async fn running_out_of_memory_is_told_from_being_killed() {
+async fn running_out_of_memory_is_told_of() {
     let stage = Stage::new("oom").await;
     let mut workload = single(&["eat"]);
     workload.containers[0].memory_mib = Some(16);
@@ -75,8 +75,23 @@ async fn running_out_of_memory_is_told_from_being_killed() {
     stage.sets().advance(&fence(1), &spec(&release, 1)).await.expect("an advance");
     stage.observe_until(&release.id, "ended", |tasks| tasks[0].phase == TaskPhase::Ended).await;
     let failures = stage.platform.explain(&release.id).await.expect("an explanation");
-    assert!(failures[0].out_of_memory, "{failures:?}");
-    assert_eq!(failures[0].reason, "ran out of memory (limit 16 MiB)");
+    let TaskFailure { reason, out_of_memory, .. } = &failures[0];
+    // Where the engine did not hear why it was killed, the limit is named as what it may be.
+    let told = if *out_of_memory { "ran out of memory (limit 16 MiB)" } else { "memory: limit 16 MiB)" };
+    assert!(reason.ends_with(told), "{failures:?}");
+}
+
+#[tokio::test]
+async fn what_somebody_kills_did_not_run_out_of_memory() {
+    let stage = Stage::new("killed").await;
+    let release = stage.release(serving(&["serve", "8080"]));
+    stage.platform.register(&fence(1), &release).await.expect("a revision");
+    stage.advance_until(&spec(&release, 1), TaskPhase::Running).await;
+    docker(&["kill", &stage.containers()[0]]);
+    stage.observe_until(&release.id, "ended", |tasks| tasks[0].phase == TaskPhase::Ended).await;
+    let failures = stage.platform.explain(&release.id).await.expect("an explanation");
+    assert_eq!(failures[0].reason, "exited 137 (killed by SIGKILL)");
+    assert!(!failures[0].out_of_memory);
 }
 
 #[tokio::test]
@@ -112,6 +127,8 @@ async fn a_task_deaf_to_sigterm_is_killed_after_its_stop_timeout() {
         assert_eq!(left[0].phase, TaskPhase::Running);
     }
     stage.clock.skip(Duration::from_secs(1));
+    let left = stage.sets().doom(&fence(1), &ids(&set)).await.expect("a doom");
+    assert!(left[0].killed, "it is told that it had to be killed");
     assert!(stage.doom(&ids(&set)).await < 100);
     assert!(stage.containers().is_empty());
 }

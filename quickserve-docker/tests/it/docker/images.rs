@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use quickserve_core::ErrorKind;
 use quickserve_core::registry::{Referrer, Registry as _};
+use quickserve_core::release::Release;
+use quickserve_core::retention::Retainer as _;
 use quickserve_docker::{ImageStore, RegistryAuth};
 
 use super::support::{SECRET_VALUE, Stage, docker, single};
@@ -46,6 +48,45 @@ async fn a_pinned_image_outlives_its_tag() {
     }
     let error = store.resolve(image.digest.as_str()).await.expect_err("nothing keeps it");
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn what_is_let_go_of_loses_its_tag_and_what_else_uses_its_image_keeps_it() {
+    let stage = Stage::new("letgo").await;
+    let store = ImageStore::new(stage.engine.clone(), stage.key.clone());
+    let (old, new) = (stage.release(single(&["exit", "0"])), stage.release(single(&["exit", "1"])));
+    let image = old.images["app"].digest.as_str();
+    for release in [&old, &new] {
+        store.pin(&release.id, "app", &release.images["app"]).await.expect("a pin");
+    }
+    let repository = format!("quickserve/{}.{}", stage.key.service(), stage.key.environment());
+    let (foreign, longer) = (format!("{repository}:mine"), format!("{repository}2:{}-app", old.id));
+    docker(&["tag", &stage.image, &foreign]);
+    docker(&["tag", &stage.image, &longer]);
+    let let_go = async |gone: &Release| store.let_go(std::slice::from_ref(gone), &[]).await.expect("let go");
+    for _ in 0..2 {
+        let_go(&old).await;
+    }
+    let names = docker(&["image", "inspect", "--format", "{{join .RepoTags \" \"}}", image]);
+    let mut names: Vec<&str> = names.split_whitespace().collect();
+    names.sort_unstable();
+    let kept = format!("{repository}:{}-app", new.id);
+    let mut expected = [&stage.image, &foreign, &longer, &kept].map(String::as_str);
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    assert_eq!(store.usage().await.expect("a usage").count, 1);
+
+    // A container uses the image under its last name: that stays until the container has gone.
+    docker(&["rmi", &stage.image, &foreign, &longer]);
+    let container = docker(&["create", "--label", "quickserve.test=letgo", image, "exit", "0"]);
+    let_go(&new).await;
+    let kept = store.resolve(image).await;
+    docker(&["rm", container.trim()]);
+    kept.expect("a container uses it");
+    let_go(&new).await;
+    let error = store.resolve(image).await.expect_err("nothing uses it");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(store.usage().await.expect("a usage").count, 0);
 }
 
 #[tokio::test]

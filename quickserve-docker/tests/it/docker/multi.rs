@@ -118,21 +118,20 @@ async fn containers_stop_in_the_reverse_order() {
 }
 
 #[tokio::test]
-async fn a_container_that_lost_its_network_is_unhealthy() {
-    let stage = Stage::new("cut").await;
+async fn a_container_that_waits_for_an_end_starts_whatever_the_end_was() {
+    let stage = Stage::new("complete").await;
     let mut workload = Workload::single("app");
     let mut app = container("app", &["serve", "8080"]);
+    app.depends_on = vec![needs("warm", Condition::Complete)];
     app.ports = vec![8080];
-    workload.containers = vec![app, container("side", &["sleep", "60000"])];
+    let mut warm = container("warm", &["sleep", "300", "exit", "3"]);
+    warm.essential = false;
+    workload.containers = vec![app, warm];
     workload.endpoint = Some(EndpointPort { container: "app".into(), port: 8080 });
     let release = stage.release(workload);
     stage.platform.register(&fence(1), &release).await.expect("a revision");
-    let mut promoted = spec(&release, 1);
-    promoted.standing = Standing::Promoted;
-    let set = stage.advance_until(&promoted, TaskPhase::Running).await;
-    let address = set.tasks[0].address.expect("an address");
-    get_until_answered(address).await;
-    super::support::get(address, "/die");
-    let cut = Health::Unhealthy("container side lost its network when app restarted".into());
-    stage.observe_until(&release.id, "cut off", |tasks| tasks[0].health == cut).await;
+    let first = stage.sets().advance(&fence(1), &spec(&release, 1)).await.expect("an advance");
+    assert_eq!(first.tasks[0].phase, TaskPhase::Starting, "the end is awaited");
+    let set = stage.advance_until(&spec(&release, 1), TaskPhase::Running).await;
+    assert!(get_until_answered(set.tasks[0].address.expect("an address")).await.ends_with("ok"));
 }

@@ -4,8 +4,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use quickserve_core::ErrorKind;
-use quickserve_core::release::SecretVersion;
+use quickserve_core::release::{Digest, Image, Release, SecretBinding, SecretVersion};
+use quickserve_core::retention::{Retainer as _, Usage};
 use quickserve_core::secrets::{BoundSecret, SecretPresence, SecretStore as _};
+use quickserve_core::workload::Workload;
 use quickserve_docker::{DotenvSecrets, variable_names};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
@@ -44,6 +46,41 @@ async fn a_bound_value_is_found_when_the_file_has_changed() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let outside = SecretVersion::Pinned("../key".into());
     assert_eq!(secrets.resolve("PASSWORD", &outside).await.expect_err("invalid").kind(), ErrorKind::Invalid);
+}
+
+fn release(bound: &[(&str, &SecretVersion)]) -> Release {
+    let binding = |(source, version): &(&str, &SecretVersion)| SecretBinding {
+        container: "app".into(),
+        variable: (*source).to_owned(),
+        source: (*source).to_owned(),
+        version: (*version).clone(),
+    };
+    let image = Image { reference: "shop:1".into(), digest: Digest::of(b"1"), manifest: None };
+    let (images, secrets) = ([("app".to_owned(), image)].into(), bound.iter().map(binding).collect());
+    Release::new("1", images, secrets, Workload::single("app"), None).expect("a release")
+}
+
+#[tokio::test]
+async fn a_value_goes_with_the_last_release_that_is_bound_to_it() {
+    let folder = TempDir::new().expect("a folder");
+    let secrets = store(&folder, "PASSWORD=old\nTOKEN=same\n");
+    let (old, token) = (secrets.bind("PASSWORD").await, secrets.bind("TOKEN").await);
+    let (old, token) = (old.expect("a version"), token.expect("a version"));
+    let secrets = store(&folder, "PASSWORD=new\nTOKEN=same\n");
+    let new = secrets.bind("PASSWORD").await.expect("a version");
+    assert_eq!(secrets.usage().await.expect("a usage"), Usage { count: 3, bytes: 10 });
+    let outside = SecretVersion::Floating(Some("../key".into()));
+    let gone = release(&[("PASSWORD", &old), ("TOKEN", &token), ("OTHER", &outside)]);
+    let stay = release(&[("PASSWORD", &new), ("TOKEN", &token)]);
+    for _ in 0..2 {
+        secrets.let_go(std::slice::from_ref(&gone), std::slice::from_ref(&stay)).await.expect("let go");
+    }
+    let error = secrets.resolve("PASSWORD", &old).await.expect_err("nothing keeps it");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(value(&secrets, "PASSWORD", &new).await, "new");
+    assert_eq!(value(&secrets, "TOKEN", &token).await, "same");
+    assert!(folder.path().join("state/key").exists());
+    assert_eq!(secrets.usage().await.expect("a usage"), Usage { count: 2, bytes: 7 });
 }
 
 #[tokio::test]

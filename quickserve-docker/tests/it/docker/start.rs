@@ -189,6 +189,7 @@ async fn the_definition_reaches_the_container() {
     app.working_directory = Some("/tmp".into());
     app.read_only_root = true;
     app.init_process = true;
+    app.shared_memory_mib = Some(8);
     app.memory_mib = Some(64);
     app.memory_reservation_mib = Some(32);
     app.cpu_units = Some(128);
@@ -220,9 +221,12 @@ async fn the_definition_reaches_the_container() {
     let format = "{{.HostConfig.Memory}} {{.HostConfig.MemoryReservation}} {{.HostConfig.NanoCpus}} \
                   {{.HostConfig.CpuShares}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Init}} {{.Config.User}} \
                   {{.Config.WorkingDir}} {{.Config.StopTimeout}} {{index .Config.Labels \"team\"}} \
+                  {{.HostConfig.ShmSize}} {{json .HostConfig.Ulimits}} {{json .HostConfig.Tmpfs}} \
                   {{.HostConfig.LogConfig.Type}} {{index .HostConfig.LogConfig.Config \"max-size\"}}";
     let shown = docker(&["inspect", "--format", format, &stage.containers()[0]]);
-    assert_eq!(shown.trim(), "67108864 33554432 500000000 128 true true 0:0 /tmp 2 shop json-file 10m",);
+    let expected = "67108864 33554432 500000000 128 true true 0:0 /tmp 2 shop 8388608 \
+                    [{\"Hard\":2000,\"Name\":\"nofile\",\"Soft\":1000}] {\"/scratch\":\"size=4m,noexec\"} json-file 10m";
+    assert_eq!(shown.trim(), expected);
     let volume = format!("qs-{}.{}-data", stage.key.service(), stage.key.environment());
     assert!(docker(&["volume", "inspect", "--format", "{{json .Labels}}", &volume]).contains("managed"));
 }
@@ -309,4 +313,40 @@ async fn an_image_that_is_gone_is_not_found() {
     let release = stage.release(workload);
     let error = stage.platform.register(&fence(1), &release).await.expect_err("no health check");
     assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_named_volume_keeps_its_data_from_one_release_to_the_next() {
+    let stage = Stage::new("keep").await;
+    let with = |command: &[&str]| {
+        let mut workload = single(command);
+        workload.containers[0].mounts =
+            vec![Mount { volume: "data".into(), path: "/data".into(), read_only: false }];
+        workload.volumes = vec![Volume { name: "data".into(), host_path: None }];
+        stage.release(workload)
+    };
+    let writes = with(&["touch", "/data/kept", "sleep", "60000"]);
+    stage.platform.register(&fence(1), &writes).await.expect("a revision");
+    let set = stage.advance_until(&spec(&writes, 1), TaskPhase::Running).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stage.doom(&ids(&set)).await;
+    let reads = with(&["has", "/data/kept", "say", "found", "sleep", "60000"]);
+    stage.advance_until(&spec(&reads, 1), TaskPhase::Running).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let now = stage.platform.observe().await.expect("an observation").set(&reads.id);
+    assert_eq!(now.tasks[0].phase, TaskPhase::Running, "{:?}", stage.platform.explain(&reads.id).await);
+}
+
+#[tokio::test]
+async fn ten_tasks_start_and_end_at_once() {
+    let stage = Stage::new("ten").await;
+    let release = stage.release(serving(&["serve", "8080"]));
+    stage.platform.register(&fence(1), &release).await.expect("a revision");
+    let set = stage.advance_until(&spec(&release, 10), TaskPhase::Running).await;
+    let mut ports: Vec<_> = set.tasks.iter().filter_map(|task| task.address).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 10, "each has a port of its own");
+    stage.doom(&ids(&set)).await;
+    assert!(stage.containers().is_empty());
 }

@@ -238,7 +238,7 @@ pub(super) fn get(address: SocketAddr, path: &str) -> String {
     let mut body = String::new();
     if let Ok(mut stream) = TcpStream::connect(address) {
         let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
-        let _ = write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let _ = stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
         let _ = stream.read_to_string(&mut body);
     }
     body

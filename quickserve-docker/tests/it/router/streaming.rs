@@ -161,6 +161,50 @@ async fn a_websocket_outlives_a_switch_and_counts_until_it_closes() {
     eventually("it is not counted", || async { client.in_flight().await.expect("numbers").is_empty() }).await;
 }
 
+/// The code with which a WebSocket is closed.
+async fn closed_with(
+    socket: &mut tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<TcpStream>>,
+) -> u16 {
+    loop {
+        let message = socket.next().await.expect("a last message").expect("no failure");
+        if let Message::Close(Some(frame)) = message {
+            return frame.code.into();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_is_closed_properly_when_its_task_is_stopped() {
+    let router = Router::start().await;
+    let public = router.listen().await.public;
+    let listener = listener().await;
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let mut socket = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
+        socket.send(Message::text("hello")).await.expect("sent");
+        // It ends without a word, as one that is killed.
+    });
+    router.route([route('a', Role::Serving(1), &[address])]).await;
+    let (mut socket, _) =
+        tokio_tungstenite::connect_async(format!("ws://{public}/chat")).await.expect("an upgrade");
+    assert_eq!(closed_with(&mut socket).await, 1001);
+    drop(socket);
+    let client = router.client();
+    eventually("it is not counted", || async { client.in_flight().await.expect("numbers").is_empty() }).await;
+}
+
+#[tokio::test]
+async fn a_websocket_is_closed_properly_when_the_router_ends() {
+    let mut router = Router::start_with(|settings| settings.grace = Duration::from_millis(50)).await;
+    let public = router.listen().await.public;
+    router.route([route('a', Role::Serving(1), &[echo().await])]).await;
+    let (mut socket, _) =
+        tokio_tungstenite::connect_async(format!("ws://{public}/chat")).await.expect("an upgrade");
+    router.begin_stop();
+    assert_eq!(closed_with(&mut socket).await, 1001);
+}
+
 #[tokio::test]
 async fn an_upgrade_that_the_task_declines_is_an_answer_like_any_other() {
     let router = Router::start().await;

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::Timestamp;
 use quickserve_core::Result;
 use quickserve_core::fence::{Epoch, Fence};
@@ -24,7 +24,10 @@ use quickserve_core::orchestrator::TaskId;
 use quickserve_core::release::ReleaseId;
 use quickserve_core::service::ServiceKey;
 use quickserve_core::traffic::{Role, Route, Split, SplitVersion, TrafficRouter as _, Upstream};
-use quickserve_docker::router::{ListenSpec, Listening, RouterClient, RouterControl, RouterSettings, run};
+use quickserve_core::workload::Protocol;
+use quickserve_docker::router::{
+    ListenSpec, Listening, Options, RouterClient, RouterControl, RouterSettings, run,
+};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -68,13 +71,18 @@ pub(crate) fn release(digit: char) -> ReleaseId {
     format!("r-{}", digit.to_string().repeat(12)).parse().expect("a release's name")
 }
 
+/// A route to tasks that speak HTTP/2.
+pub(crate) fn route_h2(digit: char, role: Role, tasks: &[SocketAddr]) -> Route {
+    Route { protocol: Protocol::H2c, ..route(digit, role, tasks) }
+}
+
 /// A route to tasks that are named by their addresses.
 pub(crate) fn route(digit: char, role: Role, tasks: &[SocketAddr]) -> Route {
     let upstreams = tasks
         .iter()
         .map(|address| Upstream { task: TaskId(address.to_string()), address: *address })
         .collect();
-    Route { release: release(digit), role, upstreams }
+    Route { release: release(digit), role, protocol: Protocol::Http1, upstreams }
 }
 
 pub(crate) fn split(routes: impl Into<Vec<Route>>) -> Split {
@@ -89,6 +97,12 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: 
         }
     };
     tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+#[derive(Clone, Copy)]
+enum Speaks {
+    Http1,
+    Http2,
 }
 
 /// A task's server. It ends when dropped.
@@ -110,7 +124,17 @@ impl Task {
     pub(crate) fn start_on(name: &'static str, listener: TcpListener) -> Self {
         let gate = Arc::new(Semaphore::new(0));
         let waiting = Arc::clone(&gate);
-        Self::serve(listener, gate, move |request| {
+        Self::serve(listener, gate, Speaks::Http1, move |request| {
+            let gate = Arc::clone(&waiting);
+            async move { app(name, &gate, request).await }
+        })
+    }
+
+    /// The same, over HTTP/2.
+    pub(crate) async fn start_h2(name: &'static str) -> Self {
+        let gate = Arc::new(Semaphore::new(0));
+        let waiting = Arc::clone(&gate);
+        Self::serve(listener().await, gate, Speaks::Http2, move |request| {
             let gate = Arc::clone(&waiting);
             async move { app(name, &gate, request).await }
         })
@@ -121,12 +145,21 @@ impl Task {
     where
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        Self::serve(listener().await, Arc::new(Semaphore::new(0)), app)
+        Self::serve(listener().await, Arc::new(Semaphore::new(0)), Speaks::Http1, app)
+    }
+
+    /// The same, over HTTP/2.
+    pub(crate) async fn custom_h2<F>(app: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static) -> Self
+    where
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        Self::serve(listener().await, Arc::new(Semaphore::new(0)), Speaks::Http2, app)
     }
 
     fn serve<F>(
         listener: TcpListener,
         gate: Arc<Semaphore>,
+        speaks: Speaks,
         app: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     ) -> Self
     where
@@ -148,10 +181,17 @@ impl Task {
                         let answer = app(request);
                         async move { Ok::<_, Infallible>(answer.await) }
                     });
-                    let connection = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .with_upgrades();
-                    let _ = connection.await;
+                    let io = TokioIo::new(stream);
+                    let _ = match speaks {
+                        Speaks::Http1 => {
+                            let server = hyper::server::conn::http1::Builder::new();
+                            server.serve_connection(io, service).with_upgrades().await
+                        }
+                        Speaks::Http2 => {
+                            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                            server.serve_connection(io, service).await
+                        }
+                    };
                 });
             }
         });
@@ -223,12 +263,22 @@ impl Router {
         Self::start_in(Arc::new(TempDir::new().expect("a folder")), "router").await
     }
 
+    /// One with other settings.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut RouterSettings)) -> Self {
+        Self::start_as(Arc::new(TempDir::new().expect("a folder")), "router", change).await
+    }
+
     pub(crate) async fn start_in(folder: Arc<TempDir>, name: &str) -> Self {
+        Self::start_as(folder, name, |_| {}).await
+    }
+
+    async fn start_as(folder: Arc<TempDir>, name: &str, change: impl FnOnce(&mut RouterSettings)) -> Self {
         let dir = folder.path().join(name);
         let control = RouterControl::new(&dir);
         let (stop, stopped) = oneshot::channel::<()>();
         let mut settings = RouterSettings::new(&dir);
         settings.grace = Duration::from_secs(5);
+        change(&mut settings);
         let running = tokio::spawn(run(settings, async {
             let _ = stopped.await;
         }));
@@ -248,6 +298,13 @@ impl Router {
     /// Makes it listen for the service on ports of its choice.
     pub(crate) async fn listen(&self) -> Listening {
         let spec = ListenSpec::new("127.0.0.1:0".parse().expect("an address"));
+        self.client().configure(&fence(1), &spec).await.expect("it listens")
+    }
+
+    /// Makes it listen with what a service may ask for beside.
+    pub(crate) async fn listen_with(&self, ask: impl FnOnce(&mut Options)) -> Listening {
+        let mut spec = ListenSpec::new("127.0.0.1:0".parse().expect("an address"));
+        ask(&mut spec.options);
         self.client().configure(&fence(1), &spec).await.expect("it listens")
     }
 

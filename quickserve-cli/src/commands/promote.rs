@@ -1,0 +1,14 @@
+//! `promote`: lets a paused deployment go on, to its end.
+
+use super::Acting;
+use crate::render::{Act, Reporter};
+use crate::settings::Context;
+
+pub(super) async fn run(context: &Context, reporter: Reporter) -> u8 {
+    let acting = match Acting::begin(context, &reporter).await {
+        Ok(acting) => acting,
+        Err(failure) => return reporter.fail_at(Act::Promote, failure),
+    };
+    let work = async |acting: &Acting| Ok(acting.stage.deployer.promote(&acting.control).await?);
+    acting.act(Act::Promote, reporter, work).await
+}

@@ -1,0 +1,144 @@
+//! One service at work: its requests, and the sockets that they come through.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use quickserve_core::traffic::{Split, SplitVersion};
+use quickserve_core::{ErrorKind, Result};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::door::{Door, Doors};
+use super::folder::Folder;
+use super::listen::{ListenSpec, loopback};
+use super::probing;
+use super::process::{Hold, Listeners, Told};
+use super::state::{Configured, Record};
+use super::tls::Secure;
+use super::traffic::Traffic;
+
+/// A service at work.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) public: Option<Open>,
+    pub(super) preview: Option<Open>,
+    /// Why a door is closed that should be open.
+    pub(super) trouble: Option<String>,
+    /// Whether its metrics are not shown, although it asks for that.
+    pub(super) unshown: bool,
+    /// Asks its tasks whether they are well.
+    _probing: Option<AbortOnDropHandle<()>>,
+}
+
+/// An open door and its address.
+#[derive(Debug)]
+pub(super) struct Open {
+    door: Door,
+    hold: Hold,
+}
+
+impl Live {
+    pub(super) fn new(record: &Record) -> Self {
+        let traffic = Arc::new(Traffic::new(record.key.clone(), &record.counters));
+        traffic.switch(&record.split, record.version);
+        if let Some(configured) = &record.listen {
+            traffic.configure(&configured.spec, None);
+        }
+        Self::of(&traffic)
+    }
+
+    /// A service that does not listen yet.
+    pub(super) fn of(traffic: &Arc<Traffic>) -> Self {
+        Self { _probing: Some(probing::probe(traffic)), ..Self::empty(traffic) }
+    }
+
+    /// More doors for a service.
+    pub(super) fn empty(traffic: &Arc<Traffic>) -> Self {
+        Self {
+            traffic: Arc::clone(traffic),
+            public: None,
+            preview: None,
+            trouble: None,
+            unshown: false,
+            _probing: None,
+        }
+    }
+
+    /// Reads the certificate that is asked for, unless it has been.
+    pub(super) fn secure(&self, folder: &Folder, spec: &ListenSpec) -> Result<()> {
+        if spec.options.tls.is_some() && self.traffic.wishes().secure.is_none() {
+            self.traffic.configure(spec, Secure::asked(&spec.options, folder)?);
+        }
+        Ok(())
+    }
+
+    /// What a follower has to know.
+    pub(super) fn told(&self, split: &Split, version: SplitVersion) -> Told {
+        let (service, by_header) = (self.traffic.key.clone(), self.traffic.by_header());
+        Told { service, split: split.clone(), version, by_header }
+    }
+
+    /// Opens the doors that are not open yet.
+    pub(super) async fn open(
+        &mut self,
+        doors: &Doors,
+        listeners: &Arc<Listeners>,
+        configured: &mut Configured,
+    ) -> Result<()> {
+        let which = (self.public.is_none(), self.preview.is_none());
+        self.open_some(doors, listeners, configured, which).await
+    }
+
+    pub(super) async fn open_some(
+        &mut self,
+        doors: &Doors,
+        listeners: &Arc<Listeners>,
+        configured: &mut Configured,
+        (public, preview): (bool, bool),
+    ) -> Result<()> {
+        if public {
+            let (listener, hold) = listeners.open(configured.bound.public).await?;
+            configured.bound.public = hold.address;
+            let door = doors.open(listener, hold.address, &self.traffic, false);
+            self.public = Some(Open { door, hold });
+        }
+        if preview && let Some(address) = configured.bound.preview {
+            // A port that we chose once may be taken when we come back; then we choose another.
+            let any = configured.spec.preview == Some(0);
+            let (listener, hold) = match listeners.open(address).await {
+                Err(error) if any && error.kind() == ErrorKind::Conflict => {
+                    listeners.open(loopback(0)).await?
+                }
+                opened => opened?,
+            };
+            configured.bound.preview = Some(hold.address);
+            let door = doors.open(listener, hold.address, &self.traffic, true);
+            self.preview = Some(Open { door, hold });
+        }
+        Ok(())
+    }
+
+    /// Stops accepting, for another process to do so. Connections go on.
+    pub(super) async fn shut(&mut self) {
+        for open in [self.public.take(), self.preview.take()].into_iter().flatten() {
+            open.door.shut().await;
+            open.hold.leave();
+        }
+    }
+}
+
+impl Open {
+    pub(super) fn is_at(&self, address: SocketAddr) -> bool {
+        self.door.address == address
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.door.address.port()
+    }
+
+    /// Stops listening; returns when the port is free.
+    pub(super) async fn close(self) {
+        self.door.close().await;
+        self.hold.let_go().await;
+    }
+}

@@ -1,0 +1,119 @@
+//! A connection that has nothing to do for a moment, and one that only seems so.
+
+use std::time::Duration;
+
+use http::{Method, Response};
+use quickserve_core::traffic::Role;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+use super::support::{Client, Router, Task, channel, full, piece, read_until, request, rest, route};
+
+/// Longer than a connection is kept whole while it has nothing to do.
+const MOMENT: Duration = Duration::from_millis(300);
+
+async fn started() -> (Router, Task, std::net::SocketAddr) {
+    let router = Router::start().await;
+    let public = router.listen().await.public;
+    let task = Task::start("a").await;
+    router.route([route('a', Role::Serving(1), &[task.address])]).await;
+    (router, task, public)
+}
+
+#[tokio::test]
+async fn a_connection_that_rested_answers_as_before() {
+    let (router, task, public) = started().await;
+    let mut client = Client::connect(public).await;
+    for _ in 0..3 {
+        assert_eq!(client.get("/").await.body, "a");
+        sleep(MOMENT).await;
+    }
+    assert_eq!(task.requests(), 3);
+    let (_, ended) = router.stop().await;
+    ended.expect("a graceful end");
+    assert!(client.try_get("/").await.is_err(), "a connection that rests ends with the router");
+}
+
+#[tokio::test]
+async fn a_head_that_comes_in_pieces_is_read_whole() {
+    let (_router, task, public) = started().await;
+    let mut stream = TcpStream::connect(public).await.expect("a connection");
+    for _ in 0..2 {
+        for part in ["GE", "T /headers HTTP/1.1\r\nhost: a\r\nx-par", "t: 1\r\n", "\r\n"] {
+            stream.write_all(part.as_bytes()).await.expect("sent");
+            sleep(MOMENT).await;
+        }
+        let answer = read_until(&mut stream, "x-part: 1\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    // One and a half at once.
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET /head").await.expect("sent");
+    sleep(MOMENT).await;
+    stream.write_all(b"ers HTTP/1.1\r\nhost: a\r\nx-part: 2\r\n\r\n").await.expect("sent");
+    read_until(&mut stream, "x-part: 2\n").await;
+    assert_eq!(task.requests(), 4);
+}
+
+#[tokio::test]
+async fn bodies_that_pause_are_not_cut() {
+    let (_router, _task, public) = started().await;
+    let mut client = Client::connect(public).await;
+    let (sender, body) = channel();
+    let answer = client.send(request(Method::POST, "/echo", body));
+    let send = async {
+        for part in ["one ", "two ", "three"] {
+            sleep(MOMENT).await;
+            sender.send(part.into()).expect("an open body");
+        }
+        sender
+    };
+    let (answer, sender) = tokio::join!(answer, send);
+    let mut answer = answer.expect("an answer").into_body();
+    let first = piece(&mut answer).await;
+    sleep(MOMENT).await;
+    drop(sender);
+    assert_eq!(first + &rest(answer).await, "one two three");
+    sleep(MOMENT).await;
+    assert_eq!(client.get("/").await.body, "a");
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_after_its_answer() {
+    let router = Router::start().await;
+    let public = router.listen().await.public;
+    // One that answers at once, and reads on.
+    let task = Task::custom(|request| async {
+        tokio::spawn(rest(request.into_body()));
+        Response::new(full("early"))
+    })
+    .await;
+    router.route([route('a', Role::Serving(1), &[task.address])]).await;
+    let mut stream = TcpStream::connect(public).await.expect("a connection");
+    let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 40\r\n\r\n0123456789";
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    read_until(&mut stream, "early").await;
+    // What looks like a request is a part of the body.
+    for part in ["GET / HTTP", "/1.1\r\n\r\nab", "0123456789"] {
+        sleep(MOMENT).await;
+        stream.write_all(part.as_bytes()).await.expect("sent");
+    }
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("sent");
+    read_until(&mut stream, "early").await;
+    assert_eq!(task.requests(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_waits_for_a_client_that_does_not_read() {
+    const SIZE: usize = 32 * 1024 * 1024;
+    let router = Router::start().await;
+    let public = router.listen().await.public;
+    let task = Task::custom(|_| async { Response::new(full(vec![b'x'; SIZE])) }).await;
+    router.route([route('a', Role::Serving(1), &[task.address])]).await;
+    let mut stream = TcpStream::connect(public).await.expect("a connection");
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.expect("sent");
+    sleep(2 * MOMENT).await;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("no failure");
+    assert!(answer.len() > SIZE, "{} bytes", answer.len());
+}

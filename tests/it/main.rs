@@ -1,0 +1,7 @@
+//! End to end, on real Docker: the real command, the real router, examples/storefront as the service.
+
+mod crash;
+mod disk;
+mod foreign;
+mod noise;
+mod under_load;

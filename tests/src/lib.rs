@@ -1,0 +1,12 @@
+//! What the tests across crates, the command's own tests and the demo share: a shop with a service to deploy,
+//! and what the engine has of it. It is for tests, so it panics where something is not as it should be.
+#![expect(clippy::missing_panics_doc, reason = "every panic here is a test that fails")]
+
+pub mod docker;
+pub mod load;
+mod ran;
+mod shop;
+pub mod soak;
+
+pub use ran::Ran;
+pub use shop::{Settings, Shop, artifact, free_port, quickserve};
