@@ -1,7 +1,9 @@
 //! A folder with a service in it, a state folder of its own, and images; dropped, nothing of it is left.
 
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -17,6 +19,9 @@ pub(crate) const SECRET: &str = "s3cret-value";
 
 /// A request to the service that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// The ports that [`free_port`] gives away.
+const PORTS: RangeInclusive<u16> = 20_000..=32_000;
 
 /// A folder from which the command is run.
 #[derive(Debug)]
@@ -271,8 +276,21 @@ impl Drop for Shop {
     }
 }
 
-/// A port that nobody listens on, of five digits.
+/// A port that nobody listens on, of five digits, and that no other test of this build is given. It lies below those
+/// that the kernel hands out (ip(7), `ip_local_port_range`), so that no connection and no listener takes it before the
+/// service does.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    listener.local_addr().expect("an address").port()
+    let path = target().join("next-port");
+    let mut file =
+        File::options().read(true).write(true).create(true).truncate(false).open(path).expect("a file");
+    file.lock().expect("its lock");
+    let mut last = String::new();
+    file.read_to_string(&mut last).expect("a number");
+    let last = last.trim().parse().unwrap_or(*PORTS.end());
+    let after = (last..*PORTS.end()).map(|port| port + 1);
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok();
+    let port = after.chain(PORTS).find(free).expect("a free port");
+    file.rewind().expect("its start");
+    write!(file, "{port}").expect("written");
+    port
 }
