@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use quickserve_core::traffic::{Role, TrafficRouter as _};
 use quickserve_docker::router::Check;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::Instant;
 
-use super::support::{Client, Router, Task, eventually, full, get, listener, release, route};
+use super::support::{
+    Client, Router, Task, empty, eventually, full, get, listener, release, request, route, route_h2, send,
+};
 
 /// A task that answers 500 while it is told to, on every path or on one.
 async fn moody(path: Option<&'static str>) -> (Task, Arc<AtomicBool>) {
@@ -197,5 +199,34 @@ async fn what_reached_no_task_costs_no_budget() {
     router.route([route('a', Role::Serving(1), &[gone, well.address])]).await;
     for _ in 0..10 {
         assert_eq!(get(public, "/").await.body, "well");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_again_costs_no_budget() {
+    for h2 in [false, true] {
+        let router = Router::start().await;
+        // 2 % of the 150 requests that are assumed: three repeats.
+        let public = router.listen_with(|options| options.limits.retry_budget = 2).await.public;
+        let start = async |name| if h2 { Task::start_h2(name).await } else { Task::start(name).await };
+        let route = |digit, role, task: &Task| {
+            if h2 { route_h2(digit, role, &[task.address]) } else { route(digit, role, &[task.address]) }
+        };
+        let well = start("well").await;
+        well.gate.add_permits(1);
+        for (digit, method) in
+            [('a', Method::POST), ('b', Method::POST), ('c', Method::POST), ('d', Method::GET)]
+        {
+            let dies = start("dies").await;
+            let standby = route('e', Role::Standby, &well);
+            router.route([route(digit, Role::Serving(1), &dies), standby]).await;
+            let may_be_repeated = method == Method::GET;
+            let sent = tokio::spawn(send(public, request(method, "/wait", empty())));
+            eventually("the task has it", || async { dies.requests() == 1 }).await;
+            dies.kill().await;
+            let status = if may_be_repeated { 200 } else { 502 };
+            assert_eq!(sent.await.expect("no panic").status, status, "{digit}, HTTP/2: {h2}");
+        }
+        assert_eq!(well.requests(), 1);
     }
 }
