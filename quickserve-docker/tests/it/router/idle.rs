@@ -1,19 +1,25 @@
 //! A connection that has nothing to do for a moment, and one that only seems so.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use http::{Method, Response};
 use quickserve_core::traffic::Role;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::support::{Client, Router, Task, channel, full, piece, read_until, request, rest, route};
+use super::support::{
+    Client, Router, Task, channel, eventually, full, listener, piece, read_until, request, rest, route,
+    route_h2,
+};
 
 /// Longer than a connection is kept whole while it has nothing to do.
 const MOMENT: Duration = Duration::from_millis(300);
 
-async fn started() -> (Router, Task, std::net::SocketAddr) {
+async fn started() -> (Router, Task, SocketAddr) {
     let router = Router::start().await;
     let public = router.listen().await.public;
     let task = Task::start("a").await;
@@ -79,6 +85,29 @@ async fn bodies_that_pause_are_not_cut() {
 }
 
 #[tokio::test]
+async fn half_a_head_does_not_hold_up_the_end_and_a_request_is_waited_for() {
+    let mut router = Router::start_with(|settings| settings.grace = Duration::from_hours(1)).await;
+    let public = router.listen().await.public;
+    let task = Task::start("a").await;
+    router.route([route('a', Role::Serving(1), &[task.address])]).await;
+    let mut half = TcpStream::connect(public).await.expect("a connection");
+    half.write_all(b"GET / HT").await.expect("sent");
+    let mut whole = TcpStream::connect(public).await.expect("a connection");
+    whole.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("sent");
+    eventually("it waits", || async { task.requests() == 1 }).await;
+    sleep(MOMENT).await;
+    router.begin_stop();
+    let ended = timeout(Duration::from_secs(20), half.read_to_end(&mut Vec::new())).await;
+    ended.expect("it is closed").expect("in good order");
+    // Later than one that had nothing to do.
+    sleep(2 * MOMENT).await;
+    task.gate.add_permits(1);
+    read_until(&mut whole, "\r\n\r\na").await;
+    let (_, ended) = timeout(Duration::from_secs(20), router.stop()).await.expect("nothing is left");
+    ended.expect("a graceful end");
+}
+
+#[tokio::test]
 async fn an_upload_goes_on_after_its_answer() {
     let router = Router::start().await;
     let public = router.listen().await.public;
@@ -89,6 +118,49 @@ async fn an_upload_goes_on_after_its_answer() {
     })
     .await;
     router.route([route('a', Role::Serving(1), &[task.address])]).await;
+    upload_after_the_answer(public).await;
+    assert_eq!(task.requests(), 2);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_sent_again_goes_on_after_its_answer() {
+    let router = Router::start().await;
+    let public = router.listen().await.public;
+    let (task, requests) = refuses_first().await;
+    router.route([route_h2('a', Role::Serving(1), &[task])]).await;
+    upload_after_the_answer(public).await;
+    assert_eq!(requests.load(SeqCst), 3);
+}
+
+/// A task that refuses the first request, and then answers each at once and reads on.
+async fn refuses_first() -> (SocketAddr, Arc<AtomicU64>) {
+    let listener = listener().await;
+    let address = listener.local_addr().expect("an address");
+    let requests = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&requests);
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let mut connection = h2::server::handshake(stream).await.expect("a handshake");
+        while let Some(Ok((request, mut answer))) = connection.accept().await {
+            if counted.fetch_add(1, SeqCst) == 0 {
+                answer.send_reset(h2::Reason::REFUSED_STREAM);
+                continue;
+            }
+            let mut sent = answer.send_response(Response::new(()), false).expect("it is sent");
+            sent.send_data("early".into(), true).expect("it is sent");
+            tokio::spawn(async move {
+                let mut body = request.into_body();
+                while let Some(data) = body.data().await {
+                    let _ = body.flow_control().release_capacity(data.expect("data").len());
+                }
+            });
+        }
+    });
+    (address, requests)
+}
+
+/// Uploads something, most of it after the answer, and then asks for more over the same connection.
+async fn upload_after_the_answer(public: SocketAddr) {
     let mut stream = TcpStream::connect(public).await.expect("a connection");
     let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 40\r\n\r\n0123456789";
     stream.write_all(head.as_bytes()).await.expect("sent");
@@ -98,9 +170,11 @@ async fn an_upload_goes_on_after_its_answer() {
         sleep(MOMENT).await;
         stream.write_all(part.as_bytes()).await.expect("sent");
     }
+    sleep(MOMENT).await;
+    let nothing = stream.try_read(&mut [0; 64]).expect_err("no answer to a part of a body");
+    assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
     stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("sent");
     read_until(&mut stream, "early").await;
-    assert_eq!(task.requests(), 2);
 }
 
 #[tokio::test]
