@@ -1,5 +1,6 @@
 //! Commands beside the tasks: in one of them, and in a container of their own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -108,6 +109,44 @@ async fn a_one_off_command_is_stopped_and_what_a_dead_caller_left_is_removed() {
     let stranger = OneOff { container: Some("ap".into()), ..quick };
     let error = stage.platform.run(&release, &stranger).await.expect_err("no container");
     assert_eq!(error.hint(), Some("did you mean app"));
+}
+
+#[tokio::test]
+async fn a_one_off_command_that_its_caller_never_started_is_removed_once_the_caller_is_dead() {
+    let stage = Stage::new("createdoff").await;
+    let release = promoted(&stage).await;
+    // As a caller leaves it that dies before the start: made by the same words, and not started.
+    let caller = Some(Process { boot: "this".into(), pid: 1, started: 0, machine: None });
+    let one_off = OneOff { command: words(&["exit", "0"]), caller, ..OneOff::default() };
+    let running = stage.platform.run(&release, &one_off).await.expect("a command");
+    running.handle().exit_code().await.expect("a code");
+    let task = stage.containers().pop().expect("the task");
+    let made = stage.containers().into_iter().find(|id| *id != task).expect("the command's");
+    let labels = docker(&["inspect", "--format", "{{json .Config.Labels}}", &made]);
+    let labels: BTreeMap<String, String> = serde_json::from_str(&labels).expect("labels");
+    running.handle().remove().await.expect("a removal");
+    for pid in [1, 2] {
+        let mut arguments = vec!["create".to_owned()];
+        for (name, value) in &labels {
+            let value = if name.ends_with(".caller") {
+                value.replace("\"pid\":1", &format!("\"pid\":{pid}"))
+            } else {
+                value.clone()
+            };
+            arguments.extend(["--label".to_owned(), format!("{name}={value}")]);
+        }
+        arguments.push(stage.image.clone());
+        docker(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    assert_eq!(stage.containers().len(), 3);
+    stage.platform.remove_left_commands(&OnlyFirst, &SystemClock).await.expect("a removal");
+    let left = stage.containers();
+    assert_eq!(left.len(), 2, "the living caller is about to start it");
+    let callers: Vec<String> = left
+        .iter()
+        .map(|id| docker(&["inspect", "--format", "{{index .Config.Labels \"dev.quickserve.caller\"}}", id]))
+        .collect();
+    assert!(callers.iter().any(|caller| caller.contains("\"pid\":1")), "{callers:?}");
 }
 
 #[tokio::test]
