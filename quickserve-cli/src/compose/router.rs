@@ -165,3 +165,86 @@ impl fmt::Display for StandingRouter {
         self.client.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use quickserve_core::fence::Epoch;
+    use quickserve_core::service::ServiceKey;
+    use quickserve_core::traffic::{Role, Route, Upstream};
+    use quickserve_core::workload::Protocol;
+    use quickserve_docker::router::{RouterControl, RouterSettings, run};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn fence(epoch: u64) -> Fence {
+        Fence { epoch: Epoch(epoch), op: 0, not_after: jiff::Timestamp::MAX }
+    }
+
+    fn release(digit: &str) -> ReleaseId {
+        format!("r-{}", digit.repeat(12)).parse().expect("a release's name")
+    }
+
+    fn serving(digit: &str) -> Split {
+        let address = "127.0.0.1:9".parse().expect("an address");
+        let upstreams = vec![Upstream { task: TaskId("t".to_owned()), address }];
+        let (release, role, protocol) = (release(digit), Role::Serving(1), Protocol::Http1);
+        Split { routes: vec![Route { release, role, protocol, upstreams }] }
+    }
+
+    fn at(address: &str) -> ListenSpec {
+        ListenSpec::new(address.parse().expect("an address"))
+    }
+
+    /// A router, what asks it, and what stands before it with a wish.
+    struct Stage {
+        client: RouterClient,
+        standing: StandingRouter,
+        _folder: TempDir,
+    }
+
+    impl Stage {
+        async fn new(wish: ListenSpec) -> Self {
+            let folder = TempDir::new().expect("a folder");
+            let running = tokio::spawn(run(RouterSettings::new(folder.path()), std::future::pending()));
+            let control = RouterControl::new(folder.path());
+            while control.status().await.is_err() {
+                assert!(!running.is_finished(), "the router ended");
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+            let client = control.service(ServiceKey::new("shop", "local").expect("a service's name"));
+            let launch = Launch::new(folder.path(), "/nowhere/quickserve", [""; 0]);
+            let standing = StandingRouter::new(client.clone(), launch, Some(wish));
+            Self { client, standing, _folder: folder }
+        }
+
+        /// Where the service listens.
+        async fn public(&self) -> Option<SocketAddr> {
+            let status = self.client.control().status().await.expect("a status");
+            status.services.first().and_then(|service| Some(service.listening?.public))
+        }
+
+        async fn set(&self, epoch: u64, split: &Split) -> Result<SplitVersion> {
+            let (_, version) = self.standing.split().await.expect("a split");
+            self.standing.set(&fence(epoch), version, split).await
+        }
+    }
+
+    #[tokio::test]
+    async fn until_its_release_serves_the_port_is_where_it_was_when_this_owner_began() {
+        let stage = Stage::new(at("127.0.0.1:0")).await;
+        stage.client.configure(&fence(1), &at("127.0.0.1:0")).await.expect("it listens");
+        stage.standing.move_with(&release("b"));
+        stage.standing.raise(&fence(2)).await.expect("an owner");
+        // While this process waits for its turn again, another owner moves it.
+        stage.client.configure(&fence(3), &at("0.0.0.0:0")).await.expect("it listens");
+        let moved = stage.public().await;
+        stage.standing.raise(&fence(4)).await.expect("an owner");
+        stage.set(4, &serving("a")).await.expect("a split");
+        assert_eq!(stage.public().await, moved);
+        stage.set(4, &serving("b")).await.expect("a split");
+        assert_ne!(stage.public().await, moved);
+    }
+}
