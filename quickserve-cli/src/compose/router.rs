@@ -11,7 +11,7 @@ use quickserve_core::fence::Fence;
 use quickserve_core::orchestrator::TaskId;
 use quickserve_core::release::ReleaseId;
 use quickserve_core::traffic::{Counters, Split, SplitVersion, TrafficRouter};
-use quickserve_core::{ErrorKind, Result};
+use quickserve_core::{Error, ErrorKind, Result};
 use quickserve_docker::router::{Launch, ListenSpec, RouterClient, ensure_running};
 
 /// A router that is there once an owner has raised its epoch.
@@ -115,6 +115,16 @@ fn is_about_what_was_asked(kind: ErrorKind) -> bool {
     )
 }
 
+/// Why a service can listen neither as before nor as quickserve.toml asks for now.
+fn neither(before: Error, today: Error) -> Error {
+    if matches!(today.kind(), ErrorKind::Fenced | ErrorKind::Unavailable) {
+        // It says nothing of what was asked for.
+        return today;
+    }
+    // What was there before is what a person looks for first.
+    before.with_context("as quickserve.toml asks for now", today.causes().join(": "))
+}
+
 #[async_trait]
 impl TrafficRouter for StandingRouter {
     async fn split(&self) -> Result<(Split, SplitVersion)> {
@@ -138,8 +148,8 @@ impl TrafficRouter for StandingRouter {
                 // What it asked for before may be gone, such as a certificate's file: a release that is good goes on
                 // behind what there is today.
                 (Err(error), Some(today)) if is_about_what_was_asked(error.kind()) => {
-                    // Where that cannot be had either, what was there before is what a person looks for.
-                    self.standing(|| self.client.configure(fence, &today)).await.map_err(|_| error)?;
+                    let configured = self.standing(|| self.client.configure(fence, &today)).await;
+                    configured.map_err(|second| neither(error, second))?;
                 }
                 (configured, _) => drop(configured?),
             }
@@ -169,12 +179,13 @@ impl fmt::Display for StandingRouter {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::path::Path;
 
     use quickserve_core::fence::Epoch;
     use quickserve_core::service::ServiceKey;
     use quickserve_core::traffic::{Role, Route, Upstream};
     use quickserve_core::workload::Protocol;
-    use quickserve_docker::router::{RouterControl, RouterSettings, run};
+    use quickserve_docker::router::{RouterControl, RouterSettings, Tls, run};
     use tempfile::TempDir;
 
     use super::*;
@@ -196,6 +207,13 @@ mod tests {
 
     fn at(address: &str) -> ListenSpec {
         ListenSpec::new(address.parse().expect("an address"))
+    }
+
+    fn with_certificate(name: &str) -> ListenSpec {
+        let mut listen = at("127.0.0.1:0");
+        let file = |end| Path::new("/nowhere").join(format!("{name}.{end}"));
+        listen.options.tls = Some(Tls::Files { certificate: file("crt"), key: file("key") });
+        listen
     }
 
     /// A router, what asks it, and what stands before it with a wish.
@@ -246,5 +264,17 @@ mod tests {
         assert_eq!(stage.public().await, moved);
         stage.set(4, &serving("b")).await.expect("a split");
         assert_ne!(stage.public().await, moved);
+    }
+
+    #[tokio::test]
+    async fn where_nothing_can_be_had_both_reasons_are_told() {
+        let stage = Stage::new(with_certificate("new")).await;
+        stage.standing.raise(&fence(1)).await.expect("an owner");
+        stage.standing.move_with(&release("b"));
+        *stage.standing.before.lock().expect("no panic") = Some(with_certificate("old"));
+        let refused = stage.set(1, &serving("a")).await.expect_err("there is no certificate");
+        let told = refused.causes().join(": ");
+        assert!(told.contains("old.crt") && told.contains("new.crt"), "{told}");
+        assert_eq!(stage.public().await, None);
     }
 }
