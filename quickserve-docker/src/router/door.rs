@@ -81,7 +81,7 @@ impl Doors {
     }
 
     /// A place for one more connection of a door, which may have so many.
-    fn place(&self, of_door: &Arc<AtomicUsize>, limit: usize) -> Option<Place> {
+    pub(super) fn place(&self, of_door: &Arc<AtomicUsize>, limit: usize) -> Option<Place> {
         let place = Place([Arc::clone(of_door), Arc::clone(&self.open)]);
         let before = place.0.each_ref().map(|count| count.fetch_add(1, Relaxed));
         (before[0] < limit && before[1] < self.most).then_some(place)

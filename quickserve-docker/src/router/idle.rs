@@ -120,7 +120,7 @@ pub(super) async fn serve<S, B>(
     let mut since = None;
     loop {
         // In a box, so that nothing is left of it while the connection rests.
-        let rests = Box::pin(converse(socket, &builder, service.clone(), &ends, &mut since)).await;
+        let rests = Box::pin(converse(socket, &builder, service.clone(), &ends, &mut since, limit)).await;
         let Some(rested) = rests else { return };
         socket = rested;
         let left = limit.saturating_sub(since.map_or(Duration::ZERO, |since: Since| since.at.elapsed()));
@@ -143,19 +143,22 @@ pub(super) async fn serve<S, B>(
     }
 }
 
-/// Moves a connection until it ends, or until it has had nothing to do for a while.
+/// Moves a connection until it ends, or until it has had nothing to do for a while. One that begins with half a head is
+/// kept whole until the rest has come, or its time is up: it would only be put together again.
 async fn converse<S, B>(
     socket: Socket,
     builder: &http1::Builder,
     service: S,
     ends: &Ends,
     since: &mut Option<Since>,
+    limit: Duration,
 ) -> Option<Socket>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Unpin,
     B: Body<Data = Bytes, Error = hyper::Error> + 'static,
 {
     let work = Arc::clone(&socket.work);
+    let half = if socket.early.is_empty() { None } else { work.rests() };
     let mut connection = builder.serve_connection(socket, service).with_upgrades();
     let mut stop = pin!(ends.stop.cancelled());
     let mut nap = pin!(sleep(NAP));
@@ -184,17 +187,25 @@ where
             // Seen twice, and the connection was moved in between: what the end of the last piece meant for it has
             // been done.
             let rests = work.rests();
-            if rests.is_some() && rests == before {
+            let waits = rests.is_some() && rests == half;
+            if rests.is_some() && rests == before && !waits {
                 return Poll::Ready(Next::Rest);
             }
             let works = rests.is_none() || before.is_some();
             pause = if works { LONGEST.min(2 * pause) } else { NAP };
             let now = Instant::now();
-            nap.as_mut().reset(now + pause);
-            asked = None;
             *since = rests.map(|number| {
                 since.filter(|since| since.number == number).unwrap_or(Since { number, at: now })
             });
+            let mut next = pause;
+            if waits && let Some(since) = since {
+                next = next.min(limit.saturating_sub(now.duration_since(since.at)));
+                if next.is_zero() {
+                    return Poll::Ready(Next::Over);
+                }
+            }
+            nap.as_mut().reset(now + next);
+            asked = None;
             before = rests;
         }
     });
@@ -300,5 +311,91 @@ impl<B: Body + Unpin> Body for Counted<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Ready, ready};
+
+    use http::StatusCode;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::sync::watch;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::super::access_log::AccessLog;
+    use super::super::answer::plain;
+    use super::super::body::Download;
+    use super::super::door::Doors;
+    use super::super::folder::Folder;
+    use super::*;
+
+    /// Answers, and counts how often a connection is put together.
+    #[derive(Debug, Default)]
+    struct Answers {
+        work: Arc<Work>,
+        built: Arc<AtomicUsize>,
+    }
+
+    impl Clone for Answers {
+        fn clone(&self) -> Self {
+            self.built.fetch_add(1, Ordering::Relaxed);
+            Self { work: Arc::clone(&self.work), built: Arc::clone(&self.built) }
+        }
+    }
+
+    impl Service<Request<Incoming>> for Answers {
+        type Response = Response<Counted<Download>>;
+        type Error = Infallible;
+        type Future = Ready<Result<Self::Response, Infallible>>;
+
+        fn call(&self, _: Request<Incoming>) -> Self::Future {
+            let piece = self.work.request();
+            ready(Ok(plain(StatusCode::OK, "well").map(|body| Counted::new(body, piece))))
+        }
+    }
+
+    #[tokio::test]
+    async fn half_a_head_is_waited_for_in_one_piece_until_its_time_is_up() {
+        const LIMIT: Duration = Duration::from_secs(1);
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        for comes in [false, true] {
+            let mut client = TcpStream::connect(address).await.expect("a connection");
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let doors = Doors::new(AccessLog::new(&Folder::new(folder.path())));
+            let ends = Ends {
+                stop: CancellationToken::new(),
+                cut: CancellationToken::new(),
+                leaving: Arc::new(watch::Sender::new(false)),
+                tracker: TaskTracker::new(),
+                _place: doors.place(&Arc::default(), 1).expect("a place"),
+            };
+            let answers = Answers::default();
+            let (work, built) = (Arc::clone(&answers.work), Arc::clone(&answers.built));
+            let mut builder = http1::Builder::new();
+            builder.header_read_timeout(None);
+            let began = Instant::now();
+            let serving = tokio::spawn(serve(stream, work, LIMIT, builder, answers, ends));
+            client.write_all(b"GET / HTTP/1.1\r\nho").await.expect("sent");
+            sleep(LIMIT * 3 / 4).await;
+            // Once for whatever comes, and once with what came too early.
+            let built = built.load(Ordering::Relaxed);
+            assert!(built <= 2, "{built} times");
+            if comes {
+                client.write_all(b"st: a\r\n\r\n").await.expect("sent");
+            }
+            let mut seen = String::new();
+            let read = timeout(Duration::from_secs(20), client.read_to_string(&mut seen)).await;
+            read.expect("it is closed").expect("in good order");
+            assert_eq!(seen.starts_with("HTTP/1.1 200"), comes, "{seen}");
+            // With its answer, its time begins anew.
+            let least = if comes { LIMIT * 7 / 4 } else { LIMIT };
+            assert!(began.elapsed() >= least, "{:?}", began.elapsed());
+            serving.await.expect("no panic");
+        }
     }
 }
