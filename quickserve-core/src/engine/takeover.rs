@@ -72,7 +72,7 @@ impl Deployer {
         turn: &mut Turn<'_>,
         control: &Control,
     ) -> Result<(Journal, Option<Finished>)> {
-        let mut journal = self.journal().await?;
+        let mut journal = self.journal_in(turn).await?;
         if let Some(lock) = journal.state().lock().filter(|_| act.heeds_lock()) {
             return Err(lock.busy());
         }

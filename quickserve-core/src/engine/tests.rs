@@ -7,6 +7,7 @@ mod left;
 mod removal;
 mod steering;
 mod too_late;
+mod waiting;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};

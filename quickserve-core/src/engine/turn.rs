@@ -52,12 +52,21 @@ impl Deployer {
             let taken = if open.waits_at(clock.now()) {
                 true
             } else {
-                match watch.observe(journal).await? {
-                    OwnerStatus::Gone { because } => return Ok(Some(because)),
-                    OwnerStatus::Alive => true,
-                    OwnerStatus::Unknown => {
+                match watch.observe(journal).await {
+                    Ok(OwnerStatus::Gone { because }) => return Ok(Some(because)),
+                    Ok(OwnerStatus::Alive) => true,
+                    Ok(OwnerStatus::Unknown) => {
                         self.tell_look(turn, journal, &open);
                         false
+                    }
+                    Err(error) => {
+                        if error.is_temporary() && turn.lasts(clock.now()) {
+                            // As far as is known, it is held.
+                            self.tell_wait(turn, &busy(&open));
+                        }
+                        self.sit_out(turn, error).await?;
+                        look_again(journal).await?;
+                        continue;
                     }
                 }
             };
@@ -69,10 +78,34 @@ impl Deployer {
                 self.tell_wait(turn, &held);
             }
             turn.control.sleep(clock.as_ref(), LOOK_EVERY).await;
-            match journal.refresh().await {
-                Err(error) if !error.is_temporary() => return Err(error),
-                _ => {}
+            look_again(journal).await?;
+        }
+    }
+
+    /// The journal as it is now. Whoever waits already reads at the next look what cannot be read for a moment.
+    pub(super) async fn journal_in(&self, turn: &Turn<'_>) -> Result<Journal> {
+        loop {
+            match self.journal().await {
+                Err(error) => self.sit_out(turn, error).await?,
+                journal => return journal,
             }
+        }
+    }
+
+    /// Waits a little after something could not be read.
+    ///
+    /// # Errors
+    /// What was wrong, unless one waits already and trying again may help.
+    async fn sit_out(&self, turn: &Turn<'_>, error: Error) -> Result<()> {
+        let clock = &self.parts.clock;
+        if turn.told.is_empty() || !error.is_temporary() || !turn.lasts(clock.now()) {
+            return Err(error);
+        }
+        turn.control.sleep(clock.as_ref(), LOOK_EVERY).await;
+        match turn.control.requested() {
+            // Of whom one waited for, this is the last that was known.
+            Some(_) => Err(Error::new(ErrorKind::Busy, turn.told.clone()).with_source(error)),
+            None => Ok(()),
         }
     }
 
@@ -125,6 +158,14 @@ impl Deployer {
             turn.told.clone_from(&message);
             self.events.emit(Progress::Waiting { message });
         }
+    }
+}
+
+/// Reads what is new in a journal. What cannot be read for a moment is read at the next look.
+async fn look_again(journal: &mut Journal) -> Result<()> {
+    match journal.refresh().await {
+        Err(error) if !error.is_temporary() => Err(error),
+        _ => Ok(()),
     }
 }
 
