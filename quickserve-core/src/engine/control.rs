@@ -32,6 +32,16 @@ pub struct Control {
     in_hand: watch::Sender<InHand>,
 }
 
+/// While something is in hand.
+#[derive(Debug)]
+pub(crate) struct Holding(Control);
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.0.hold(InHand::Nothing);
+    }
+}
+
 impl Default for Control {
     fn default() -> Self {
         Self { request: watch::Sender::new(None), pause: Arc::default(), in_hand: watch::Sender::default() }
@@ -60,6 +70,12 @@ impl Control {
 
     pub(crate) fn hold(&self, in_hand: InHand) {
         self.in_hand.send_replace(in_hand);
+    }
+
+    /// Says so as long as what is returned lives; nothing is in hand after that.
+    pub(crate) fn holding(&self, in_hand: InHand) -> Holding {
+        self.hold(in_hand);
+        Holding(self.clone())
     }
 
     /// Asks for a pause before traffic is changed for the first time from now on.

@@ -41,7 +41,7 @@ impl Deployer {
         let Some(open) = journal.state().open.clone() else { return Ok(Followed::Left) };
         let deployment = open.opened.deployment.clone();
         let mut tail = Tail::new(&open, journal);
-        let _following = Following::begin(control);
+        let _following = control.holding(InHand::Another);
         tail.catch_up(&open).into_iter().for_each(|progress| self.events.emit(progress));
         loop {
             match &journal.state().open {
@@ -118,22 +118,6 @@ impl Deployer {
             cause: Some(cause),
             ..Finished::new(Outcome::TimedOut)
         }
-    }
-}
-
-/// While another owner is followed.
-struct Following<'a>(&'a Control);
-
-impl<'a> Following<'a> {
-    fn begin(control: &'a Control) -> Self {
-        control.hold(InHand::Another);
-        Self(control)
-    }
-}
-
-impl Drop for Following<'_> {
-    fn drop(&mut self) {
-        self.0.hold(InHand::Nothing);
     }
 }
 

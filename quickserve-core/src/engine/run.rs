@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::control::{Control, InHand};
+use super::control::{Control, Holding, InHand};
 use super::events::Events;
 use super::parts::Parts;
 use super::policy::Policy;
@@ -77,6 +77,8 @@ pub(crate) struct Run {
     /// What was last told of the step in hand.
     pub(super) told: String,
     pub(super) events: Events,
+    /// What an abort would meet while this lives.
+    _holding: Holding,
 }
 
 impl Run {
@@ -101,7 +103,7 @@ impl Run {
         };
         let clock = parts.clock.clone();
         let now = clock.now();
-        control.hold(InHand::Decided);
+        let holding = control.holding(InHand::Decided);
         Ok(Self {
             platform: parts.platform.clone(),
             sets,
@@ -123,6 +125,7 @@ impl Run {
             told: String::new(),
             events,
             parts,
+            _holding: holding,
         })
     }
 

@@ -6,6 +6,8 @@ use super::left::left_baking;
 use super::steering::{Heard, WAIT};
 use super::too_late::{baking, with_one};
 use super::*;
+use crate::engine::InHand;
+use crate::event::{Envelope, Progress};
 
 /// A journal that cannot be read so many times, once somebody was told to wait.
 #[derive(Debug)]
@@ -116,4 +118,50 @@ async fn a_wait_in_which_nothing_can_be_read_any_more_ends_with_its_time_or_an_i
             assert!(between(began, stage.clock.now()) >= WAIT, "locked: {locked}");
         }
     }
+}
+
+/// Notes, whenever somebody waits after it took something over, what an interrupt would meet.
+#[derive(Debug, Default)]
+struct Meets {
+    control: Control,
+    recovers: AtomicU64,
+    met: Mutex<Vec<InHand>>,
+}
+
+impl Observer for Meets {
+    fn observe(&self, event: Envelope) {
+        match event.progress {
+            Progress::Recovering { .. } => {
+                self.recovers.fetch_add(1, Relaxed);
+            }
+            Progress::Waiting { .. } if self.recovers.load(Relaxed) > 0 => {
+                self.met.lock().unwrap_or_else(PoisonError::into_inner).push(self.control.in_hand());
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_after_another_deployment_was_brought_to_its_end_has_nothing_in_hand() {
+    let stage = left_baking().await;
+    let meets = Arc::<Meets>::default();
+    let (deployer, _) = stage.deployer_heard(Arc::new(crate::fault::NoFaults), meets.clone());
+    let deployer = deployer.with_patience(WAIT);
+    let request = stage.request(release(4));
+    let met = || meets.met.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let lock = async {
+        while meets.recovers.load(Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        stage.journal().await.lock("ada@laptop", "why").await.expect("a lock");
+        while met().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        stage.journal().await.unlock("ada@laptop").await.expect("no lock");
+    };
+    let (finished, ()) = tokio::join!(deployer.deploy(&request, &meets.control), lock);
+    assert_eq!(finished.expect("an end").outcome, Outcome::Done);
+    assert_eq!(met(), [InHand::Nothing]);
+    assert_eq!(meets.control.in_hand(), InHand::Nothing, "it has ended");
 }
