@@ -27,7 +27,7 @@ fn a_task_that_floods_its_log_is_deployed_shown_and_replaced() {
     assert_eq!(deployed.code, 0, "{deployed}");
 
     let shown = shop.run(&["logs", "-n", "20000"]);
-    assert_eq!(shown.code, 0);
+    assert_eq!(shown.code, 0, "{shown}");
     let numbers: Vec<u64> = shown.stdout.lines().filter_map(number).collect();
     assert!(numbers.len() > 2_000, "{} lines", numbers.len());
     assert!(numbers.is_sorted_by(|a, b| a + 1 == *b), "lines are missing or out of order");

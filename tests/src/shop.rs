@@ -202,6 +202,13 @@ platform = "docker"
         self.ran(arguments, &self.command(arguments).output().expect("a run"))
     }
 
+    /// Runs it to its end, which must be this exit code.
+    pub fn ends(&self, code: i32, arguments: &[&str]) -> Ran {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, code, "{ran}");
+        ran
+    }
+
     /// Runs it with variables.
     pub fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
         let mut command = self.command(arguments);

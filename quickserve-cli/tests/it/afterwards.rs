@@ -91,7 +91,7 @@ fn after_a_reboot_only_the_promoted_release_comes_back_and_whole() {
     let of =
         |version: &str| (format!("app={}", shop.image(version)), format!("side={}", shop.image(version)));
     let (app, side) = of("1");
-    assert_eq!(shop.run(&deployment(&app, &side)).code, 0);
+    shop.ends(0, &deployment(&app, &side));
     let [promoted_app, promoted_side] = ["app", "side"].map(|name| named(&shop, name)[0].clone());
 
     // The machine goes down while another release proves itself.
@@ -101,7 +101,7 @@ fn after_a_reboot_only_the_promoted_release_comes_back_and_whole() {
     until("serving while it bakes", || shop.version() == "2");
     deploying.kill().expect("a kill");
     deploying.wait().expect("an end");
-    assert_eq!(shop.run(&["router", "stop", "--force"]).code, 0);
+    shop.ends(0, &["router", "stop", "--force"]);
     let all: Vec<String> = ["app", "side"].iter().flat_map(|name| named(&shop, name)).collect();
     let kill: Vec<&str> = ["kill"].into_iter().chain(all.iter().map(String::as_str)).collect();
     docker(&kill);
@@ -143,7 +143,7 @@ impl Drop for Router {
 fn a_task_that_is_deaf_to_sigterm_delays_no_switch_and_is_told_of() {
     let shop = Shop::with_images(&["1", "2"]);
     shop.configure("stop_timeout = \"3s\"\nvariables = { STOREFRONT_FAIL_IGNORE_SIGTERM = \"1\" }");
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     shop.configure("");
     let child = shop.start(&["deploy", "--image", &shop.image("2")]);
     until("switched", || shop.version() == "2");

@@ -72,7 +72,7 @@ fn usage_errors_end_with_finished() {
         &["status", "--format", "json"],
     ] {
         let ran = shop.run(arguments);
-        assert_eq!(ran.code, 2);
+        assert_eq!(ran.code, 2, "{ran}");
         let lines = lines(&ran);
         assert_eq!(lines[0]["outcome"], "usage_error");
         assert_eq!(lines[0]["serving"], Value::Null, "nobody has looked");

@@ -26,11 +26,11 @@ fn without_an_engine_it_says_how_to_start_one() {
 #[test]
 fn without_an_engine_status_shows_what_router_and_journal_know() {
     let shop = shop();
-    assert_eq!(shop.run(&["lock", "--reason", "the database moves"]).code, 0);
+    shop.ends(0, &["lock", "--reason", "the database moves"]);
     let away = [("DOCKER_HOST", "unix:///nowhere/docker.sock")];
     let ran = shop.run_with(&away, &["status"]);
     snapshot("no_engine_status", &ran);
-    assert_eq!(ran.code, 3);
+    assert_eq!(ran.code, 3, "{ran}");
     let machine = shop.run_with(&away, &["status", "--format", "json"]);
     let lines = machine.json_lines();
     assert_eq!(lines.len(), 1, "one answer: {machine}");

@@ -18,7 +18,7 @@ fn containers(shop: &Shop) -> Vec<String> {
 fn a_service_is_scaled_and_restarted_and_no_request_is_lost() {
     let shop = Shop::with_images(&["1", "2"]);
     snapshot("scale_nothing", &shop.run(&["scale", "2"]));
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
 
     let (done, failed) = (AtomicBool::new(false), AtomicU32::new(0));
     std::thread::scope(|scope| {
@@ -50,15 +50,15 @@ fn a_service_is_scaled_and_restarted_and_no_request_is_lost() {
     assert_eq!(failed.load(Ordering::Relaxed), 0, "requests were lost");
 
     // A deployment keeps the count, until quickserve.toml asks for another.
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("2")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("2")]);
     assert_eq!(containers(&shop).len(), 2);
     snapshot("scale_same", &shop.run(&["scale", "2"]));
     snapshot("scale_to_nothing", &shop.run(&["scale", "0"]));
     assert_eq!(shop.get("/version").expect("an answer").0, 503);
     snapshot("scale_to_nothing_status", &shop.run(&["status"]));
-    assert_eq!(shop.run(&["restart"]).code, 0);
+    shop.ends(0, &["restart"]);
     snapshot("scale_too_many", &shop.run(&["scale", "1000"]));
-    assert_eq!(shop.run(&["scale", "1"]).code, 0);
+    shop.ends(0, &["scale", "1"]);
     assert_eq!(shop.version(), "2");
 }
 
@@ -89,7 +89,7 @@ fn a_worker_without_a_port_is_scaled_and_restarted() {
 fn commands_beside_the_tasks_pass_output_and_exit_code_on_and_leave_nothing() {
     let shop = Shop::with_images(&["1"]);
     snapshot("run_nothing", &shop.run(&["run", "--", "healthcheck"]));
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     // In a task there is a server to ask, in a container of its own there is none.
     snapshot("exec_passes", &shop.run(&["exec", "--", "/storefront", "healthcheck"]));
     snapshot("run_fails", &shop.run(&["run", "--", "healthcheck"]));
@@ -104,7 +104,7 @@ fn commands_beside_the_tasks_pass_output_and_exit_code_on_and_leave_nothing() {
 #[test]
 fn a_one_off_command_that_is_interrupted_ends_as_it_asks_to_and_is_removed() {
     let shop = Shop::with_images(&["1"]);
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     let command = ["run", "--entry-point", "/storefront"];
     let child = shop.start(&command);
     while containers(&shop).len() < 2 {
@@ -123,7 +123,7 @@ fn a_one_off_command_that_is_interrupted_ends_as_it_asks_to_and_is_removed() {
 #[test]
 fn at_a_terminal_the_command_has_it_for_itself() {
     let shop = Shop::with_images(&["1"]);
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     let inner = format!("{} exec -- /storefront nonsense", quickserve().display());
     // Nobody types, and the keyboard is there to the end: script would type the end of its input.
     let (keyboard, typist) = std::io::pipe().expect("a pipe");

@@ -81,7 +81,7 @@ fn shop() -> Shop {
     let path = shop.path().join("quickserve.toml");
     let text = std::fs::read_to_string(&path).expect("the file");
     shop.write("quickserve.toml", &text.replace("[deploy]\n", "[deploy]\nlease = \"2s\"\n"));
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     shop
 }
 

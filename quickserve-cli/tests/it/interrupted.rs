@@ -16,7 +16,7 @@ fn baking() -> (Shop, Child) {
 /// The same, with more at the top of quickserve.toml.
 fn baking_as(more: &str) -> (Shop, Child) {
     let shop = Shop::with_images(&["1", "2"]);
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     shop.configure(more);
     let text = std::fs::read_to_string(shop.path().join("quickserve.toml")).expect("the file");
     shop.write("quickserve.toml", &text.replace("300ms", "5m"));
@@ -57,7 +57,7 @@ fn an_interrupt_takes_the_deployment_back() {
 #[test]
 fn an_interrupted_removal_brings_the_service_back() {
     let shop = Shop::with_images(&["1"]);
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     let mut command = shop.command(&["down", "--format", "json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a process");
     let stdout = child.stdout.take().expect("stdout");
@@ -72,7 +72,7 @@ fn an_interrupted_removal_brings_the_service_back() {
     assert_eq!(shop.version(), "1");
     let status = shop.run(&["status", "--format", "json"]).json_lines().remove(0);
     assert_eq!((&status["consistent"], &status["in_flight"]), (&true.into(), &().into()), "{status}");
-    assert_eq!(shop.run(&["down"]).code, 0);
+    shop.ends(0, &["down"]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_second_interrupt_leaves_all_as_it_is_and_says_what_serves() {
         "kill",
         &docker(&["ps", "-lq", "--filter", &format!("label=dev.quickserve.service={}", shop.service)]),
     ]);
-    assert_eq!(shop.run(&["abort", "--quiet"]).code, 0);
+    shop.ends(0, &["abort", "--quiet"]);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_port_that_was_taken_while_a_deployment_waited_is_refused_under_the_lock() {
         docker(&["image", "ls", "--format", "{{.Tag}}", &repository]).lines().count()
     };
     let before = kept();
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 7);
+    shop.ends(7, &["deploy", "--image", &shop.image("1")]);
     let arguments = ["deploy", "--image", &shop.image("1"), "--wait", "--format", "json"];
     let mut waiting = shop.start(&arguments);
     let stdout = waiting.stdout.take().expect("stdout");
@@ -167,7 +167,7 @@ fn a_port_that_was_taken_while_a_deployment_waited_is_refused_under_the_lock() {
     });
     assert!(lines.any(|line| line["kind"] == "waiting"), "it waits");
     let _listener = TcpListener::bind(("127.0.0.1", other)).expect("the port");
-    assert_eq!(shop.run(&["abort"]).code, 0);
+    shop.ends(0, &["abort"]);
     child.wait().expect("an end");
 
     let finished = lines.last().expect("a last line");

@@ -9,7 +9,7 @@ fn a_lock_says_who_and_why_to_whoever_would_deploy_until_it_is_lifted() {
     let shop = Shop::with_images(&["1", "2"]);
     let (one, two) = (shop.image("1"), shop.image("2"));
     for image in [&one, &two] {
-        assert_eq!(shop.run(&["deploy", "--image", image]).code, 0);
+        shop.ends(0, &["deploy", "--image", image]);
     }
     snapshot("lock_01_lock", &shop.run(&["lock", "--reason", "the  database\nmoves"]));
     snapshot("lock_02_again", &shop.run(&["lock", "--reason", "the database moves"]));
@@ -18,7 +18,7 @@ fn a_lock_says_who_and_why_to_whoever_would_deploy_until_it_is_lifted() {
     snapshot("lock_05_down", &shop.run(&["down"]));
     snapshot("lock_06_status", &shop.run(&["status"]));
     // The way back is not held up.
-    assert_eq!(shop.run(&["rollback"]).code, 0);
+    shop.ends(0, &["rollback"]);
     assert_eq!(shop.version(), "1");
     let status: Value =
         serde_json::from_str(&shop.run(&["status", "--format", "json"]).stdout).expect("an object");
@@ -32,7 +32,7 @@ fn a_lock_says_who_and_why_to_whoever_would_deploy_until_it_is_lifted() {
     for key in ["deployment", "release", "images", "started", "finished", "by", "cause"] {
         assert!(history[1].get(key).is_some(), "{key} is missing in {history}");
     }
-    assert_eq!(shop.run(&["deploy", "--image", &two, "--retry"]).code, 0);
+    shop.ends(0, &["deploy", "--image", &two, "--retry"]);
 }
 
 #[test]

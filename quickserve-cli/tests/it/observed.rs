@@ -46,7 +46,7 @@ fn a_deployment_opens_metrics_and_the_access_log_and_a_restart_closes_them() {
 
     // What is taken from the file goes with the next act that changes where requests go.
     shop.configure("");
-    assert_eq!(shop.run(&["restart"]).code, 0);
+    shop.ends(0, &["restart"]);
     assert_eq!(metrics(port), None);
     let before = shop.run(&["router", "logs", "--access"]).stdout;
     assert_eq!(shop.get("/version").expect("an answer").0, 200);

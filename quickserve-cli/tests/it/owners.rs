@@ -68,7 +68,7 @@ fn of_twenty_concurrent_deploys_one_proceeds_and_nineteen_name_the_holder() {
         let message = last["cause"]["message"].as_str().unwrap_or_default();
         assert!(message.contains(&format!("(pid {}) holds the service", holder.id())), "{message}");
     }
-    assert_eq!(shop.run(&["abort"]).code, 0);
+    shop.ends(0, &["abort"]);
     assert_eq!(holder.wait_with_output().expect("an end").status.code(), Some(4));
     let history: Value =
         serde_json::from_str(&shop.run(&["history", "--format", "json"]).stdout).expect("an array");
@@ -83,10 +83,10 @@ fn a_wait_tells_who_holds_the_service_and_ends_with_its_time() {
     let (mut child, _lines) = start_until(command, bakes);
     snapshot("wait_timed_out", &shop.run(&["deploy", "--image", &shop.image("2"), "--wait", "2s"]));
     let waited = shop.run(&["deploy", "--image", &shop.image("2"), "--wait=1s", "--format", "json"]);
-    assert_eq!(waited.code, 8);
+    assert_eq!(waited.code, 8, "{waited}");
     let told = waited.json_lines();
     assert!(told.iter().any(|line| line["kind"] == "waiting"), "{}", waited.stdout);
-    assert_eq!(shop.run(&["abort"]).code, 0);
+    shop.ends(0, &["abort"]);
     assert_eq!(child.wait().expect("an end").code(), Some(4));
 }
 
@@ -94,7 +94,7 @@ fn a_wait_tells_who_holds_the_service_and_ends_with_its_time() {
 fn a_paused_deployment_waits_for_an_answer_from_any_terminal() {
     let shop = Shop::with_images(&["1", "2"]);
     bake(&shop, "3s");
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     let deploy = ["deploy", "--image", &shop.image("2"), "--format", "json"];
     let (child, lines) = start_until(shop.command(&deploy), bakes);
     snapshot("pause_01_pause", &shop.run(&["pause"]));
@@ -116,7 +116,7 @@ fn a_paused_deployment_waits_for_an_answer_from_any_terminal() {
     // The same, aborted.
     let deploy = ["deploy", "--image", &shop.image("1"), "--format", "json"];
     let (mut child, _lines) = start_until(shop.command(&deploy), bakes);
-    assert_eq!(shop.run(&["pause"]).code, 0);
+    shop.ends(0, &["pause"]);
     assert_eq!(child.wait().expect("an end").code(), Some(6));
     snapshot("pause_07_abort", &shop.run(&["abort"]));
     assert_eq!((shop.version().as_str(), &status(&shop)["consistent"]), ("2", &true.into()));
@@ -127,13 +127,13 @@ fn a_detached_deployment_goes_on_without_its_command_and_is_followed_again() {
     let shop = Shop::with_images(&["1"]);
     bake(&shop, "4s");
     let plain = ["deploy", "--image", &shop.image("1"), "--detach"];
-    assert_eq!(shop.run(&plain).code, 0);
-    assert_eq!(shop.run(&["resume", "--quiet"]).code, 0);
+    shop.ends(0, &plain);
+    shop.ends(0, &["resume", "--quiet"]);
     let logs = shop.state().join("logs").join(format!("{}.local.log", shop.service));
     let log = std::fs::read_to_string(&logs).expect("a log");
     let timed = |line: &str| line.as_bytes().get(4) == Some(&b'-') && line.contains("Z ");
     assert!(log.lines().all(timed) && log.contains("Z deployed r-"), "each line has its time: {log}");
-    assert_eq!(shop.run(&["down"]).code, 0);
+    shop.ends(0, &["down"]);
     std::fs::remove_file(&logs).expect("removed");
     let detached = shop.run(&["deploy", "--image", &shop.image("1"), "--detach", "--format", "json"]);
     assert_eq!(detached.code, 0, "{}", detached.stdout);
@@ -155,6 +155,6 @@ fn a_detached_deployment_that_is_refused_says_so_with_its_exit_code() {
     let shop = Shop::with_images(&["1"]);
     snapshot("detach_refused", &shop.run(&["deploy", "--image", &shop.image("9"), "--detach"]));
     let refused = shop.run(&["deploy", "--image", &shop.image("9"), "--detach", "--format", "json"]);
-    assert_eq!(refused.code, 3);
+    assert_eq!(refused.code, 3, "{refused}");
     assert_eq!(refused.json_lines().pop().expect("a line")["outcome"], "refused");
 }

@@ -7,7 +7,7 @@ use crate::support::{Shop, docker, snapshot};
 #[test]
 fn what_could_not_be_removed_is_told_and_goes_with_the_next_down() {
     let shop = Shop::with_images(&["1"]);
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     let (volume, holder) = (format!("{}-kept", shop.service), format!("{}-holder", shop.service));
     let service = format!("--label=dev.quickserve.service={}", shop.service);
     let labels =
@@ -19,7 +19,7 @@ fn what_could_not_be_removed_is_told_and_goes_with_the_next_down() {
     let left = shop.run(&["down", "--volumes"]);
     docker(&["rm", &holder]);
     snapshot("down_left_a_volume", &left);
-    assert_eq!(left.code, 5);
+    assert_eq!(left.code, 5, "{left}");
     let again = shop.run(&["down", "--volumes"]);
     assert_eq!(again.code, 0, "{again}");
     assert_eq!(docker(&["volume", "ls", "--quiet", "--filter", &format!("name={volume}")]), "");
@@ -28,7 +28,7 @@ fn what_could_not_be_removed_is_told_and_goes_with_the_next_down() {
 #[test]
 fn data_that_stays_is_told_of() {
     let shop = Shop::with_images(&["1"]);
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     let volume = format!("{}-data", shop.service);
     let service = format!("--label=dev.quickserve.service={}", shop.service);
     let labels =

@@ -110,7 +110,7 @@ fn the_unit_is_shown() {
     let shop = Shop::empty();
     let home = shop.path().display().to_string();
     let ran = shop.run_with(&[("HOME", &home)], &["router", "install", "--print"]);
-    assert_eq!(ran.code, 0);
+    assert_eq!(ran.code, 0, "{ran}");
     // Where it goes, and so what wants it, depends on who runs the tests.
     let text = ran.stdout.replace("multi-user.target", "default.target");
     let text = text.replace(&quickserve_tests::quickserve().display().to_string(), "/usr/bin/quickserve");

@@ -26,7 +26,7 @@ fn a_service_is_deployed_replaced_rolled_back_and_removed() {
     assert_eq!(shop.version(), "1");
     snapshot("story_08_condemned", &shop.run(&["deploy", "--image", &two]));
     snapshot("story_08_condemned_plan", &shop.run(&["plan", "--image", &two]));
-    assert_eq!(shop.run(&["plan", "--image", &two, "--retry"]).code, 0);
+    shop.ends(0, &["plan", "--image", &two, "--retry"]);
     snapshot("story_09_retry", &shop.run(&["deploy", "--image", &two, "--retry", "--quiet"]));
     assert_eq!(shop.version(), "2");
     snapshot("story_10_rollback_to", &shop.run(&["rollback", "--to", "1"]));
@@ -55,7 +55,7 @@ fn a_release_that_never_gets_healthy_is_taken_back_and_not_tried_again() {
     shop.configure("variables = { STOREFRONT_FAIL_NEVER_HEALTHY = \"1\" }");
     snapshot("failed_first", &shop.run(&["deploy", "--image", &one]));
     shop.configure("");
-    assert_eq!(shop.run(&["deploy", "--image", &one]).code, 0);
+    shop.ends(0, &["deploy", "--image", &one]);
 
     shop.configure("variables = { STOREFRONT_FAIL_NEVER_HEALTHY = \"1\" }");
     snapshot("failed_second", &shop.run(&["deploy", "--image", &two]));
@@ -66,7 +66,7 @@ fn a_release_that_never_gets_healthy_is_taken_back_and_not_tried_again() {
 #[test]
 fn a_release_that_crashes_while_it_bakes_is_taken_back() {
     let shop = Shop::with_images(&["1", "2"]);
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     // Long after the bake has begun, on a busy machine too.
     shop.configure("variables = { STOREFRONT_FAIL_CRASH_AFTER = \"6s\" }");
     let path = shop.path().join("quickserve.toml");
@@ -120,14 +120,14 @@ fn an_ecs_task_definition_is_deployed_with_secrets_of_the_env_file() {
 #[test]
 fn a_port_moves_with_the_release_and_back_with_it() {
     let mut shop = Shop::with_images(&["1", "2"]);
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     let (old, new) = (shop.port, free_port());
     shop.port = new;
     // What is taken back takes the port back, also after it has served there.
     shop.configure("variables = { STOREFRONT_FAIL_CRASH_AFTER = \"3s\" }");
     let text = std::fs::read_to_string(shop.path().join("quickserve.toml")).expect("the file");
     shop.write("quickserve.toml", &text.replace("300ms", "30s"));
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("2")]).code, 4);
+    shop.ends(4, &["deploy", "--image", &shop.image("2")]);
     assert_eq!(shop.version(), "nothing");
     shop.port = old;
     assert_eq!(shop.version(), "1");
@@ -142,7 +142,7 @@ fn a_port_moves_with_the_release_and_back_with_it() {
     let same = shop.run(&["deploy", "--image", &shop.image("1")]);
     assert_eq!(same.code, 0, "{same}");
     assert!(same.stderr.contains(&format!("it is still reached on 127.0.0.1:{old}")), "{same}");
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("2")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("2")]);
     assert_eq!(shop.version(), "2");
     shop.port = old;
     assert_eq!(shop.version(), "nothing");
@@ -152,7 +152,7 @@ fn a_port_moves_with_the_release_and_back_with_it() {
 #[test]
 fn what_the_router_speaks_moves_with_the_release_and_back_with_it() {
     let shop = Shop::with_images(&["1", "2"]);
-    assert_eq!(shop.run(&["deploy", "--image", &shop.image("1")]).code, 0);
+    shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     // Storefront speaks no HTTP/2, and this one does not live to be asked for a certificate.
     let crashes = "variables = { STOREFRONT_FAIL_CRASH_AFTER = \"3s\" }";
     for (top, more) in [("", "upstream = \"h2c\""), (crashes, "tls = \"local\"")] {
