@@ -18,6 +18,13 @@ pub(super) fn plain(status: StatusCode, sentence: &str) -> Response<Download> {
     answer
 }
 
+/// Says that no service behind this address has the host and the path of a request. A process that is about to end
+/// does not know the services that came after it: over another connection there may be one (RFC 9110, 15.5.20).
+pub(super) fn nobody(leaving: bool) -> Response<Download> {
+    let status = if leaving { StatusCode::MISDIRECTED_REQUEST } else { StatusCode::NOT_FOUND };
+    plain(status, "no service of this address has that host and path")
+}
+
 /// Sends a client that came without TLS to where it is spoken.
 pub(super) fn over_tls<B>(request: &Request<B>, port: u16) -> Response<Download> {
     let mut answer = plain(StatusCode::PERMANENT_REDIRECT, "this port speaks https");

@@ -15,8 +15,11 @@ use hyper::rt::{Executor, Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::server::Acceptor;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,10 +27,10 @@ use super::activity::Activity;
 use super::answer;
 use super::body::Download;
 use super::door::Place;
-use super::forward::Forwarder;
 use super::headers::Client;
 use super::idle::{self, Counted};
 use super::options::Limits;
+use super::table::{Table, Taker};
 use super::traffic::Wishes;
 
 /// What an HTTP/2 client begins with (RFC 9113, 3.4). No request of HTTP/1.1 has a method that begins so.
@@ -83,7 +86,7 @@ enum Begin {
 pub(super) async fn serve(
     stream: TcpStream,
     client: SocketAddr,
-    forwarder: Arc<Forwarder>,
+    table: Arc<Table>,
     wishes: Arc<Wishes>,
     ends: Ends,
 ) {
@@ -103,9 +106,9 @@ pub(super) async fn serve(
     let client = Arc::new(Client::new(client, ours, Arc::clone(&wishes)));
     match begin {
         // In a box is what most connections do without: each is kept as small as it can be.
-        _ if wants_tls => Box::pin(serve_secure(stream, begin, client, forwarder, &wishes, ends)).await,
+        _ if wants_tls => Box::pin(serve_secure(stream, begin, client, table, &wishes, ends)).await,
         Begin::Http2 => {
-            let service = service(client, forwarder, &ends, true);
+            let service = service(client, table, &ends, true);
             Box::pin(speak_h2(TokioIo::new(stream), service, &wishes, ends)).await;
         }
         Begin::Http1 | Begin::Tls => {
@@ -113,7 +116,7 @@ pub(super) async fn serve(
             // How long it may take, `idle` looks after.
             builder.header_read_timeout(None).max_header_size(wishes.options.limits.head_bytes);
             let (limit, work) = (wishes.options.limits.idle_timeout, Arc::clone(&client.work));
-            let service = service(client, forwarder, &ends, false);
+            let service = service(client, table, &ends, false);
             drop(wishes);
             idle::serve(stream, work, limit, builder, service, ends).await;
         }
@@ -125,20 +128,19 @@ async fn serve_secure(
     stream: TcpStream,
     begin: Begin,
     client: Arc<Client>,
-    forwarder: Arc<Forwarder>,
+    table: Arc<Table>,
     wishes: &Wishes,
     ends: Ends,
 ) {
     match (begin, &wishes.secure) {
-        (Begin::Tls, Some(secure)) => {
-            let handshake = tokio::time::timeout(HANDSHAKE, secure.acceptor().accept(stream)).await;
-            let stream = match handshake {
+        (Begin::Tls, Some(_)) => {
+            let stream = match tokio::time::timeout(HANDSHAKE, shake_hands(stream, &table)).await {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => return tracing::debug!("a TLS handshake took too long"),
             };
             let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            let (service, io) = (service(client, forwarder, &ends, is_h2), TokioIo::new(stream));
+            let (service, io) = (service(client, table, &ends, is_h2), TokioIo::new(stream));
             if is_h2 {
                 return speak_h2(io, service, wishes, ends).await;
             }
@@ -158,6 +160,14 @@ async fn serve_secure(
         // Nothing that such a client would understand, or no certificate.
         (Begin::Http2, _) | (Begin::Tls, None) => {}
     }
+}
+
+/// Ends TLS, with the certificate of the service that the client names.
+async fn shake_hands(stream: TcpStream, table: &Table) -> io::Result<TlsStream<TcpStream>> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let secure = table.secure(start.client_hello().server_name());
+    let secure = secure.ok_or_else(|| io::Error::other("no service there has a certificate"))?;
+    start.into_stream(secure.config()).await
 }
 
 /// Ends a connection whose client takes nothing of what we send for a time, while the kernel holds it.
@@ -206,7 +216,7 @@ fn http1(limits: &Limits) -> http1::Builder {
 /// Answers the requests of one connection.
 fn service(
     client: Arc<Client>,
-    forwarder: Arc<Forwarder>,
+    table: Arc<Table>,
     ends: &Ends,
     is_h2: bool,
 ) -> impl Service<
@@ -220,11 +230,22 @@ fn service(
 + 'static {
     let leaving = Arc::clone(&ends.leaving);
     service_fn(move |request| {
-        let (forwarder, client) = (Arc::clone(&forwarder), Arc::clone(&client));
+        let (taker, mut client) = (table.taker(&request), Arc::clone(&client));
         let leaving = Arc::clone(&leaving);
         async move {
             let piece = client.work.request();
-            let mut answer = forwarder.answer(request, &client).await;
+            let forwarder = match taker {
+                Taker::Alone(forwarder) => Some(forwarder),
+                Taker::OneOf(forwarder) => {
+                    client = Arc::new(client.of(forwarder.wishes()));
+                    Some(forwarder)
+                }
+                Taker::Nobody => None,
+            };
+            let mut answer = match forwarder {
+                Some(forwarder) => forwarder.answer(request, &client).await,
+                None => answer::nobody(*leaving.borrow()),
+            };
             // RFC 9113, 8.2.2: HTTP/2 knows no such field.
             if !is_h2 && *leaving.borrow() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -1,4 +1,4 @@
-//! A listening socket of a service, and the connections that came through it.
+//! A listening socket, and the connections that came through it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::access_log::AccessLog;
 use super::connection::{self, Ends};
 use super::forward::Forwarder;
+use super::table::Table;
 use super::traffic::{Traffic, Wishes};
 use super::tunnel::Tunnels;
 
@@ -87,18 +88,16 @@ impl Doors {
         (before[0] < limit && before[1] < self.most).then_some(place)
     }
 
-    /// Serves a listening socket.
-    pub(super) fn open(
-        &self,
-        listener: TcpListener,
-        address: SocketAddr,
-        traffic: &Arc<Traffic>,
-        preview: bool,
-    ) -> Door {
+    /// Sends a service's requests on their way: those of its preview's socket, or all others.
+    pub(super) fn forwarder(&self, traffic: &Arc<Traffic>, preview: bool) -> Forwarder {
         let tunnels = Tunnels { tracker: self.tracker.clone(), cut: self.cut.clone() };
-        let forwarder = Forwarder { traffic: Arc::clone(traffic), tunnels, preview, log: self.log.clone() };
+        Forwarder { traffic: Arc::clone(traffic), tunnels, preview, log: self.log.clone() }
+    }
+
+    /// Serves a listening socket.
+    pub(super) fn open(&self, listener: TcpListener, address: SocketAddr, table: Arc<Table>) -> Door {
         let stop = self.stop.child_token();
-        let accept = accept(listener, Arc::new(forwarder), self.clone(), stop.clone());
+        let accept = accept(listener, table, self.clone(), stop.clone());
         Door { address, stop: stop.drop_guard(), listening: tokio::spawn(accept) }
     }
 
@@ -198,7 +197,7 @@ fn turn_away(mut stream: TcpStream, doors: &Doors, wishes: &Wishes) {
     });
 }
 
-async fn accept(listener: TcpListener, forwarder: Arc<Forwarder>, doors: Doors, stop: CancellationToken) {
+async fn accept(listener: TcpListener, table: Arc<Table>, doors: Doors, stop: CancellationToken) {
     let places = Arc::default();
     loop {
         let accepted = tokio::select! {
@@ -207,7 +206,7 @@ async fn accept(listener: TcpListener, forwarder: Arc<Forwarder>, doors: Doors, 
         };
         match accepted {
             Ok((stream, client)) => {
-                let wishes = forwarder.wishes();
+                let wishes = table.wishes();
                 let Some(place) = doors.place(&places, wishes.options.limits.connections) else {
                     turn_away(stream, &doors, &wishes);
                     continue;
@@ -220,12 +219,13 @@ async fn accept(listener: TcpListener, forwarder: Arc<Forwarder>, doors: Doors, 
                     _place: place,
                 };
                 // Not inside of another future, which would hold it twice.
-                doors.tracker.spawn(connection::serve(stream, client, Arc::clone(&forwarder), wishes, ends));
+                doors.tracker.spawn(connection::serve(stream, client, Arc::clone(&table), wishes, ends));
             }
             Err(error) => {
                 // A client that went away again is no trouble; running out of file descriptors is, and
                 // accepting again at once would spin.
-                tracing::warn!(%error, service = %forwarder.traffic.key, "accept a connection");
+                let at = listener.local_addr().ok();
+                tracing::warn!(%error, ?at, "accept a connection");
                 tokio::time::sleep(SHORTAGE).await;
             }
         }

@@ -30,7 +30,7 @@ pub(super) struct Client {
     name: HeaderValue,
     /// Whether it is on this machine, as a proxy that ends TLS in front of us would be.
     is_local: bool,
-    /// What its service asked for when it connected.
+    /// What its service asked for when it connected; of several behind one address, when it asked.
     pub(super) wishes: Arc<Wishes>,
     /// Whether it speaks TLS with us.
     is_secure: bool,
@@ -52,6 +52,11 @@ impl Client {
             ours: value(&ours.to_string()),
             work: Arc::default(),
         }
+    }
+
+    /// The same client, as the service that takes its request has it.
+    pub(super) fn of(&self, wishes: Arc<Wishes>) -> Self {
+        Self { wishes, ..self.clone() }
     }
 }
 

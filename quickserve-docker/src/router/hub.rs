@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::checks::{check, checked};
 use super::door::Doors;
+use super::entrance::Entrances;
 use super::folder::Folder;
 use super::listen::{ListenSpec, Listening, loopback};
 use super::live::{Live, Open};
@@ -53,6 +54,7 @@ pub(super) struct Services {
     /// As it is on disk.
     pub(super) state: State,
     pub(super) live: BTreeMap<ServiceKey, Live>,
+    pub(super) entrances: Entrances,
     pub(super) endpoints: Endpoints,
     /// What each service had answered when this process handed over.
     pub(super) handed_over: BTreeMap<ServiceKey, BTreeMap<ReleaseId, Counters>>,
@@ -85,6 +87,7 @@ impl Hub {
             services: Mutex::new(Services {
                 state,
                 live,
+                entrances: Entrances::default(),
                 endpoints: Endpoints::new(),
                 handed_over: BTreeMap::new(),
             }),
@@ -94,7 +97,7 @@ impl Hub {
     /// Opens the doors that should be open and are not. Answers whether all are.
     pub(super) async fn open_doors(self: &Arc<Self>) -> bool {
         let mut services = self.services.lock().await;
-        let Services { state, live, endpoints, .. } = &mut *services;
+        let Services { state, live, entrances, endpoints, .. } = &mut *services;
         let mut all = true;
         let mut moved = state.clone();
         for record in moved.services_mut() {
@@ -102,7 +105,7 @@ impl Hub {
                 continue;
             };
             let opened = match live.secure(&self.folder, &configured.spec) {
-                Ok(()) => live.open(&self.doors, &self.listeners, configured).await,
+                Ok(()) => live.open(&self.doors, &self.listeners, entrances, configured).await,
                 Err(error) => Err(error),
             };
             let ports = configured.spec.options.metrics_port.into_iter().collect();
@@ -332,19 +335,25 @@ impl Hub {
         };
         let mut configured = Configured { spec, bound };
 
-        // The new doors are opened before anything is written, and the old ones closed after.
+        // What is new is opened before anything is written, and what was before is closed after.
+        let (rule, is_secure) = (asked.rule.clone(), asked.options.tls.is_some());
+        let is_shared = services.entrances.admits(bound.public, key, &rule, is_secure)?.is_some();
         let live = services.live(key);
-        let keep = |open: &Option<Open>, address| open.as_ref().is_some_and(|open| open.is_at(address));
-        let keep_public = keep(&live.public, bound.public);
+        let traffic = Arc::clone(&live.traffic);
         let keep_preview = match bound.preview {
-            Some(address) => keep(&live.preview, address),
+            Some(address) => live.preview.as_ref().is_some_and(|open| open.is_at(address)),
             None => live.preview.is_none(),
         };
-        let mut fresh = Live::empty(&live.traffic);
-        fresh
-            .open_some(&self.doors, &self.listeners, &mut configured, (!keep_public, !keep_preview))
-            .await
-            .map_err(|error| name_ours(error, &services, bound))?;
+        let mut preview = None;
+        if !keep_preview {
+            let opened = live.open_preview(&self.doors, &self.listeners, &mut configured).await;
+            preview = opened.map_err(|error| name_ours(error, &services, bound))?;
+        }
+        if !is_shared {
+            let Services { entrances, .. } = &mut *services;
+            let opened = entrances.enter(&self.doors, &self.listeners, bound.public, &traffic, &rule).await;
+            configured.bound.public = opened.map_err(|error| name_ours(error, &services, bound))?;
+        }
         let bound = configured.bound;
         record.listen = Some(configured);
         let ports = state.metrics_ports();
@@ -355,22 +364,32 @@ impl Hub {
         };
         let ports = services.state.metrics_ports();
         Endpoint::close_others(&mut services.endpoints, &ports).await;
-        saved?;
-        let live = services.live(key);
-        let mut old = Vec::new();
-        if !keep_public {
-            old.extend(std::mem::replace(&mut live.public, fresh.public));
+        if let Err(error) = saved {
+            if !is_shared {
+                services.entrances.leave(bound.public, key).await;
+            }
+            return Err(error);
         }
+        traffic.configure(&asked, secure);
+        if is_shared {
+            let Services { entrances, .. } = &mut *services;
+            entrances.enter(&self.doors, &self.listeners, bound.public, &traffic, &rule).await?;
+        }
+        let live = services.live(key);
+        let old = live.public.replace(bound.public).filter(|old| *old != bound.public);
+        let mut old_preview = None;
         if !keep_preview {
-            old.extend(std::mem::replace(&mut live.preview, fresh.preview));
+            old_preview = std::mem::replace(&mut live.preview, preview);
         }
         live.trouble = None;
-        live.traffic.configure(&asked, secure);
         let (split, version) = services.state.get(key).map(Record::split).unwrap_or_default();
         let told = services.live(key).told(&split, version);
         self.followers.tell(vec![told]).await;
-        for open in old {
-            open.close().await;
+        if let Some(old) = old {
+            services.entrances.leave(old, key).await;
+        }
+        if let Some(old) = old_preview {
+            old.close().await;
         }
         Ok(bound)
     }
@@ -396,8 +415,11 @@ impl Hub {
             live.traffic.switch(&Split::default(), version);
             self.followers.tell(vec![live.told(&Split::default(), version)]).await;
             self.followers.forget(key);
-            for open in [live.public, live.preview].into_iter().flatten() {
-                open.close().await;
+            if let Some(public) = live.public {
+                services.entrances.leave(public, key).await;
+            }
+            if let Some(preview) = live.preview {
+                preview.close().await;
             }
         }
         let ports = services.state.metrics_ports();
@@ -449,7 +471,8 @@ fn name_ours(error: Error, services: &Services, wanted: Listening) -> Error {
     }
     let ports = [Some(wanted.public.port()), wanted.preview.map(|preview| preview.port())];
     let holds = |live: &&Live| {
-        [&live.public, &live.preview].into_iter().flatten().any(|open| ports.contains(&Some(open.port())))
+        let held = [live.public.map(|public| public.port()), live.preview.as_ref().map(Open::port)];
+        held.into_iter().flatten().any(|port| ports.contains(&Some(port)))
     };
     let Some(holder) = services.live.values().find(holds) else { return error };
     let message = format!("{} is already in use by the service {}", wanted.public, holder.traffic.key);

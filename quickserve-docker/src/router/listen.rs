@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use quickserve_core::traffic::Rule;
 use quickserve_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpSocket};
@@ -24,6 +25,9 @@ pub struct ListenSpec {
     /// Unsaid, it may only where the public address is a loopback one: elsewhere strangers could reach a
     /// release that is not public yet.
     pub preview_by_header: Option<bool>,
+    /// Which requests of the public address are for it, where other services are there, too.
+    #[serde(default)]
+    pub rule: Rule,
     /// What else is asked for.
     #[serde(default)]
     pub options: Options,
@@ -32,7 +36,8 @@ pub struct ListenSpec {
 impl ListenSpec {
     /// A service on this public address, with a preview port of the router's choice.
     pub fn new(public: SocketAddr) -> Self {
-        Self { public, preview: Some(0), preview_by_header: None, options: Options::default() }
+        let (rule, options) = (Rule::default(), Options::default());
+        Self { public, preview: Some(0), preview_by_header: None, rule, options }
     }
 
     pub(super) fn by_header(&self) -> bool {

@@ -3,16 +3,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use quickserve_core::traffic::{Split, SplitVersion};
+use quickserve_core::traffic::{Rule, Split, SplitVersion};
 use quickserve_core::{ErrorKind, Result};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::door::{Door, Doors};
+use super::entrance::Entrances;
 use super::folder::Folder;
 use super::listen::{ListenSpec, loopback};
 use super::probing;
 use super::process::{Hold, Listeners, Told};
 use super::state::{Configured, Record};
+use super::table::Table;
 use super::tls::Secure;
 use super::traffic::Traffic;
 
@@ -20,7 +22,8 @@ use super::traffic::Traffic;
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) traffic: Arc<Traffic>,
-    pub(super) public: Option<Open>,
+    /// The address behind which it is.
+    pub(super) public: Option<SocketAddr>,
     pub(super) preview: Option<Open>,
     /// Why a door is closed that should be open.
     pub(super) trouble: Option<String>,
@@ -52,8 +55,7 @@ impl Live {
         Self { _probing: Some(probing::probe(traffic)), ..Self::empty(traffic) }
     }
 
-    /// More doors for a service.
-    pub(super) fn empty(traffic: &Arc<Traffic>) -> Self {
+    fn empty(traffic: &Arc<Traffic>) -> Self {
         Self {
             traffic: Arc::clone(traffic),
             public: None,
@@ -78,31 +80,35 @@ impl Live {
         Told { service, split: split.clone(), version, by_header }
     }
 
-    /// Opens the doors that are not open yet.
+    /// Opens what is not open yet.
     pub(super) async fn open(
         &mut self,
         doors: &Doors,
         listeners: &Arc<Listeners>,
+        entrances: &mut Entrances,
         configured: &mut Configured,
     ) -> Result<()> {
-        let which = (self.public.is_none(), self.preview.is_none());
-        self.open_some(doors, listeners, configured, which).await
+        if self.public.is_none() {
+            let rule = &configured.spec.rule;
+            let address =
+                entrances.enter(doors, listeners, configured.bound.public, &self.traffic, rule).await?;
+            configured.bound.public = address;
+            self.public = Some(address);
+        }
+        if self.preview.is_none() {
+            self.preview = self.open_preview(doors, listeners, configured).await?;
+        }
+        Ok(())
     }
 
-    pub(super) async fn open_some(
-        &mut self,
+    /// Opens the preview's door, where there is to be one.
+    pub(super) async fn open_preview(
+        &self,
         doors: &Doors,
         listeners: &Arc<Listeners>,
         configured: &mut Configured,
-        (public, preview): (bool, bool),
-    ) -> Result<()> {
-        if public {
-            let (listener, hold) = listeners.open(configured.bound.public).await?;
-            configured.bound.public = hold.address;
-            let door = doors.open(listener, hold.address, &self.traffic, false);
-            self.public = Some(Open { door, hold });
-        }
-        if preview && let Some(address) = configured.bound.preview {
+    ) -> Result<Option<Open>> {
+        if let Some(address) = configured.bound.preview {
             // A port that we chose once may be taken when we come back; then we choose another.
             let any = configured.spec.preview == Some(0);
             let (listener, hold) = match listeners.open(address).await {
@@ -112,22 +118,33 @@ impl Live {
                 opened => opened?,
             };
             configured.bound.preview = Some(hold.address);
-            let door = doors.open(listener, hold.address, &self.traffic, true);
-            self.preview = Some(Open { door, hold });
+            let table = Table::new(Rule::default(), doors.forwarder(&self.traffic, true));
+            let door = doors.open(listener, hold.address, Arc::new(table));
+            return Ok(Some(Open { door, hold }));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Stops accepting, for another process to do so. Connections go on.
     pub(super) async fn shut(&mut self) {
-        for open in [self.public.take(), self.preview.take()].into_iter().flatten() {
-            open.door.shut().await;
-            open.hold.leave();
+        self.public = None;
+        if let Some(preview) = self.preview.take() {
+            preview.shut().await;
         }
     }
 }
 
 impl Open {
+    pub(super) fn new(door: Door, hold: Hold) -> Self {
+        Self { door, hold }
+    }
+
+    /// Stops accepting, for another process to do so.
+    pub(super) async fn shut(self) {
+        self.door.shut().await;
+        self.hold.leave();
+    }
+
     pub(super) fn is_at(&self, address: SocketAddr) -> bool {
         self.door.address == address
     }

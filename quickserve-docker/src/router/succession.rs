@@ -33,6 +33,7 @@ impl Hub {
         for live in services.live.values_mut() {
             live.shut().await;
         }
+        services.entrances.shut().await;
         for endpoint in std::mem::take(&mut services.endpoints).into_values() {
             endpoint.shut().await;
         }

@@ -17,7 +17,6 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, crypto};
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
 
 use super::folder::Folder;
 use super::options::{Options, Tls};
@@ -104,8 +103,8 @@ impl Secure {
         Ok(Self { config: Arc::new(config) })
     }
 
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.config))
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
     }
 }
 

@@ -15,6 +15,7 @@ mod metrics;
 mod preview;
 mod processes;
 mod retrying;
+mod sharing;
 mod sticky;
 mod streaming;
 mod support;

@@ -25,7 +25,7 @@ use tokio_rustls::client::TlsStream;
 use super::support::{Router, Task, empty, eventually, fence, get, request, route, send};
 
 /// A certificate of a name, and its key, in two files.
-fn make(dir: &Path, name: &str) -> Tls {
+pub(super) fn make(dir: &Path, name: &str) -> Tls {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
     let pem = |label: &str, der: &[u8]| {
         let text = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, der);
@@ -38,7 +38,7 @@ fn make(dir: &Path, name: &str) -> Tls {
 }
 
 /// A connection of a client that trusts this certificate, and nothing else.
-async fn connect(
+pub(super) async fn connect(
     public: SocketAddr,
     trusted: &Path,
     name: &'static str,
@@ -58,7 +58,7 @@ async fn connect(
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
-async fn ask_h1(stream: TlsStream<TcpStream>, path: &str) -> String {
+pub(super) async fn ask_h1(stream: TlsStream<TcpStream>, path: &str) -> String {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
     tokio::spawn(connection);

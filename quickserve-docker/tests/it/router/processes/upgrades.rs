@@ -9,13 +9,15 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::{Method, Response};
 use quickserve_core::ErrorKind;
 use quickserve_core::orchestrator::TaskId;
-use quickserve_core::traffic::{Role, TrafficRouter as _};
+use quickserve_core::traffic::{Role, SplitVersion, TrafficRouter as _};
+use quickserve_docker::router::ListenSpec;
 use rustix::process::{Signal, kill_process, test_kill_process};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::super::support::{
-    Client, Task, channel, empty, eventually, full, get, key, piece, release, request, route,
+    Client, Task, channel, empty, eventually, fence, full, get, key, named, piece, release, request, rest,
+    route, split,
 };
 use super::support::{LINGER, Load, Processes};
 
@@ -266,4 +268,45 @@ async fn an_upgrade_that_fails_while_the_worker_of_before_hands_over_refuses_nob
     // A call that lost its answer is made again, so the upgrade may be one in the end.
     let _ = tokio::join!(router.upgrade(LINGER), death);
     assert_eq!(router.parent().await, parent);
+}
+
+#[tokio::test]
+async fn services_behind_one_address_are_handed_over_together() {
+    let router = Processes::start().await;
+    let public = router.listen().await.public;
+    let shop = Task::start("shop").await;
+    router.route([route('a', Role::Serving(1), &[shop.address])]).await;
+    let other = router.control.service(named("other"));
+    let mut spec = ListenSpec::new(public);
+    spec.rule.hosts = vec!["other.test".parse().expect("a host")];
+    other.configure(&fence(1), &spec).await.expect("it listens");
+    let task = Task::start("other").await;
+    let to = split([route('a', Role::Serving(1), &[task.address])]);
+    other.set(&fence(1), SplitVersion::default(), &to).await.expect("set");
+    let ask = async |client: &mut Client, host: &str| {
+        let asked = http::Request::get("/").header("host", host).body(empty()).expect("a request");
+        let answer = client.send(asked).await.expect("an answer");
+        (answer.status().as_u16(), rest(answer.into_body()).await)
+    };
+    let mut kept = Client::connect(public).await;
+    for _ in 0..2 {
+        assert_eq!(ask(&mut kept, "other.test").await.1, "other");
+        router.upgrade(LINGER).await.expect("an upgrade");
+        let mut fresh = Client::connect(public).await;
+        assert_eq!(ask(&mut fresh, "other.test").await.1, "other");
+        assert_eq!(ask(&mut fresh, "shop.test").await.1, "shop");
+        // The one of before finishes what it has, and asks its client to connect anew.
+        assert_eq!(ask(&mut kept, "shop.test").await.1, "shop");
+        kept = fresh;
+    }
+    // A worker of before does not know who came later, and says that it is the wrong one to ask.
+    spec.rule.hosts = vec!["other.test".parse().expect("a host"), "late.test".parse().expect("a host")];
+    let first = router.control.service(key());
+    let mut own = ListenSpec::new(public);
+    own.rule.hosts = vec!["shop.test".parse().expect("a host")];
+    first.configure(&fence(1), &own).await.expect("it listens");
+    router.upgrade(LINGER).await.expect("an upgrade");
+    other.configure(&fence(1), &spec).await.expect("it listens");
+    assert_eq!(ask(&mut kept, "late.test").await.0, 421);
+    assert_eq!(ask(&mut Client::connect(public).await, "late.test").await.1, "other");
 }

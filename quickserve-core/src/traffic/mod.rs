@@ -1,5 +1,7 @@
 //! Where requests go: the split between releases, and the router that holds to it.
 
+mod rule;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,6 +16,8 @@ use crate::latency::Latency;
 use crate::orchestrator::TaskId;
 use crate::release::ReleaseId;
 use crate::workload::Protocol;
+
+pub use rule::{Closeness, Host, Prefix, Rule};
 
 /// The header with which a request asks for one release, by its name: a router that takes it from the caller gives the
 /// request to no other release.

@@ -1,0 +1,251 @@
+//! Several services behind one address.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use quickserve_core::ErrorKind;
+use quickserve_core::traffic::{Role, Rule, TrafficRouter as _};
+use quickserve_docker::router::{ListenSpec, RouterControl};
+use tokio::net::TcpStream;
+
+use super::support::{Body, Client, Router, Task, empty, fence, listener, named, route, split};
+use super::tls::{ask_h1, connect, make};
+
+/// The rule of `host/path`; either may be left out.
+fn rule(text: &str) -> Rule {
+    let (host, path) = text.split_at(text.find('/').unwrap_or(text.len()));
+    let mut rule = Rule::default();
+    rule.hosts = host.split_whitespace().map(|host| host.parse().expect("a host")).collect();
+    rule.path = (!path.is_empty()).then(|| path.parse().expect("a path"));
+    rule
+}
+
+/// A service behind an address, with one task that answers with the service's name.
+async fn serve(
+    control: &RouterControl,
+    name: &'static str,
+    public: SocketAddr,
+    text: &str,
+) -> (SocketAddr, Task) {
+    let service = control.service(named(name));
+    let mut spec = ListenSpec::new(public);
+    spec.rule = rule(text);
+    let task = Task::start(name).await;
+    let (_, version) = service.split().await.expect("the split");
+    let to = split([route('a', Role::Serving(1), &[task.address])]);
+    service.set(&fence(1), version, &to).await.expect("the split is set");
+    let public = service.configure(&fence(1), &spec).await.expect("it listens").public;
+    (public, task)
+}
+
+fn any() -> SocketAddr {
+    "127.0.0.1:0".parse().expect("an address")
+}
+
+fn asked(host: &str, path: &str) -> Request<Body> {
+    Request::builder().method(Method::GET).uri(path).header("host", host).body(empty()).expect("a request")
+}
+
+async fn ask(client: &mut Client, host: &str, path: &str) -> (StatusCode, String) {
+    let answer = client.send(asked(host, path)).await.expect("an answer");
+    let status = answer.status();
+    let body = answer.into_body().collect().await.expect("a body").to_bytes();
+    (status, String::from_utf8(body.to_vec()).expect("text"))
+}
+
+const ASKED: [(&str, &str, &str); 6] = [
+    ("shop.test", "/", "shop"),
+    ("SHOP.test:8080", "/api/orders", "api"),
+    ("shop.test", "/apis", "shop"),
+    ("eu.shop.test", "/", "regions"),
+    ("eu.shop.test", "/api", "regions"),
+    ("localhost", "/api", "rest"),
+];
+
+async fn four(control: &RouterControl) -> (SocketAddr, [Task; 4]) {
+    let (public, shop) = serve(control, "shop", any(), "shop.test").await;
+    let (_, api) = serve(control, "api", public, "shop.test/api").await;
+    let (_, regions) = serve(control, "regions", public, "*.shop.test").await;
+    let (_, rest) = serve(control, "rest", public, "").await;
+    (public, [shop, api, regions, rest])
+}
+
+#[tokio::test]
+async fn each_request_of_a_connection_goes_to_the_service_whose_rule_is_closest() {
+    let router = Router::start().await;
+    let (public, _tasks) = four(&router.control).await;
+    let mut client = Client::connect(public).await;
+    for (host, path, service) in ASKED {
+        assert_eq!(ask(&mut client, host, path).await, (StatusCode::OK, service.to_owned()), "{host}{path}");
+    }
+
+    let stream = TcpStream::connect(public).await.expect("a connection");
+    let shaken = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+    let (mut sender, connection) = shaken.expect("a handshake");
+    tokio::spawn(connection);
+    for (host, path, service) in ASKED {
+        let request = Request::get(format!("http://{host}{path}")).body(empty()).expect("a request");
+        let answer = sender.send_request(request).await.expect("an answer");
+        let body = answer.into_body().collect().await.expect("a body").to_bytes();
+        assert_eq!(body, service, "{host}{path}");
+    }
+    // Each has counters of its own.
+    for (name, requests) in [("shop", 4), ("api", 2), ("regions", 4), ("rest", 2)] {
+        let counters = router.control.service(named(name)).counters().await.expect("counters");
+        assert_eq!(counters.values().map(|counters| counters.requests).sum::<u64>(), requests, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_service_has_is_not_found_also_where_there_is_only_one() {
+    let router = Router::start().await;
+    let (public, _task) = serve(&router.control, "shop", any(), "shop.test/api").await;
+    let mut client = Client::connect(public).await;
+    for (host, path) in [("other.test", "/api"), ("shop.test", "/")] {
+        let (status, body) = ask(&mut client, host, path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert_eq!(body, "quickserve: no service of this address has that host and path\n");
+    }
+    assert_eq!(ask(&mut client, "shop.test", "/api").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_service_that_could_not_be_told_from_another_is_refused_and_nothing_changes() {
+    let router = Router::start().await;
+    let (public, _task) = serve(&router.control, "shop", any(), "shop.test *.shop.test").await;
+    let other = router.control.service(named("other"));
+    let mut spec = ListenSpec::new(public);
+    spec.rule = rule("*.shop.test other.test");
+    let refused = other.configure(&fence(1), &spec).await.expect_err("a conflict");
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    let message = format!("{public} is already in use by the service shop/local for *.shop.test, other.test");
+    assert_eq!(refused.to_string(), message);
+
+    spec.rule = rule("other.test");
+    spec.options.tls = Some(quickserve_docker::router::Tls::Local);
+    let refused = other.configure(&fence(1), &spec).await.expect_err("a conflict");
+    assert_eq!(refused.to_string(), format!("{public} is used by the service shop/local without TLS"));
+
+    let mut client = Client::connect(public).await;
+    assert_eq!(ask(&mut client, "eu.shop.test", "/").await.1, "shop");
+    assert_eq!(ask(&mut client, "other.test", "/").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn one_service_comes_and_goes_and_the_other_loses_no_request() {
+    let router = Router::start().await;
+    let (public, _shop) = serve(&router.control, "shop", any(), "").await;
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ended = Arc::clone(&over);
+    let load = tokio::spawn(async move {
+        let mut client = Client::connect(public).await;
+        let mut count = 0;
+        while !ended.load(std::sync::atomic::Ordering::SeqCst) {
+            assert_eq!(ask(&mut client, "shop.test", "/").await, (StatusCode::OK, "shop".to_owned()));
+            // One that comes over a new connection.
+            assert_eq!(ask(&mut Client::connect(public).await, "shop.test", "/").await.1, "shop");
+            count += 2;
+        }
+        count
+    });
+    let mut client = Client::connect(public).await;
+    for _ in 0..20 {
+        let (_, _other) = serve(&router.control, "other", public, "other.test").await;
+        assert_eq!(ask(&mut client, "other.test", "/").await.1, "other");
+        router.control.service(named("other")).remove(&fence(1)).await.expect("removed");
+        assert_eq!(ask(&mut client, "other.test", "/").await.1, "shop");
+    }
+    over.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert!(load.await.expect("no request failed") > 0);
+    // The last one closes the door.
+    router.control.service(named("shop")).remove(&fence(1)).await.expect("removed");
+    assert!(TcpStream::connect(public).await.is_err());
+}
+
+#[tokio::test]
+async fn a_service_moves_to_another_rule_and_to_another_address() {
+    let router = Router::start().await;
+    let (public, _shop) = serve(&router.control, "shop", any(), "shop.test").await;
+    let (_, _other) = serve(&router.control, "other", public, "other.test").await;
+    let mut client = Client::connect(public).await;
+    let (_, _moved) = serve(&router.control, "other", public, "moved.test").await;
+    assert_eq!(ask(&mut client, "other.test", "/").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ask(&mut client, "moved.test", "/").await.1, "other");
+    let free = listener().await.local_addr().expect("an address");
+    let (elsewhere, _elsewhere) = serve(&router.control, "other", free, "moved.test").await;
+    assert_eq!(ask(&mut client, "moved.test", "/").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ask(&mut Client::connect(elsewhere).await, "moved.test", "/").await.1, "other");
+    assert_eq!(ask(&mut client, "shop.test", "/").await.1, "shop");
+}
+
+#[tokio::test]
+async fn all_of_them_are_back_after_a_sudden_death() {
+    let router = Router::start().await;
+    let (public, _tasks) = four(&router.control).await;
+    let router = Router::start_in(router.kill().await, "router").await;
+    let mut client = Client::connect(public).await;
+    for (host, path, service) in ASKED {
+        assert_eq!(ask(&mut client, host, path).await.1, service, "{host}{path}");
+    }
+    let status = router.control.status().await.expect("the status");
+    assert!(status.services.iter().all(|service| service.trouble.is_none()), "{status:?}");
+}
+
+#[tokio::test]
+async fn each_has_its_own_wishes_and_the_largest_limits_hold_for_a_connection() {
+    let router = Router::start().await;
+    let (public, _shop) = serve(&router.control, "shop", any(), "shop.test").await;
+    let mut spec = ListenSpec::new(public);
+    spec.rule = rule("other.test");
+    spec.options.hold = Duration::from_secs(20);
+    spec.options.limits.connections = 1;
+    let other = router.control.service(named("other"));
+    other.configure(&fence(1), &spec).await.expect("it listens");
+    // More than that one wants: the other's limit is larger.
+    let mut client = Client::connect(public).await;
+    let mut waiting = Client::connect(public).await;
+    let waits = tokio::spawn(async move { ask(&mut waiting, "other.test", "/").await });
+    assert_eq!(ask(&mut client, "shop.test", "/").await.1, "shop");
+    let task = Task::start("other").await;
+    let (_, version) = other.split().await.expect("the split");
+    other
+        .set(&fence(1), version, &split([route('a', Role::Serving(1), &[task.address])]))
+        .await
+        .expect("set");
+    assert_eq!(waits.await.expect("an end"), (StatusCode::OK, "other".to_owned()));
+}
+
+#[tokio::test]
+async fn a_client_is_shown_the_certificate_of_the_service_that_it_names() {
+    let router = Router::start().await;
+    let mut public = any();
+    let mut kept = Vec::new();
+    for (name, host) in [("shop", "shop.test"), ("other", "other.test")] {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let mut spec = ListenSpec::new(public);
+        spec.rule = rule(host);
+        spec.options.tls = Some(make(folder.path(), host));
+        let service = router.control.service(named(name));
+        public = service.configure(&fence(1), &spec).await.expect("it listens").public;
+        let task = Task::start(name).await;
+        let (_, version) = service.split().await.expect("the split");
+        let to = split([route('a', Role::Serving(1), &[task.address])]);
+        service.set(&fence(1), version, &to).await.expect("set");
+        kept.push((folder, task));
+    }
+    for (index, host) in ["shop.test", "other.test"].into_iter().enumerate() {
+        let trusted = kept[index].0.path().join("certificate.pem");
+        let stream = connect(public, &trusted, host, &[]).await.expect("a handshake");
+        // Whom a request is for, it says itself.
+        let _ = ask_h1(stream, "/").await;
+        let stranger = kept[1 - index].0.path().join("certificate.pem");
+        assert!(connect(public, &stranger, host, &[]).await.is_err());
+    }
+    // One that names nobody gets the first one's.
+    let trusted = kept[1].0.path().join("certificate.pem");
+    assert!(connect(public, &trusted, "127.0.0.1", &[]).await.is_err());
+}
