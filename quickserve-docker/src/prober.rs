@@ -24,17 +24,30 @@ const MAX_BODY: usize = 64 * 1024;
 /// One `GET` over a connection of its own, or the opening of a connection.
 ///
 /// A new connection each time: a task that still answers on an old one but takes no new ones is not well.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct HttpProber {
-    /// Where TLS is spoken.
-    secure: Option<SocketAddr>,
+    public: Option<Public>,
+}
+
+/// How the router is asked at a service's public address.
+#[derive(Debug, Clone)]
+struct Public {
+    address: SocketAddr,
+    /// The host to ask for.
+    name: Option<String>,
+    tls: bool,
 }
 
 impl HttpProber {
-    /// One that speaks TLS with the router's public address. Whose certificate that shows is not looked at: it
-    /// is an address of this machine, and a service's name is not known here.
-    pub fn with_tls_at(address: SocketAddr) -> Self {
-        Self { secure: Some(address) }
+    /// One that asks at the router's public address for a host, where the service has one, and with TLS where it
+    /// speaks that. Whose certificate it shows is not looked at: it is an address of this machine.
+    pub fn for_public(address: SocketAddr, name: Option<&str>, tls: bool) -> Self {
+        Self { public: Some(Public { address, name: name.map(str::to_owned), tls }) }
+    }
+
+    /// The public address, when it is the one to ask.
+    fn public(&self, address: SocketAddr) -> Option<&Public> {
+        self.public.as_ref().filter(|public| public.address == address)
     }
 }
 
@@ -49,11 +62,13 @@ impl HealthProber for HttpProber {
     /// # Errors
     /// [`ErrorKind::Invalid`] when the path or a header cannot be sent at all.
     async fn probe(&self, request: &ProbeRequest) -> Result<ProbeReport> {
+        let public = self.public(request.address);
+        let name = public.and_then(|public| public.name.as_deref());
         let get = match &request.path {
-            Some(path) => Some(get(request, path)?),
+            Some(path) => Some(get(request, path, name)?),
             None => None,
         };
-        let attempt = attempt(request.address, get, self.secure == Some(request.address));
+        let attempt = attempt(request.address, get, public.is_some_and(|public| public.tls), name);
         let report = tokio::time::timeout(request.timeout, attempt).await;
         Ok(report.unwrap_or_else(|_| ProbeReport::Silent {
             why: format!("no answer within {:?}", request.timeout),
@@ -61,7 +76,7 @@ impl HealthProber for HttpProber {
     }
 }
 
-fn get(probe: &ProbeRequest, path: &str) -> Result<Request<Empty<Bytes>>> {
+fn get(probe: &ProbeRequest, path: &str, name: Option<&str>) -> Result<Request<Empty<Bytes>>> {
     let invalid =
         |what: &str, given: &str| Error::new(ErrorKind::Invalid, format!("{what} {given:?} cannot be sent"));
     let target: Uri = path.parse().map_err(|error| invalid("health check path", path).with_source(error))?;
@@ -71,8 +86,8 @@ fn get(probe: &ProbeRequest, path: &str) -> Result<Request<Empty<Bytes>>> {
     let mut request = Request::new(Empty::new());
     *request.method_mut() = Method::GET;
     *request.uri_mut() = target;
-    let host = HeaderValue::from_str(&probe.address.to_string());
-    let host = host.map_err(|error| invalid("address", &probe.address.to_string()).with_source(error))?;
+    let host = name.map_or_else(|| probe.address.to_string(), str::to_owned);
+    let host = HeaderValue::from_str(&host).map_err(|error| invalid("host", &host).with_source(error))?;
     let headers = request.headers_mut();
     headers.insert(HOST, host);
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("quickserve/", env!("CARGO_PKG_VERSION"))));
@@ -87,14 +102,19 @@ fn get(probe: &ProbeRequest, path: &str) -> Result<Request<Empty<Bytes>>> {
     Ok(request)
 }
 
-async fn attempt(address: SocketAddr, get: Option<Request<Empty<Bytes>>>, secure: bool) -> ProbeReport {
+async fn attempt(
+    address: SocketAddr,
+    get: Option<Request<Empty<Bytes>>>,
+    secure: bool,
+    name: Option<&str>,
+) -> ProbeReport {
     let stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,
         Err(error) => return ProbeReport::Silent { why: in_words(&error) },
     };
     let Some(get) = get else { return ProbeReport::Connected };
     let exchanged = if secure {
-        match tls::connect(stream, address.ip()).await {
+        match tls::connect(stream, address.ip(), name).await {
             Ok(stream) => exchange(stream, get).await,
             Err(error) => return ProbeReport::Silent { why: format!("no TLS: {error}") },
         }

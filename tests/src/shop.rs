@@ -248,9 +248,14 @@ platform = "docker"
 
     /// One request to the public port: status and body.
     pub fn get(&self, path: &str) -> io::Result<(u16, String)> {
+        self.get_of("shop", path)
+    }
+
+    /// The same of a host.
+    pub fn get_of(&self, host: &str, path: &str) -> io::Result<(u16, String)> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(LIMIT))?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;

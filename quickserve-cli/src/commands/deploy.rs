@@ -12,12 +12,13 @@ use quickserve_core::orchestrator::Orchestrator as _;
 use quickserve_core::outcome::Outcome;
 use quickserve_core::preflight::{self, Report};
 use quickserve_core::registry::ResolvedImage;
+use quickserve_core::traffic::Rule;
 
 use super::{Acting, detach};
 use crate::assemble::{self, Draft};
 use crate::change::{Change, Sized};
 use crate::cli;
-use crate::compose::{Stage, StandingFacts, ports};
+use crate::compose::{Stage, StandingFacts, for_rule, ports};
 use crate::failure::Failure;
 use crate::limits::{self, Chosen};
 use crate::project::Project;
@@ -146,7 +147,7 @@ pub(super) async fn prepare(
     let mut change = Change::between(before, Sized { release: &release, tasks });
     // It moves with a release: with what serves already nothing moves.
     let moves = listening(stage, target).await.filter(|_| state.current() != Some(&release.id));
-    if let (Some(at), Some(wanted)) = (moves, target.reach.public) {
+    if let (Some((at, _)), Some(wanted)) = (moves, target.reach.public) {
         change.port = (at.port() != wanted.port()).then_some((at.port(), wanted.port()));
     }
     let last_look = Some(Arc::new(StandingFacts::new(stage, target, &release)) as _);
@@ -156,16 +157,22 @@ pub(super) async fn prepare(
 
 /// The port moves with a release that is deployed: one that serves already is not, so that is said.
 pub(super) async fn stays_at(stage: &Stage, target: &Target) -> Option<String> {
-    let at = listening(stage, target).await?;
-    let moved = target.reach.public.is_some_and(|wanted| wanted != at);
-    moved.then(|| format!("it is still reached on {at}: a port moves with the next release, or after down"))
+    let (at, rule) = listening(stage, target).await?;
+    let moved = target.reach.public.is_some_and(|wanted| wanted != at) || rule != target.reach.rule;
+    let rule = for_rule(&rule);
+    moved.then(|| {
+        format!(
+            "it is still reached on {at}{rule}: port and route change with the next release, or after down"
+        )
+    })
 }
 
-/// Where the router takes the service's requests now.
-async fn listening(stage: &Stage, target: &Target) -> Option<SocketAddr> {
+/// Where the router takes the service's requests now, and which.
+async fn listening(stage: &Stage, target: &Target) -> Option<(SocketAddr, Rule)> {
     let status = stage.control.status().await.ok()?;
     let service = status.services.iter().find(|service| service.service == target.key)?;
-    Some(service.listening?.public)
+    let rule = service.asked.as_ref().map(|asked| asked.rule.clone()).unwrap_or_default();
+    Some((service.listening?.public, rule))
 }
 
 async fn deploy(

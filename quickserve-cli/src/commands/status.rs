@@ -10,14 +10,14 @@ use quickserve_core::journal::State;
 use quickserve_core::orchestrator::{Health, Observed, Orchestrator as _, Standing, TaskPhase, TaskState};
 use quickserve_core::outcome::Outcome;
 use quickserve_core::release::ReleaseId;
-use quickserve_core::traffic::Role;
+use quickserve_core::traffic::{Role, Rule};
 use quickserve_docker::router::{ServiceStatus, Status as RouterStatus};
 use serde_json::{Value, json};
 
 use super::disk::Disk;
 use super::in_flight::InFlight;
 use crate::cli::{Format, Status};
-use crate::compose::{self, Reach};
+use crate::compose::{self, Reach, for_rule};
 use crate::failure::Failure;
 use crate::output;
 use crate::project::Project;
@@ -208,9 +208,17 @@ fn amiss(
 /// Of a public port that is another one in quickserve.toml: no command but the next deployment changes that.
 fn moved(service: Option<&ServiceStatus>, reach: &Reach) -> Option<String> {
     let (wanted, at) = (reach.public?, service?.listening?.public);
-    let text =
-        format!("quickserve.toml says {wanted}, the router listens on {at}; the next release moves it");
-    (at != wanted).then_some(text)
+    let rule = asked_rule(service);
+    let (wanted_rule, at_rule) = (for_rule(&reach.rule), for_rule(&rule));
+    let text = format!(
+        "quickserve.toml says {wanted}{wanted_rule}, the router listens on {at}{at_rule}; the next release moves it"
+    );
+    (at != wanted || rule != reach.rule).then_some(text)
+}
+
+/// Which requests of its address a service takes, as the router has it.
+fn asked_rule(service: Option<&ServiceStatus>) -> Rule {
+    service.and_then(|service| service.asked.as_ref()).map(|asked| asked.rule.clone()).unwrap_or_default()
 }
 
 impl Seen {
@@ -235,6 +243,11 @@ impl Seen {
         listening.or(reach.public.map(|address| (address, reach.options.tls.is_some())))
     }
 
+    /// Which requests there are for it, as the router has it.
+    fn rule(&self) -> Rule {
+        if self.service().is_some() { asked_rule(self.service()) } else { self.target.reach.rule.clone() }
+    }
+
     fn json(&self) -> Value {
         json!({
             "service": self.target.key.service(),
@@ -242,6 +255,7 @@ impl Seen {
             "public": self.public().map(|(address, secure)| {
                 if secure { format!("https://{address}") } else { address.to_string() }
             }),
+            "route": (!self.rule().is_any()).then(|| self.rule()),
             "serving": self.serving,
             "promoted": self.state.current(),
             "router": self.router.is_some(),
@@ -258,8 +272,9 @@ impl Seen {
     }
 
     fn lines(&self, again: &str) -> Vec<Line> {
+        let rule = for_rule(&self.rule());
         let url = self.public().map_or_else(String::new, |(address, secure)| {
-            format!("  {}://{address}", if secure { "https" } else { "http" })
+            format!("  {}://{address}{rule}", if secure { "https" } else { "http" })
         });
         let mut lines = vec![Line::new("service", format!("{}{url}", self.target.arrow()))];
         lines.push(self.serving_line());

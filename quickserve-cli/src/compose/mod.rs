@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::settings::Context;
 
 pub(crate) use last_look::StandingFacts;
-pub(crate) use reach::Reach;
+pub(crate) use reach::{Reach, for_rule};
 pub(crate) use router::StandingRouter;
 
 /// Everything that works for one service.

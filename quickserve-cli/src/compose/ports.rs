@@ -10,7 +10,10 @@ use quickserve_docker::router::{RouterControl, ServiceStatus, Status};
 use quickserve_docker::{Engine, PortHolder};
 use tokio::net::TcpSocket;
 
-use super::Reach;
+use super::{Reach, for_rule};
+
+/// The key of the port that services may share.
+const PUBLIC: &str = "public_port";
 
 /// Looks at the public port, and at those for the preview and for metrics where they are asked for.
 pub(crate) async fn check(
@@ -21,7 +24,7 @@ pub(crate) async fn check(
 ) -> Result<Report> {
     let loopback = |port: u16| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let (preview, metrics) = (reach.preview.map(loopback), reach.options.metrics_port.map(loopback));
-    let asked = [("public_port", reach.public), ("preview_port", preview), ("metrics_port", metrics)];
+    let asked = [(PUBLIC, reach.public), ("preview_port", preview), ("metrics_port", metrics)];
     let router = control.status().await.ok();
     let mut report = Report::default();
     for (name, address) in asked {
@@ -30,9 +33,9 @@ pub(crate) async fn check(
         let shares = |service: &ServiceStatus| name == "metrics_port" && service.metrics == Some(address);
         let state = match &router {
             Some(router) if router.services.iter().any(shares) => PortState::Ours,
-            _ => match own(router.as_ref(), key, name, address) {
+            _ => match own(router.as_ref(), key, reach, name, address) {
                 Some(state) => state,
-                None => look(engine, control, key, name, address).await?,
+                None => look(engine, control, key, reach, name, address).await?,
             },
         };
         report = report.and(port(name, address, &state));
@@ -41,19 +44,39 @@ pub(crate) async fn check(
 }
 
 /// The state of an address that our router listens on.
-fn own(router: Option<&Status>, key: &ServiceKey, name: &str, address: SocketAddr) -> Option<PortState> {
-    let service = ours(router?, address)?;
-    if service == key {
-        return Some(PortState::Ours);
-    }
-    let by = format!("service {service} of this machine's router");
-    Some(PortState::Held { by, hint: Some(format!("choose another {name}")) })
+fn own(
+    router: Option<&Status>,
+    key: &ServiceKey,
+    reach: &Reach,
+    name: &str,
+    address: SocketAddr,
+) -> Option<PortState> {
+    let mut ours = ours(router?, address).peekable();
+    ours.peek()?;
+    let is_in_the_way =
+        |other: &&ServiceStatus| other.service != *key && !(name == PUBLIC && may_share(other, reach));
+    let Some(other) = ours.find(is_in_the_way) else { return Some(PortState::Ours) };
+    let is_public = name == PUBLIC && other.listening.is_some_and(|at| at.public == address);
+    let rule = other.asked.as_ref().map(|asked| for_rule(&asked.rule)).unwrap_or_default();
+    let by = format!("service {}{rule} of this machine's router", other.service);
+    let also = if is_public { ", or give each service there a [route] of its own" } else { "" };
+    Some(PortState::Held { by, hint: Some(format!("choose another {name}{also}")) })
+}
+
+/// Whether requests for a service of our router can be told from those for this one, on the same address.
+fn may_share(other: &ServiceStatus, reach: &Reach) -> bool {
+    let (Some(at), Some(asked)) = (other.listening, &other.asked) else { return false };
+    let is_secure = reach.options.tls.is_some();
+    reach.public == Some(at.public)
+        && asked.options.tls.is_some() == is_secure
+        && !asked.rule.clashes(&reach.rule)
 }
 
 async fn look(
     engine: &Engine,
     control: &RouterControl,
     key: &ServiceKey,
+    reach: &Reach,
     name: &str,
     address: SocketAddr,
 ) -> Result<PortState> {
@@ -61,7 +84,7 @@ async fn look(
     let bound = try_bind(address);
     // The router may have come to listen there since it was asked: another deployment goes on.
     if bound.as_ref().is_err_and(|error| error.kind() == Io::AddrInUse)
-        && let Some(state) = own(control.status().await.ok().as_ref(), key, name, address)
+        && let Some(state) = own(control.status().await.ok().as_ref(), key, reach, name, address)
     {
         return Ok(state);
     }
@@ -102,18 +125,18 @@ fn try_bind(address: SocketAddr) -> std::io::Result<()> {
     socket.bind(address)
 }
 
-/// The service of our router that listens on the address.
-fn ours(router: &Status, address: SocketAddr) -> Option<&ServiceKey> {
-    let overlaps = |other: SocketAddr| {
+/// The services of our router that listen on the address.
+fn ours(router: &Status, address: SocketAddr) -> impl Iterator<Item = &ServiceStatus> {
+    let overlaps = move |other: SocketAddr| {
         let (ip, port) = (address.ip(), address.port());
         other.port() == port && (other.ip() == ip || other.ip().is_unspecified() || ip.is_unspecified())
     };
-    let listens = |service: &&ServiceStatus| {
+    let listens = move |service: &&ServiceStatus| {
         let listening = service.listening.filter(|_| service.trouble.is_none());
         listening.is_some_and(|at| overlaps(at.public) || at.preview.is_some_and(overlaps))
             || service.metrics.is_some_and(overlaps)
     };
-    router.services.iter().find(listens).map(|service| &service.service)
+    router.services.iter().filter(listens)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use quickserve_core::config::{self, HealthCheck, Settings};
+use quickserve_core::traffic::Rule;
 use quickserve_core::workload::Probe;
 use quickserve_docker::prober::HttpProber;
 use quickserve_docker::router::{Check, Limits, ListenSpec, Options, Tls};
@@ -14,6 +15,8 @@ use crate::project::Project;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reach {
     pub(crate) public: Option<SocketAddr>,
+    /// Which requests there are for it.
+    pub(crate) rule: Rule,
     pub(crate) preview: Option<u16>,
     pub(crate) options: Options,
 }
@@ -39,29 +42,35 @@ impl Reach {
         options.access_log = settings.router.access_log;
         options.sticky = settings.router.sticky;
         options.check = check(settings);
-        Self { public, preview: settings.public.preview_port, options }
+        Self { public, rule: settings.public.rule.clone(), preview: settings.public.preview_port, options }
     }
 
     /// The public address as a URL.
     pub(crate) fn url(&self, public: SocketAddr) -> String {
         let scheme = if self.options.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{public}")
+        format!("{scheme}://{public}{}", for_rule(&self.rule))
     }
 
     pub(super) fn prober(&self) -> HttpProber {
         match self.public {
-            Some(public) if self.options.tls.is_some() => HttpProber::with_tls_at(public),
-            _ => HttpProber::default(),
+            Some(public) => HttpProber::for_public(public, self.rule.name(), self.options.tls.is_some()),
+            None => HttpProber::default(),
         }
     }
 
     pub(super) fn listen(&self) -> Option<ListenSpec> {
         let public = self.public?;
         let mut listen = ListenSpec::new(public);
+        listen.rule = self.rule.clone();
         listen.preview = self.preview.or(listen.preview);
         listen.options = self.options.clone();
         Some(listen)
     }
+}
+
+/// Which requests of an address are meant, to be put behind it: ` for shop.example.com/api`.
+pub(crate) fn for_rule(rule: &Rule) -> String {
+    if rule.is_any() { String::new() } else { format!(" for {rule}") }
 }
 
 /// What clients and tasks may take, as the router has it.

@@ -17,6 +17,7 @@ mod owners;
 mod refused;
 mod removal;
 mod router;
+mod shared_port;
 mod story;
 mod support;
 mod usage;

@@ -13,6 +13,7 @@ use crate::document::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::finding::{Code, Problems};
 use crate::service::ServiceKey;
+use crate::traffic::Rule;
 
 const CODES: Codes = Codes {
     unknown: Code::CONFIG_UNKNOWN_KEY,
@@ -56,12 +57,14 @@ const CODES: Codes = Codes {
         ("sign", "it belongs in [stages]"),
         ("environment", "variables go into [variables], places to deploy to into [environments.NAME]"),
         ("env", "variables go into [variables], places to deploy to into [environments.NAME]"),
+        ("hosts", IN_ROUTE),
         ("ports", "write port = 3000 for the container and public_port = 8080 in [environments.local]"),
     ],
 };
 const AT_THE_TOP: &str = "it belongs at the top of the file, before the first [table]";
 const IN_DEPLOY: &str = "it belongs in [deploy]";
 const IN_ROUTER: &str = "it belongs in [router]";
+const IN_ROUTE: &str = "it belongs in [route]";
 
 /// Keys that are only at the top of the file.
 const TOP: [&str; 4] = ["service", "required_version", "services", "environments"];
@@ -358,6 +361,8 @@ struct Claim {
 
 enum Claimed {
     Port(IpAddr, u16),
+    /// A public port, and which requests of it; with TLS or without.
+    Public(IpAddr, u16, Rule, bool),
     EcsService(String, String),
 }
 
@@ -365,9 +370,10 @@ impl Claim {
     fn of(settings: &Settings, merged: &Table) -> Vec<Self> {
         let claims = match (settings.platform, &settings.ecs) {
             (Platform::Docker, _) => {
-                let PublicAddress { host, port, preview_port, .. } = settings.public;
-                let claimed = |port: Option<u16>| port.map(|port| Claimed::Port(host, port));
-                vec![("public_port", claimed(port)), ("preview_port", claimed(preview_port))]
+                let PublicAddress { host, port, rule, preview_port, tls, .. } = &settings.public;
+                let public = |port| Claimed::Public(*host, port, rule.clone(), tls.is_some());
+                let preview = |port| Claimed::Port(*host, port);
+                vec![("public_port", port.map(public)), ("preview_port", preview_port.map(preview))]
             }
             (Platform::Ecs, Some(Ecs { cluster, service, .. })) => {
                 vec![("ecs_service", Some(Claimed::EcsService(cluster.clone(), service.clone())))]
@@ -382,10 +388,17 @@ impl Claim {
     }
 
     fn clashes(&self, other: &Self) -> bool {
+        let overlaps =
+            |host: &IpAddr, other: &IpAddr| host == other || host.is_unspecified() || other.is_unspecified();
         let same = match (&self.what, &other.what) {
-            (Claimed::Port(host, port), Claimed::Port(other, number)) => {
-                port == number && (host == other || host.is_unspecified() || other.is_unspecified())
+            (Claimed::Public(host, port, rule, tls), Claimed::Public(other, number, theirs, also)) => {
+                let may_share = host == other && tls == also && !rule.clashes(theirs);
+                port == number && overlaps(host, other) && !may_share
             }
+            (
+                Claimed::Port(host, port) | Claimed::Public(host, port, ..),
+                Claimed::Port(other, number) | Claimed::Public(other, number, ..),
+            ) => port == number && overlaps(host, other),
             (Claimed::EcsService(cluster, service), Claimed::EcsService(other, name)) => {
                 cluster == other && service == name
             }
@@ -400,7 +413,7 @@ fn check_claims(decoder: &mut Decoder<'_>, claims: &[Claim]) {
     for (index, claim) in claims.iter().enumerate() {
         let Some(first) = claims[..index].iter().find(|first| first.clashes(claim)) else { continue };
         let (what, another) = match &claim.what {
-            Claimed::Port(_, port) => (format!("port {port}"), "port"),
+            Claimed::Port(_, port) | Claimed::Public(_, port, ..) => (format!("port {port}"), "port"),
             Claimed::EcsService(_, service) => (format!("ECS service {service}"), "ECS service"),
         };
         let message = format!("{what} is also that of {}", first.owner);

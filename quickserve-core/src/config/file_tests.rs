@@ -47,6 +47,28 @@ fn the_short_form_of_the_contract_is_enough() {
 }
 
 #[test]
+fn services_share_a_port_when_their_routes_differ() {
+    let text = "[services.api]\nport = 1\nroute = { hosts = ['shop.test'], path = '/api' }\n\
+        [[services.api.smoke]]\npath = '/api/health?deep'\n\
+        [services.web]\nport = 1\n\
+        [services.web.route]\nhosts = ['Shop.test', '*.shop.test']\n\
+        [environments.local]\npublic_port = 8080\n\
+        [environments.test]\nplatform = 'docker'\npublic_port = 8081\nroute = { hosts = ['test.shop.test'], path = '/api' }\n";
+    // Two services of one environment have one route there.
+    assert!(problems(text).contains("port 8081 is also that of api/test"), "{}", problems(text));
+    let text = text.replace("\n[environments.test]", "\n[services.api.environments.test]");
+    let config = config(&text);
+    let rule = |service, environment| {
+        let settings = config.settings(Some(service), Some(environment)).expect("settings");
+        settings.public.rule.to_string()
+    };
+    assert_eq!(rule("api", "local"), "shop.test/api");
+    assert_eq!(rule("web", "local"), "shop.test, *.shop.test");
+    // Tables are merged key by key.
+    assert_eq!(rule("api", "test"), "test.shop.test/api");
+}
+
+#[test]
 fn a_certificate_is_made_here_or_in_two_files() {
     let read = |said: &str| {
         let text = format!("service = 'a'\nport = 1\n[environments.local]\npublic_port = 2\n{said}");
@@ -243,6 +265,10 @@ fn every_wrong_file_says_where_and_what_to_do() {
         (
             "contradictions",
             "service = \"a\"\ntask_definition = \"live\"\ncommand = [\"x\"]\n[environments.local]\npublic_port = 80\npreview_port = 80\n[deploy]\nminimum_healthy_percent = 100\nmaximum_percent = 100\nbake_time = \"1h\"\n[stages]\ntest = { command = \"t\", min_coverage = 80 }\n",
+        ),
+        (
+            "route",
+            "service = \"a\"\nport = 1\nroute = { hosts = [\"*.a.test\"], path = \"/api\" }\n[[smoke]]\npath = \"/health\"\n[environments.local]\npublic_port = 80\n[environments.x]\nplatform = \"docker\"\npublic_port = 81\nroute = { hosts = [\"http://a\", 5], path = \"api/\", paths = 1 }\n",
         ),
         (
             "shared_port",

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use crate::document::{Decoder, Fields, Node, table, values};
+use crate::error::Error;
+use crate::traffic::Rule;
 use crate::workload::Protocol;
 
 /// What runs the tasks.
@@ -34,6 +37,8 @@ pub struct PublicAddress {
     pub host: IpAddr,
     /// The stable port. A service that takes requests needs one on Docker; a worker and ECS have none.
     pub port: Option<u16>,
+    /// Which requests of the stable port are for it. Default: those that are for no other service there.
+    pub rule: Rule,
     /// The port on which the staged release answers.
     pub preview_port: Option<u16>,
     /// The certificate with which the stable port speaks TLS. Without one it speaks plain HTTP.
@@ -111,9 +116,31 @@ pub(super) fn public_address(fields: &mut Fields<'_, '_, '_>) -> PublicAddress {
         fields.decoder.incomplete(&entry.node.span, message, "choose another port");
     }
     let host = fields.optional("public_host", address).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let rule = fields.optional("route", rule).unwrap_or_default();
     let tls = fields.optional("tls", tls);
     let upstream = fields.optional("upstream", values::choice(PROTOCOLS)).unwrap_or_default();
-    PublicAddress { host, port, preview_port, tls, upstream }
+    PublicAddress { host, port, rule, preview_port, tls, upstream }
+}
+
+/// Reads `hosts` and `path`.
+fn rule(decoder: &mut Decoder<'_>, node: &Node) -> Option<Rule> {
+    let rule = table(|fields| {
+        let hosts = fields.optional("hosts", values::list(parsed)).unwrap_or_default();
+        Some(Rule { hosts, path: fields.optional("path", parsed) })
+    })(decoder, node)?;
+    if !rule.hosts.is_empty() && rule.name().is_none() {
+        let hint = "name one host without `*.`, too: smoke tests ask the service by it";
+        decoder.incomplete(&node.span, "`hosts` has no host by its name", hint);
+    }
+    Some(rule)
+}
+
+fn parsed<T: FromStr<Err = Error>>(decoder: &mut Decoder<'_>, node: &Node) -> Option<T> {
+    let text = values::name(decoder, node)?;
+    let parsed = text.parse();
+    parsed
+        .map_err(|error: Error| decoder.bad_value(&node.span, &error, error.hint().unwrap_or_default()))
+        .ok()
 }
 
 /// Reads `"local"`, or a table with `certificate` and `key`.

@@ -126,6 +126,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_, '_>, key: ServiceKey) -> Settings
     }
     check_metrics_port(fields, &settings);
     check_health_port(fields, &settings);
+    check_smoke_paths(fields, &settings);
     check_live(fields, &settings);
     settings
 }
@@ -188,6 +189,23 @@ fn check_metrics_port(fields: &mut Fields<'_, '_, '_>, settings: &Settings) {
     if let Some(entry) = table.and_then(|table| table.entry("metrics_port")) {
         let message = format!("`metrics_port` is the `{other}`");
         fields.decoder.incomplete(&entry.node.span, message, "choose another port");
+    }
+}
+
+/// What is asked on a shared port must be the service's.
+fn check_smoke_paths(fields: &mut Fields<'_, '_, '_>, settings: &Settings) {
+    let Some(prefix) = &settings.public.rule.path else { return };
+    let tables = fields.entry("smoke").and_then(|entry| entry.node.as_list()).unwrap_or_default();
+    if tables.len() != settings.smoke.len() {
+        // One of them cannot be read, and that is said.
+        return;
+    }
+    for (test, node) in settings.smoke.iter().zip(tables) {
+        let path = test.path.split(['?', '#']).next().unwrap_or_default();
+        if !prefix.begins(path) {
+            let message = format!("`{}` is not asked of this service: its `route` is {prefix}", test.path);
+            fields.decoder.incomplete(&node.span, message, format!("ask for {prefix}, or a path below it"));
+        }
     }
 }
 

@@ -64,6 +64,13 @@ impl Node {
         }
     }
 
+    pub(crate) fn as_list(&self) -> Option<&[Self]> {
+        match &self.value {
+            Value::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
     /// As plain JSON. A number that JSON cannot write becomes null.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         match &self.value {

@@ -150,10 +150,10 @@ impl FromStr for Host {
             return Err(invalid("`*` stands for whole labels at its beginning only"));
         }
         if name.contains(':') {
-            return Err(invalid("it has no scheme and no port"));
+            return Err(invalid("a host has no scheme and no port"));
         }
         if name.contains('/') {
-            return Err(invalid("it has no path"));
+            return Err(invalid("a host has no path"));
         }
         if name.len() > NAME {
             return Err(invalid("it is longer than 253 characters"));
@@ -192,7 +192,8 @@ impl TryFrom<String> for Host {
 }
 
 impl Prefix {
-    fn begins(&self, path: &str) -> bool {
+    /// Whether a path begins with it.
+    pub fn begins(&self, path: &str) -> bool {
         path.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
@@ -211,7 +212,7 @@ impl FromStr for Prefix {
             Error::new(ErrorKind::Invalid, message).with_hint(hint)
         };
         let Some(inner) = text.strip_prefix('/') else {
-            return Err(invalid("it begins with `/`", "a path is written like /api"));
+            return Err(invalid("it does not begin with `/`", "a path is written like /api"));
         };
         if inner.is_empty() {
             return Err(invalid("it is every path's", "leave the path out"));

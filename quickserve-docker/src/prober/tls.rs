@@ -12,8 +12,16 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Speaks TLS on a connection.
-pub(super) async fn connect(stream: TcpStream, address: IpAddr) -> io::Result<TlsStream<TcpStream>> {
+/// Speaks TLS on a connection to an address, with the host of this name where there is one.
+pub(super) async fn connect(
+    stream: TcpStream,
+    address: IpAddr,
+    name: Option<&str>,
+) -> io::Result<TlsStream<TcpStream>> {
+    let name = match name {
+        Some(name) => ServerName::try_from(name.to_owned()).map_err(io::Error::other)?,
+        None => ServerName::from(address),
+    };
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -21,7 +29,7 @@ pub(super) async fn connect(stream: TcpStream, address: IpAddr) -> io::Result<Tl
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
         .with_no_client_auth();
-    TlsConnector::from(Arc::new(config)).connect(ServerName::from(address), stream).await
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 /// Takes any certificate, from whoever has its key.

@@ -22,6 +22,7 @@ pub(super) fn plain(status: StatusCode, sentence: &str) -> Response<Download> {
 /// does not know the services that came after it: over another connection there may be one (RFC 9110, 15.5.20).
 pub(super) fn nobody(leaving: bool) -> Response<Download> {
     let status = if leaving { StatusCode::MISDIRECTED_REQUEST } else { StatusCode::NOT_FOUND };
+    tracing::debug!(%status, "a request is for no service of its address");
     plain(status, "no service of this address has that host and path")
 }
 

@@ -25,18 +25,8 @@ struct Entrance {
 }
 
 impl Entrances {
-    /// Whether a service may be behind an address; nothing when the address is not open.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Conflict`](quickserve_core::ErrorKind::Conflict) when it could not be told from another one there.
-    pub(super) fn admits(
-        &self,
-        address: SocketAddr,
-        key: &ServiceKey,
-        rule: &Rule,
-        is_secure: bool,
-    ) -> Result<Option<()>> {
-        self.0.get(&address).map(|entrance| entrance.table.admits(address, key, rule, is_secure)).transpose()
+    pub(super) fn is_open(&self, address: SocketAddr) -> bool {
+        self.0.contains_key(&address)
     }
 
     /// Puts a service behind an address, which is opened when it is not; answers the address.

@@ -117,6 +117,10 @@ impl Forwarder {
         if request.method() == Method::CONNECT {
             return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, "this is not a forward proxy"));
         }
+        if request.headers().get_all(HOST).iter().nth(1).is_some() {
+            // RFC 9112, 3.2: the task could take it for another host than we do.
+            return Err(refuse(StatusCode::BAD_REQUEST, "the request names several hosts"));
+        }
         let encoding = request.headers().get(TRANSFER_ENCODING);
         if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
             // RFC 9112, 6.1: passing on only a part of the encodings would change the message.

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::checks::{check, checked};
+use super::checks::{check, check_shared, checked};
 use super::door::Doors;
 use super::entrance::Entrances;
 use super::folder::Folder;
@@ -106,7 +106,11 @@ impl Hub {
             };
             let opened = match live.secure(&self.folder, &configured.spec) {
                 Ok(()) => live.open(&self.doors, &self.listeners, entrances, configured).await,
-                Err(error) => Err(error),
+                Err(error) => {
+                    // What others take there is not theirs.
+                    live.stand_in(&self.doors, &self.listeners, entrances, configured).await;
+                    Err(error)
+                }
             };
             let ports = configured.spec.options.metrics_port.into_iter().collect();
             let shown = Endpoint::open_all(endpoints, &ports, &self.listeners, self).await;
@@ -333,11 +337,12 @@ impl Hub {
             },
             None => Listening { public: spec.public, preview: spec.preview.map(loopback) },
         };
+        check_shared(&services.state, key, bound.public, &spec)?;
         let mut configured = Configured { spec, bound };
 
         // What is new is opened before anything is written, and what was before is closed after.
-        let (rule, is_secure) = (asked.rule.clone(), asked.options.tls.is_some());
-        let is_shared = services.entrances.admits(bound.public, key, &rule, is_secure)?.is_some();
+        let rule = asked.rule.clone();
+        let is_open = services.entrances.is_open(bound.public);
         let live = services.live(key);
         let traffic = Arc::clone(&live.traffic);
         let keep_preview = match bound.preview {
@@ -349,7 +354,7 @@ impl Hub {
             let opened = live.open_preview(&self.doors, &self.listeners, &mut configured).await;
             preview = opened.map_err(|error| name_ours(error, &services, bound))?;
         }
-        if !is_shared {
+        if !is_open {
             let Services { entrances, .. } = &mut *services;
             let opened = entrances.enter(&self.doors, &self.listeners, bound.public, &traffic, &rule).await;
             configured.bound.public = opened.map_err(|error| name_ours(error, &services, bound))?;
@@ -365,13 +370,13 @@ impl Hub {
         let ports = services.state.metrics_ports();
         Endpoint::close_others(&mut services.endpoints, &ports).await;
         if let Err(error) = saved {
-            if !is_shared {
+            if !is_open {
                 services.entrances.leave(bound.public, key).await;
             }
             return Err(error);
         }
         traffic.configure(&asked, secure);
-        if is_shared {
+        if is_open {
             let Services { entrances, .. } = &mut *services;
             entrances.enter(&self.doors, &self.listeners, bound.public, &traffic, &rule).await?;
         }

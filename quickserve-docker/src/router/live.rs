@@ -101,6 +101,21 @@ impl Live {
         Ok(())
     }
 
+    /// Puts the service behind its address although it cannot answer there yet, where the address is open for others:
+    /// its requests must not be given to them.
+    pub(super) async fn stand_in(
+        &mut self,
+        doors: &Doors,
+        listeners: &Arc<Listeners>,
+        entrances: &mut Entrances,
+        configured: &Configured,
+    ) {
+        let (address, rule) = (configured.bound.public, &configured.spec.rule);
+        if self.public.is_none() && entrances.is_open(address) {
+            self.public = entrances.enter(doors, listeners, address, &self.traffic, rule).await.ok();
+        }
+    }
+
     /// Opens the preview's door, where there is to be one.
     pub(super) async fn open_preview(
         &self,

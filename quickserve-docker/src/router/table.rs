@@ -1,13 +1,11 @@
 //! The services behind one address, and which of them takes a request.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use http::header::HOST;
 use http::{Request, Uri};
 use quickserve_core::service::ServiceKey;
 use quickserve_core::traffic::Rule;
-use quickserve_core::{Error, ErrorKind, Result};
 
 use super::forward::Forwarder;
 use super::options::{Limits, Options};
@@ -38,38 +36,6 @@ pub(super) enum Taker {
 impl Table {
     pub(super) fn new(rule: Rule, forwarder: Forwarder) -> Self {
         Self(RwLock::new(vec![Entry { rule, forwarder: Arc::new(forwarder) }]))
-    }
-
-    /// Whether a service may be behind the address under this rule, with TLS or without.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Conflict`] when it could not be told from another one there.
-    pub(super) fn admits(
-        &self,
-        address: SocketAddr,
-        key: &ServiceKey,
-        rule: &Rule,
-        is_secure: bool,
-    ) -> Result<()> {
-        for Entry { rule: theirs, forwarder } in &*self.read() {
-            let other = &forwarder.traffic.key;
-            if other == key {
-                continue;
-            }
-            if theirs.clashes(rule) {
-                let what = if rule.is_any() { String::new() } else { format!(" for {rule}") };
-                let message = format!("{address} is already in use by the service {other}{what}");
-                let hint = "choose another port, give each service there hosts or a path of its own, or take that one down";
-                return Err(Error::new(ErrorKind::Conflict, message).with_hint(hint));
-            }
-            if forwarder.wishes().options.tls.is_some() != is_secure {
-                let theirs = if is_secure { "without TLS" } else { "with TLS" };
-                let message = format!("{address} is used by the service {other} {theirs}");
-                let hint = "services behind one port have TLS all, or none of them";
-                return Err(Error::new(ErrorKind::Conflict, message).with_hint(hint));
-            }
-        }
-        Ok(())
     }
 
     /// Puts a service behind the address, or gives it another rule.

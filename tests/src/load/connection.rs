@@ -133,19 +133,19 @@ mod tests {
         listener.set_nonblocking(true).expect("a listener");
         let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
         let answer = service_fn(async |_| Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())));
-        let serve = async || {
-            let (stream, _) = listener.accept().await.expect("a connection");
-            hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), answer)
+        let accept = async || listener.accept().await.expect("a connection").0;
+        let speak = |stream| {
+            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            server.serve_connection(TokioIo::new(stream), answer)
         };
-        let mut first = std::pin::pin!(serve().await);
+        let mut first = std::pin::pin!(speak(accept().await));
         tokio::select! {
             _ = first.as_mut() => panic!("it ended by itself"),
             _ = goodbye => first.as_mut().graceful_shutdown(),
         }
         let _ = first.await;
         said.send(()).expect("somebody listens");
-        let _ = serve().await.await;
+        let _ = speak(accept().await).await;
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::history::table;
 use crate::cli::Format;
-use crate::compose;
+use crate::compose::{self, for_rule};
 use crate::failure::Failure;
 use crate::output;
 use crate::render::{Line, Style, Tone, words};
@@ -87,7 +87,10 @@ fn row(service: &ServiceStatus) -> [String; 8] {
     let at = |address: Option<String>| address.unwrap_or_else(|| "-".to_owned());
     let public = match (&service.trouble, service.listening) {
         (Some(trouble), _) => format!("closed: {trouble}"),
-        (None, listening) => at(listening.map(|at| at.public.to_string())),
+        (None, listening) => {
+            let rule = service.asked.as_ref().map(|asked| for_rule(&asked.rule)).unwrap_or_default();
+            at(listening.map(|at| format!("{}{rule}", at.public)))
+        }
     };
     let preview = at(service.listening.and_then(|at| at.preview).map(|address| address.to_string()));
     let sum: u32 = service.split.serving().map(|(_, weight)| weight).sum();

@@ -8,12 +8,12 @@ use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use quickserve_core::ErrorKind;
-use quickserve_core::traffic::{Role, Rule, TrafficRouter as _};
-use quickserve_docker::router::{ListenSpec, RouterControl};
+use quickserve_core::traffic::{Role, Rule, SplitVersion, TrafficRouter as _};
+use quickserve_docker::router::{ListenSpec, RouterControl, Tls};
 use tokio::net::TcpStream;
 
-use super::support::{Body, Client, Router, Task, empty, fence, listener, named, route, split};
-use super::tls::{ask_h1, connect, make};
+use super::support::{Body, Client, Router, Task, empty, eventually, fence, listener, named, route, split};
+use super::tls::{ask_h1_of, connect, make};
 
 /// The rule of `host/path`; either may be left out.
 fn rule(text: &str) -> Rule {
@@ -122,17 +122,76 @@ async fn a_service_that_could_not_be_told_from_another_is_refused_and_nothing_ch
     spec.rule = rule("*.shop.test other.test");
     let refused = other.configure(&fence(1), &spec).await.expect_err("a conflict");
     assert_eq!(refused.kind(), ErrorKind::Conflict);
-    let message = format!("{public} is already in use by the service shop/local for *.shop.test, other.test");
+    let message = format!("{public} is already in use by the service shop/local for shop.test, *.shop.test");
     assert_eq!(refused.to_string(), message);
 
     spec.rule = rule("other.test");
-    spec.options.tls = Some(quickserve_docker::router::Tls::Local);
+    spec.options.tls = Some(Tls::Local);
     let refused = other.configure(&fence(1), &spec).await.expect_err("a conflict");
     assert_eq!(refused.to_string(), format!("{public} is used by the service shop/local without TLS"));
 
     let mut client = Client::connect(public).await;
     assert_eq!(ask(&mut client, "eu.shop.test", "/").await.1, "shop");
     assert_eq!(ask(&mut client, "other.test", "/").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_answer_keeps_what_is_its_own() {
+    let router = Router::start().await;
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let mut public = any();
+    let mut tasks = Vec::new();
+    for (name, text) in [("shop", "shop.test"), ("other", "")] {
+        let mut spec = ListenSpec::new(public);
+        spec.rule = rule(text);
+        let tls = if name == "shop" { make(folder.path(), "shop.test") } else { Tls::Local };
+        spec.options.tls = Some(tls);
+        let service = router.control.service(named(name));
+        public = service.configure(&fence(1), &spec).await.expect("it listens").public;
+        let task = Task::start(name).await;
+        let to = split([route('a', Role::Serving(1), &[task.address])]);
+        service.set(&fence(1), SplitVersion::default(), &to).await.expect("set");
+        tasks.push(task);
+    }
+    let trusted = folder.path().join("certificate.pem");
+    let aside = folder.path().join("aside.pem");
+    std::fs::rename(&trusted, &aside).expect("moved");
+    let router = Router::start_in(router.kill().await, "router").await;
+    let troubled = || async {
+        let status = router.control.status().await.expect("the status");
+        let troubled = status.services.iter().filter(|service| service.trouble.is_some());
+        troubled.map(|service| service.service.service().to_owned()).collect::<Vec<_>>() == ["shop"]
+    };
+    eventually("only the other one is well", troubled).await;
+    // Its clients are not given another service's certificate, and its rule is still its own.
+    let refused = || async {
+        let seen = connect(public, &aside, "shop.test", &[]).await;
+        seen.is_err_and(|error| !error.to_string().contains("certificate"))
+    };
+    eventually("its clients are refused", refused).await;
+    let mut spec = ListenSpec::new(public);
+    (spec.rule, spec.options.tls) = (rule("shop.test"), Some(Tls::Local));
+    let third = router.control.service(named("third"));
+    let error = third.configure(&fence(1), &spec).await.expect_err("a conflict");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    std::fs::rename(&aside, &trusted).expect("moved back");
+    let back = || async {
+        match connect(public, &trusted, "shop.test", &[]).await {
+            Ok(stream) => ask_h1_of(stream, "shop.test").await == "shop",
+            Err(_) => false,
+        }
+    };
+    eventually("it is back", back).await;
+}
+
+#[tokio::test]
+async fn a_request_that_names_several_hosts_is_refused() {
+    let router = Router::start().await;
+    let (public, task) = serve(&router.control, "shop", any(), "shop.test").await;
+    let mut twice = asked("shop.test", "/");
+    twice.headers_mut().append("host", "other.test".parse().expect("a value"));
+    let answer = Client::connect(public).await.send(twice).await.expect("an answer");
+    assert_eq!((answer.status(), task.requests()), (StatusCode::BAD_REQUEST, 0));
 }
 
 #[tokio::test]
@@ -240,8 +299,7 @@ async fn a_client_is_shown_the_certificate_of_the_service_that_it_names() {
     for (index, host) in ["shop.test", "other.test"].into_iter().enumerate() {
         let trusted = kept[index].0.path().join("certificate.pem");
         let stream = connect(public, &trusted, host, &[]).await.expect("a handshake");
-        // Whom a request is for, it says itself.
-        let _ = ask_h1(stream, "/").await;
+        assert_eq!(ask_h1_of(stream, host).await, ["shop", "other"][index]);
         let stranger = kept[1 - index].0.path().join("certificate.pem");
         assert!(connect(public, &stranger, host, &[]).await.is_err());
     }

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::support::{Router, Task, empty, eventually, fence, get, request, route, send};
+use super::support::{Body, Router, Task, empty, eventually, fence, get, request, route, send};
 
 /// A certificate of a name, and its key, in two files.
 pub(super) fn make(dir: &Path, name: &str) -> Tls {
@@ -58,11 +58,22 @@ pub(super) async fn connect(
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
-pub(super) async fn ask_h1(stream: TlsStream<TcpStream>, path: &str) -> String {
+async fn ask_h1(stream: TlsStream<TcpStream>, path: &str) -> String {
+    ask(stream, request(Method::GET, path, empty())).await
+}
+
+/// What is answered at the root of a host.
+pub(super) async fn ask_h1_of(stream: TlsStream<TcpStream>, host: &str) -> String {
+    let mut asked = request(Method::GET, "/", empty());
+    asked.headers_mut().insert("host", host.parse().expect("a host"));
+    ask(stream, asked).await
+}
+
+async fn ask(stream: TlsStream<TcpStream>, asked: Request<Body>) -> String {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
     tokio::spawn(connection);
-    let answer = sender.send_request(request(Method::GET, path, empty())).await.expect("an answer");
+    let answer = sender.send_request(asked).await.expect("an answer");
     let body = answer.into_body().collect().await.expect("a body").to_bytes();
     String::from_utf8(body.to_vec()).expect("text")
 }
@@ -114,7 +125,7 @@ async fn the_prober_asks_the_public_address_over_tls() {
         headers: Vec::new(),
         timeout: Duration::from_secs(20),
     };
-    let report = HttpProber::with_tls_at(public).probe(&asked).await.expect("a report");
+    let report = HttpProber::for_public(public, None, true).probe(&asked).await.expect("a report");
     assert_eq!(report, ProbeReport::Answered { status: 200, body: "a".to_owned() });
     let report = HttpProber::default().probe(&asked).await.expect("a report");
     assert!(matches!(report, ProbeReport::Answered { status: 308, .. }), "{report:?}");
