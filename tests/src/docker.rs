@@ -1,5 +1,6 @@
 //! The docker client, as a user has it.
 
+use std::path::Path;
 use std::process::Command;
 
 /// Runs docker, which these tests need, and answers what it wrote to stdout.
@@ -11,6 +12,12 @@ pub fn docker(arguments: &[&str]) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "docker {}: {stderr}", arguments.join(" "));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Builds an image from a folder. None of its layers is another image's: this builder finds them in a cache that another
+/// test empties when it removes its own.
+pub fn build(tag: &str, context: &Path) {
+    docker(&["build", "--quiet", "--no-cache", "--tag", tag, &context.display().to_string()]);
 }
 
 /// A container of a service, running or not.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::docker::docker;
+use crate::docker::{build, docker};
 use crate::ran::Ran;
 
 /// The value of every secret: it must never be seen.
@@ -173,7 +173,7 @@ platform = "docker"
             "FROM scratch\nCOPY storefront /storefront\nLABEL of={image}\nENTRYPOINT [\"/storefront\"]\n"
         );
         std::fs::write(context.join("Dockerfile"), dockerfile).expect("a file");
-        docker(&["build", "--quiet", "--tag", &image, &context.display().to_string()]);
+        build(&image, &context);
         self.images.push(image);
     }
 

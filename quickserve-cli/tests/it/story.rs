@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use serde_json::Value;
 
-use crate::support::{Shop, docker, free_port, snapshot};
+use crate::support::{Shop, build, docker, free_port, snapshot};
 
 #[test]
 fn a_service_is_deployed_replaced_rolled_back_and_removed() {
@@ -236,7 +236,7 @@ fn the_same_image_is_the_same_release_whatever_is_checked_out() {
     let context = shop.path().join("labelled");
     std::fs::create_dir(&context).expect("a folder");
     std::fs::write(context.join("Dockerfile"), dockerfile).expect("a file");
-    docker(&["build", "--quiet", "--tag", &labelled, &context.display().to_string()]);
+    build(&labelled, &context);
     let release = planned(&labelled);
     docker(&["image", "rm", "--force", &labelled]);
     assert_eq!(release["commit"]["hash"], "9f3c1ab2");

@@ -1,6 +1,6 @@
 //! Snapshots of what the command leaves.
 
-pub(crate) use quickserve_tests::docker::docker;
+pub(crate) use quickserve_tests::docker::{build, docker};
 pub(crate) use quickserve_tests::{Ran, Shop, free_port};
 
 /// Compares what ran with a snapshot of that name.

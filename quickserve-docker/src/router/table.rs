@@ -47,11 +47,15 @@ impl Table {
         entries.sort_by(|a, b| a.forwarder.traffic.key.cmp(&b.forwarder.traffic.key));
     }
 
-    /// Takes a service away. Answers whether one is left.
+    /// Takes a service away, unless it is the last one: until the address is closed, what comes there is still its own.
+    /// Answers whether another one is left.
     pub(super) fn leave(&self, key: &ServiceKey) -> bool {
         let mut entries = self.write();
-        entries.retain(|entry| entry.forwarder.traffic.key != *key);
-        !entries.is_empty()
+        let is_last = entries.iter().all(|entry| entry.forwarder.traffic.key == *key);
+        if !is_last {
+            entries.retain(|entry| entry.forwarder.traffic.key != *key);
+        }
+        !is_last
     }
 
     /// Whose a request is.
@@ -118,4 +122,37 @@ fn largest(one: &Limits, other: &Limits) -> Limits {
     limits.idle_timeout = one.idle_timeout.max(other.idle_timeout);
     limits.download_pause = one.download_pause.max(other.download_pause);
     limits
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::router::access_log::AccessLog;
+    use crate::router::door::Doors;
+    use crate::router::folder::Folder;
+    use crate::router::traffic::Traffic;
+
+    #[test]
+    fn the_last_service_has_its_requests_until_the_address_is_closed() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let doors = Doors::new(AccessLog::new(&Folder::new(folder.path())));
+        let key = |name| ServiceKey::new(name, "local").expect("a service's name");
+        let forwarder = |name| doors.forwarder(&Arc::new(Traffic::new(key(name), &BTreeMap::new())), false);
+        let table = Table::new(Rule::default(), forwarder("shop"));
+        let mut other = Rule::default();
+        other.hosts.push("other.test".parse().expect("a host"));
+        table.enter(other, forwarder("other"));
+        let asked = Request::get("http://other.test/").body(()).expect("a request");
+        let taker = |table: &Table| match table.taker(&asked) {
+            Taker::Alone(forwarder) | Taker::OneOf(forwarder) => forwarder.traffic.key.service().to_owned(),
+            Taker::Nobody => "nobody".to_owned(),
+        };
+        assert_eq!(taker(&table), "other");
+        assert!(table.leave(&key("other")));
+        assert_eq!(taker(&table), "shop");
+        assert!(!table.leave(&key("shop")));
+        assert_eq!(taker(&table), "shop");
+    }
 }
