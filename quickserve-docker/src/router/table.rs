@@ -134,8 +134,8 @@ mod tests {
     use crate::router::folder::Folder;
     use crate::router::traffic::Traffic;
 
-    #[test]
-    fn the_last_service_has_its_requests_until_the_address_is_closed() {
+    #[tokio::test]
+    async fn the_last_service_has_its_requests_until_the_address_is_closed() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let doors = Doors::new(AccessLog::new(&Folder::new(folder.path())));
         let key = |name| ServiceKey::new(name, "local").expect("a service's name");
