@@ -33,8 +33,20 @@ codes! {
     MISSING_VARIABLE = 101;
     /// The file that holds the values of secret variables cannot be read.
     ENV_FILE = 102;
+    /// A variable that is empty, or still has the value of the template.
+    PLACEHOLDER_VALUE = 103;
+    /// A variable whose value is not of the type that the contract asks for.
+    VARIABLE_TYPE = 104;
     /// A secret that a workload names has no value.
     SECRET_NOT_FOUND = 105;
+    /// A secret in plain sight: in `environment`, in a Dockerfile, in a workflow.
+    PLAIN_SECRET = 106;
+    /// A secret in a file that is committed to git.
+    COMMITTED_SECRET = 107;
+    /// A variable that is set twice.
+    VARIABLE_TWICE = 108;
+    /// A variable whose name is nearly that of another that is meant.
+    MISSPELT_VARIABLE = 109;
     /// quickserve.toml is not TOML.
     CONFIG_SYNTAX = 110;
     /// A key of quickserve.toml that nobody knows.
@@ -47,16 +59,52 @@ codes! {
     CONFIG_INCOMPLETE = 114;
     /// quickserve.toml asks for another version of QuickServe.
     REQUIRED_VERSION = 115;
+    /// A variable that one environment has and another has not.
+    VARIABLES_DIFFER = 116;
     /// A file that quickserve.toml names cannot be read.
     CONFIGURED_FILE = 117;
+    /// A reference to a secret that cannot work: malformed, in another region or account.
+    SECRET_REFERENCE = 118;
+    /// A variable that the code reads and nothing declares.
+    UNDECLARED_VARIABLE = 119;
     /// A `${NAME}` in a task definition has no value.
     UNRESOLVED_PLACEHOLDER = 120;
+    /// A variable that is declared and that no code reads.
+    UNREAD_VARIABLE = 121;
+    /// A service that starts without looking whether its variables are there.
+    UNVALIDATED_START = 122;
+    /// A line of the contract that cannot be read.
+    CONTRACT_SYNTAX = 123;
+    /// A setting of one environment that is fixed in the image.
+    BAKED_VARIABLE = 124;
+    /// A file of values that is committed to git.
+    COMMITTED_ENV_FILE = 125;
     /// Somebody else listens on the public port.
     PORT_HELD = 201;
     /// The public port cannot be opened.
     PORT_FORBIDDEN = 202;
+    /// Places that name the port of a container and disagree.
+    PORT_MISMATCH = 203;
+    /// A fixed port of the host, which a second task cannot take.
+    STATIC_HOST_PORT = 204;
+    /// Two containers of a task that listen on one port.
+    PORT_TWICE = 205;
     /// An image does not exist.
     IMAGE_NOT_FOUND = 301;
+    /// An image named by a tag that can move, or by none.
+    MUTABLE_TAG = 302;
+    /// An image for another architecture than the platform has.
+    IMAGE_ARCHITECTURE = 304;
+    /// An image that is not the one that was tested or scanned.
+    DIGEST_DIFFERS = 305;
+    /// More than one version serves.
+    MIXED_VERSIONS = 306;
+    /// A checkout with changes that no commit has.
+    DIRTY_TREE = 307;
+    /// A commit that no remote has.
+    UNPUSHED_COMMIT = 308;
+    /// No way to tell which version runs.
+    VERSION_HIDDEN = 309;
     /// A release that was rolled back is deployed again unasked.
     CONDEMNED_RELEASE = 310;
     /// A task definition is not JSON.
@@ -73,8 +121,94 @@ codes! {
     DEFINITION_ENDPOINT = 407;
     /// A field of a task definition that reaches ECS and has no effect on the local platform.
     DEFINITION_ECS_ONLY = 408;
+    /// A container that takes requests and has no health check.
+    NO_HEALTH_CHECK = 409;
+    /// A health check that fails when something behind the service fails.
+    LIVENESS_DEPENDS = 410;
+    /// A health check that gives up before the service can be ready.
+    GRACE_TOO_SHORT = 411;
+    /// A health check that runs a program which the image does not have.
+    HEALTH_CHECK_PROGRAM = 412;
+    /// A health check that ECS refuses, or that cannot work.
+    HEALTH_CHECK_VALUE = 413;
+    /// A time to stop that is too short, or too long, for what the service has to finish.
+    STOP_TIMEOUT = 414;
+    /// CPU and memory that Fargate does not offer together.
+    FARGATE_SIZE = 415;
+    /// A container without a limit of memory.
+    NO_LIMITS = 416;
+    /// Secrets, logs or a private image without the role that may read them.
+    NO_EXECUTION_ROLE = 417;
+    /// An ARN that is none.
+    MALFORMED_ARN = 418;
+    /// Bounds within which no deployment can make progress.
+    NO_PROGRESS = 419;
+    /// A deployment on ECS that nobody takes back when it fails.
+    NO_CIRCUIT_BREAKER = 420;
+    /// Not enough memory or disk on this host.
+    HOST_RESOURCES = 421;
+    /// A task definition that ECS rejects.
+    DEFINITION_REJECTED = 422;
+    /// Code that uses AWS, in a task without a role.
+    NO_TASK_ROLE = 423;
+    /// An image whose process runs as root.
+    ROOT_USER = 501;
+    /// An image without a health check.
+    NO_IMAGE_HEALTH_CHECK = 502;
+    /// A base image that can change between two builds.
+    UNPINNED_BASE = 503;
+    /// Source that is copied before dependencies are installed.
+    COPY_ORDER = 504;
+    /// Tools for building in the final image.
+    BUILD_TOOLS = 505;
+    /// Secrets, or too much, in the build context.
+    CONTEXT_SECRET = 506;
+    /// A command whose process never sees SIGTERM.
+    SIGNALS_SWALLOWED = 507;
+    /// An instruction or flag that is deprecated.
+    DEPRECATED = 509;
+    /// A Dockerfile that cannot be read.
+    DOCKERFILE_SYNTAX = 510;
+    /// A file that is copied, or run, and is not there.
+    MISSING_SOURCE = 511;
+    /// What hadolint says of the Dockerfile.
+    HADOLINT = 512;
+    /// A base that gets no security updates any more.
+    END_OF_LIFE = 513;
     /// quickserve.toml asks for something that this version cannot do.
     NOT_BUILT = 601;
+    /// A workflow or script that cannot be read.
+    WORKFLOW_SYNTAX = 801;
+    /// The image that is built is not the one that is deployed.
+    NOT_DEPLOYED = 802;
+    /// The tag `latest` is pushed.
+    LATEST_PUSHED = 803;
+    /// A workflow that holds keys which do not expire.
+    LONG_LIVED_KEYS = 804;
+    /// An action named by a tag that its owner can move.
+    UNPINNED_ACTION = 805;
+    /// An action in a version that does not run any more, or soon will not.
+    OUTDATED_ACTION = 806;
+    /// A command that does not exist any more, or never did.
+    REMOVED_COMMAND = 807;
+    /// A template that is registered with its placeholders in it.
+    LITERAL_TEMPLATE = 808;
+    /// A script that is called and not there.
+    MISSING_SCRIPT = 809;
+    /// A roll back that nobody waits for.
+    UNAWAITED_ROLLBACK = 810;
+    /// Two runs of a workflow that deploy at the same time.
+    NO_CONCURRENCY = 811;
+    /// Tests that may be skipped.
+    SKIPPED_TESTS = 812;
+    /// A script that goes on after an error, or breaks on a blank.
+    UNSAFE_SCRIPT = 813;
+    /// A workflow whose token may do more than it needs.
+    PERMISSIONS = 814;
+    /// A deployment that is judged after it serves, and that nothing takes back.
+    NO_ROLLBACK = 815;
+    /// A wait that succeeds when the deployment was rolled back.
+    FALSE_SUCCESS = 816;
 }
 
 impl Code {
@@ -90,8 +224,7 @@ impl Code {
 
     /// Where it is said what it means, why it breaks a deployment, and how to mend it.
     pub fn docs(self) -> String {
-        let anchor = self.to_string().to_lowercase();
-        format!("{}/blob/main/docs/reference/findings.md#{anchor}", env!("CARGO_PKG_REPOSITORY"))
+        format!("{}/blob/main/docs/findings/{self}.md", env!("CARGO_PKG_REPOSITORY"))
     }
 
     /// The code that comes nearest in the same family, for one that does not exist.
@@ -406,7 +539,7 @@ mod tests {
         insta::assert_json_snapshot!(json, @r#"
         {
           "code": "QS105",
-          "docs": "https://github.com/quickserve/quickserve/blob/main/docs/reference/findings.md#qs105",
+          "docs": "https://github.com/quickserve/quickserve/blob/main/docs/findings/QS105.md",
           "hint": "did you mean stripe-key-prod",
           "message": "secret STRIPE_API_KEY not found in us-east-1",
           "severity": "error",

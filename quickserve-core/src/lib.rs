@@ -64,6 +64,7 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod document;
 pub mod engine;
 pub mod error;
 pub mod event;
@@ -86,7 +87,6 @@ pub mod service;
 pub mod traffic;
 pub mod workload;
 
-mod document;
 mod steps;
 
 pub use error::{Error, ErrorKind, Result, Retry};

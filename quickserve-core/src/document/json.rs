@@ -11,7 +11,10 @@ use crate::finding::{Code, Finding};
 /// has twice.
 ///
 /// `serde_json` decides what is JSON, since it reads the same text elsewhere; `jsonc-parser` adds the places.
-pub(crate) fn parse(source: Source<'_>, syntax: Code, twice: Code) -> Result<Node, Vec<Finding>> {
+///
+/// # Errors
+/// Findings with these codes: what is no JSON, and what is there twice.
+pub fn parse(source: Source<'_>, syntax: Code, twice: Code) -> Result<Node, Vec<Finding>> {
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(source.text) {
         return Err(vec![syntax_error(source, syntax, &error)]);
     }

@@ -3,48 +3,59 @@
 use std::ops::Range;
 
 /// Byte offsets into the text.
-pub(crate) type Span = Range<usize>;
+pub type Span = Range<usize>;
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) span: Span,
-    pub(crate) value: Value,
+pub struct Node {
+    /// Where it is written.
+    pub span: Span,
+    /// What it is.
+    pub value: Value,
 }
 
 /// A value of TOML or JSON.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
+    /// A string, without its quotes and escapes.
     String(String),
+    /// A whole number.
     Integer(i64),
     /// Also an integer that no `i64` holds.
     Float(f64),
+    /// True or false.
     Boolean(bool),
     /// TOML only.
     Datetime(String),
     /// JSON only.
     Null,
+    /// A list.
     Array(Vec<Node>),
+    /// A table of TOML, an object of JSON.
     Table(Table),
 }
 
 /// A table or object, its entries in the order of the text; keys are unique.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Table {
-    pub(crate) entries: Vec<Entry>,
+pub struct Table {
+    /// In the order of the text.
+    pub entries: Vec<Entry>,
 }
 
 /// A key of a table with its value.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) key_span: Span,
-    pub(crate) node: Node,
+pub struct Entry {
+    /// The key, without its quotes and escapes.
+    pub key: String,
+    /// Where the key is written.
+    pub key_span: Span,
+    /// The value.
+    pub node: Node,
 }
 
 impl Node {
     /// What it is, as a person calls it.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match &self.value {
             Value::String(_) => "a string",
             Value::Integer(_) => "an integer",
@@ -57,14 +68,35 @@ impl Node {
         }
     }
 
-    pub(crate) fn as_table(&self) -> Option<&Table> {
+    /// The table that it is.
+    pub fn as_table(&self) -> Option<&Table> {
         match &self.value {
             Value::Table(table) => Some(table),
             _ => None,
         }
     }
 
-    pub(crate) fn as_list(&self) -> Option<&[Self]> {
+    /// The text that it is.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of a key, of a table that has it and where it is not null.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let entry = self.as_table()?.entry(key)?;
+        (entry.node.value != Value::Null).then_some(&entry.node)
+    }
+
+    /// The items of a list; none of anything else.
+    pub fn items(&self) -> &[Self] {
+        self.as_list().unwrap_or_default()
+    }
+
+    /// The list that it is.
+    pub fn as_list(&self) -> Option<&[Self]> {
         match &self.value {
             Value::Array(items) => Some(items),
             _ => None,
@@ -72,7 +104,7 @@ impl Node {
     }
 
     /// As plain JSON. A number that JSON cannot write becomes null.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
+    pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::String(text) | Value::Datetime(text) => text.as_str().into(),
             Value::Integer(number) => (*number).into(),
@@ -88,12 +120,13 @@ impl Node {
 }
 
 impl Table {
-    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+    /// The entry of a key.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
     /// This table with what `over` says on top: tables are merged key by key, anything else is replaced.
-    pub(crate) fn overlaid(&self, over: &Self) -> Self {
+    pub fn overlaid(&self, over: &Self) -> Self {
         let mut merged = self.clone();
         for entry in &over.entries {
             match merged.entries.iter_mut().find(|below| below.key == entry.key) {
@@ -113,7 +146,7 @@ impl Table {
     }
 
     /// This table without some keys.
-    pub(crate) fn without(&self, keys: &[&str]) -> Self {
+    pub fn without(&self, keys: &[&str]) -> Self {
         let kept = self.entries.iter().filter(|entry| !keys.contains(&entry.key.as_str()));
         Self { entries: kept.cloned().collect() }
     }

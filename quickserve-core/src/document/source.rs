@@ -1,26 +1,42 @@
 //! A text and its file name: from byte offsets to places and excerpts.
 
 use crate::document::Span;
-use crate::finding::{Code, Excerpt, Finding, Place};
+use crate::finding::{Code, Excerpt, Finding, Place, Severity};
 
 /// How many characters of a line an excerpt shows at most.
 const EXCERPT: usize = 96;
 
 /// A text with the name of its file.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Source<'a> {
-    pub(crate) file: &'a str,
-    pub(crate) text: &'a str,
+pub struct Source<'a> {
+    /// What findings call the file.
+    pub file: &'a str,
+    /// All of it.
+    pub text: &'a str,
 }
 
 impl Source<'_> {
     /// An error at that place, with its line.
-    pub(crate) fn error(&self, code: Code, span: &Span, message: impl Into<String>) -> Finding {
-        Finding::error(code, message).at(self.place(span.start)).with_excerpt(self.excerpt(span))
+    pub fn error(&self, code: Code, span: &Span, message: impl Into<String>) -> Finding {
+        self.finding(code, Severity::Error, span, message)
+    }
+
+    /// A warning at that place, with its line.
+    pub fn warning(&self, code: Code, span: &Span, message: impl Into<String>) -> Finding {
+        self.finding(code, Severity::Warning, span, message)
+    }
+
+    /// Something worth knowing at that place, with its line.
+    pub fn info(&self, code: Code, span: &Span, message: impl Into<String>) -> Finding {
+        self.finding(code, Severity::Info, span, message)
+    }
+
+    fn finding(&self, code: Code, severity: Severity, span: &Span, message: impl Into<String>) -> Finding {
+        Finding::new(code, severity, message).at(self.place(span.start)).with_excerpt(self.excerpt(span))
     }
 
     /// The place of a byte. An offset past the end is the end.
-    pub(crate) fn place(&self, offset: usize) -> Place {
+    pub fn place(&self, offset: usize) -> Place {
         let (line_start, offset) = self.line_start(offset);
         let line = 1 + self.text[..line_start].matches('\n').count();
         let column = 1 + self.text[line_start..offset].chars().count();
@@ -28,7 +44,7 @@ impl Source<'_> {
     }
 
     /// The line around a span, fit for a terminal.
-    pub(crate) fn excerpt(&self, span: &Span) -> Excerpt {
+    pub fn excerpt(&self, span: &Span) -> Excerpt {
         let (line_start, offset) = self.line_start(span.start);
         let line = self.text[line_start..].split('\n').next().unwrap_or_default();
         let line = line.strip_suffix('\r').unwrap_or(line);

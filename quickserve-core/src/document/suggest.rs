@@ -4,7 +4,7 @@
 const LISTED: usize = 12;
 
 /// The name that is nearest, if any is near enough to be what was meant.
-pub(crate) fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let folded = fold(wrong);
     names
         .into_iter()
@@ -16,12 +16,12 @@ pub(crate) fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>)
 }
 
 /// Whether a key that nobody knows must be this one.
-pub(crate) fn is_misspelt(wrong: &str, key: &str) -> bool {
+pub fn is_misspelt(wrong: &str, key: &str) -> bool {
     key.len() > 3 && strsim::osa_distance(&fold(wrong), key) <= 2
 }
 
 /// The hint for a wrong name: the nearest one, or the names that there are if they are few.
-pub(crate) fn did_you_mean(wrong: &str, names: &[&str]) -> Option<String> {
+pub fn did_you_mean(wrong: &str, names: &[&str]) -> Option<String> {
     match nearest(wrong, names.iter().copied()) {
         Some(name) => Some(format!("did you mean `{name}`")),
         None if names.is_empty() || names.len() > LISTED => None,

@@ -1,0 +1,84 @@
+//! Everything that is read, and the checks that look at it.
+
+use std::thread;
+
+use quickserve_core::finding::{Finding, Place};
+use quickserve_core::preflight::Report;
+
+use crate::code::Code;
+use crate::contract::Contracts;
+use crate::definition::Definition;
+use crate::dockerfile::Build;
+use crate::workflow::Pipelines;
+use crate::{Subject, code, contract, definition, dockerfile, secrets, workflow};
+
+/// What the files of a subject say. What is not there is absent, and what could not be read is among the findings.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Facts {
+    /// The contract of variables, and the files of values.
+    pub contracts: Contracts,
+    /// The task definition.
+    pub definition: Option<Definition>,
+    /// The Dockerfile and the build context.
+    pub build: Build,
+    /// What the code reads, and the names of all files.
+    pub code: Code,
+    /// Workflows and scripts.
+    pub pipelines: Pipelines,
+    /// What was wrong with the files themselves.
+    pub findings: Vec<Finding>,
+}
+
+impl Facts {
+    /// Reads the files, all at a time.
+    pub fn read(subject: &Subject) -> Self {
+        let mut findings = Vec::new();
+        let mut facts = thread::scope(|scope| {
+            let code = scope.spawn(|| code::read(subject));
+            let rest = scope.spawn(|| {
+                (
+                    contract::read(subject),
+                    definition::read(subject),
+                    dockerfile::read(subject),
+                    workflow::read(subject),
+                )
+            });
+            let (code, code_findings) = joined(code.join());
+            let ((contracts, a), (definition, b), (build, c), (pipelines, d)) = joined(rest.join());
+            findings.extend([code_findings, a, b, c, d].into_iter().flatten());
+            Self { contracts, definition, build, code, pipelines, findings: Vec::new() }
+        });
+        facts.findings = findings;
+        facts
+    }
+}
+
+/// A panic of a reader is a fault of ours: it is not hidden.
+fn joined<T>(result: thread::Result<T>) -> T {
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Reads the files of a subject and checks them: all that is wrong, sorted, each once.
+pub fn check(subject: &Subject) -> Report {
+    let mut facts = Facts::read(subject);
+    let mut report = Report::of(std::mem::take(&mut facts.findings));
+    let checks: [fn(&Subject, &Facts) -> Report; 5] =
+        [contract::check, secrets::check, definition::check, dockerfile::check, workflow::check];
+    for check in checks {
+        report = report.and(check(subject, &facts));
+    }
+    sort(&mut report.findings);
+    report
+}
+
+/// By weight, the heaviest first, then by place and code; what is said twice is said once.
+pub(crate) fn sort(findings: &mut Vec<Finding>) {
+    let key = |finding: &Finding| {
+        let resource = finding.location.as_ref().map(ToString::to_string);
+        let place: Option<Place> = finding.place().cloned();
+        (std::cmp::Reverse(finding.severity), place, finding.code, resource, finding.message.clone())
+    };
+    findings.sort_by_cached_key(key);
+    findings.dedup();
+}

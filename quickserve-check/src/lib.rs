@@ -1,0 +1,40 @@
+//! Reads the files that a deployment is made of, and says what in them cannot work: all of it at once, each with
+//! its place, and nothing is changed or run.
+//!
+//! The one idea is *files → facts → findings*. A [`Subject`] says which files; [`Facts::read`] reads each of them
+//! once, strictly, and all at a time; the checks look at facts alone, so that one which compares two files (the port
+//! of a Dockerfile with that of a task definition) is as simple as one that reads a single line. What a file says of
+//! itself that is wrong, such as JSON that is none, is found while it is read.
+//!
+//! | family | looks at | module |
+//! |---|---|---|
+//! | QS1xx | the contract of variables, their values, secrets, the code that reads them | [`contract`], [`secrets`], [`code`] |
+//! | QS2xx, QS3xx, QS4xx | the task definition, its ports, images and health | [`definition`] |
+//! | QS5xx | Dockerfile and build context | [`dockerfile`] |
+//! | QS8xx | workflows and scripts | [`workflow`] |
+//!
+//! Facts that change by themselves, such as a port that is held, are not in files: `quickserve_core::preflight` and
+//! the platforms look at those.
+//!
+//! ```no_run
+//! use quickserve_check::{Subject, check};
+//!
+//! let report = check(&Subject::in_folder("."));
+//! for finding in &report.findings {
+//!     println!("{finding:#}");
+//! }
+//! ```
+
+pub mod code;
+pub mod contract;
+pub mod definition;
+pub mod dockerfile;
+mod facts;
+pub mod secrets;
+mod subject;
+mod text;
+pub mod workflow;
+
+pub use facts::{Facts, check};
+pub use subject::{EnvironmentFile, Rollout, Subject};
+pub use text::Text;

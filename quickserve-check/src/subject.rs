@@ -1,0 +1,155 @@
+//! What is checked: which files, for which platform, under which settings.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use quickserve_core::config::{Platform, Settings, WorkloadSource};
+
+/// What is checked. Paths are relative to [`root`](Subject::root), or absolute.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Subject {
+    /// The project's folder: what the code scan walks through, and where `.github` is.
+    pub root: PathBuf,
+    /// The folder as the user would write it from where they stand; empty where they stand in it.
+    pub shown: PathBuf,
+    /// The environment that it is checked for.
+    pub environment: Option<String>,
+    /// What runs the tasks, where that is known. A task definition alone is one for ECS.
+    pub platform: Option<Platform>,
+    /// The ECS task definition.
+    pub definition: Option<PathBuf>,
+    /// The container that the built image is for, where the settings name it.
+    pub container: Option<String>,
+    /// The port that takes requests, where the settings name it.
+    pub port: Option<u16>,
+    /// The image that is deployed, where the settings name it.
+    pub image: Option<String>,
+    /// The file that declares which variables must exist.
+    pub contract: Option<PathBuf>,
+    /// The files of values, of this environment and of others.
+    pub env_files: Vec<EnvironmentFile>,
+    /// Plain variables that the settings give to the main container.
+    pub variables: BTreeMap<String, String>,
+    /// Values for `${NAME}` in task definitions.
+    pub placeholders: BTreeMap<String, String>,
+    /// The variable in which the application finds its version.
+    pub version_variable: Option<String>,
+    /// The Dockerfile.
+    pub dockerfile: Option<PathBuf>,
+    /// The build context; [`root`](Subject::root) where it is not said.
+    pub context: Option<PathBuf>,
+    /// How a release takes the place of another, where the settings say it.
+    pub rollout: Option<Rollout>,
+}
+
+/// A file of values, and the environment that it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentFile {
+    /// The environment's name.
+    pub environment: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// What of a rollout the files must be fit for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rollout {
+    /// How many tasks.
+    pub tasks: u32,
+    /// The least part of them that stays healthy, in percent.
+    pub minimum_healthy_percent: u32,
+    /// The most of them at a time, in percent.
+    pub maximum_percent: u32,
+    /// How long requests in flight may take to end.
+    pub drain_timeout: Duration,
+    /// Within which time a task must be healthy.
+    pub grace: Option<Duration>,
+}
+
+impl Subject {
+    /// What is found in a folder where nothing says more: `Dockerfile`, `.env.example`, and the task definition,
+    /// where there is exactly one.
+    pub fn in_folder(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
+        let there = |name: &str| root.join(name).is_file().then(|| PathBuf::from(name));
+        Self {
+            dockerfile: there("Dockerfile"),
+            contract: there(".env.example"),
+            definition: definition_in(&root),
+            root,
+            ..Self::default()
+        }
+    }
+
+    /// What quickserve.toml says; `root` is its folder.
+    pub fn of(settings: &Settings, root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
+        let build = settings.build.as_ref();
+        let env_file = settings.env_file.iter().map(|path| EnvironmentFile {
+            environment: settings.key.environment().to_owned(),
+            path: path.clone(),
+        });
+        let deploy = &settings.deploy;
+        let found = Self::in_folder(&root);
+        Self {
+            environment: Some(settings.key.environment().to_owned()),
+            platform: Some(settings.platform),
+            definition: match &settings.workload {
+                WorkloadSource::TaskDefinition(path) => Some(path.clone()),
+                WorkloadSource::Live | WorkloadSource::ShortForm(_) => None,
+            },
+            container: settings.container.clone(),
+            port: settings.port,
+            image: settings.image.clone(),
+            contract: settings.env_contract.clone().or(found.contract),
+            env_files: env_file.collect(),
+            variables: settings.variables.clone(),
+            version_variable: Some(settings.version_variable.clone()),
+            dockerfile: build.map(|build| build.dockerfile.clone()).or(found.dockerfile),
+            context: build.map(|build| build.context.clone()),
+            rollout: Some(Rollout {
+                tasks: deploy.tasks.unwrap_or(1),
+                minimum_healthy_percent: deploy.minimum_healthy_percent,
+                maximum_percent: deploy.maximum_percent,
+                drain_timeout: deploy.drain_timeout,
+                grace: settings.health_check.grace,
+            }),
+            root,
+            ..Self::default()
+        }
+    }
+
+    /// Where a file is.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// A file as findings call it.
+    pub fn name(&self, path: &Path) -> String {
+        self.shown.join(path).display().to_string()
+    }
+
+    /// Whether the tasks run on ECS, or are described as ECS would run them.
+    pub fn is_for_ecs(&self) -> bool {
+        self.platform.map_or(self.definition.is_some(), |platform| platform == Platform::Ecs)
+    }
+}
+
+/// The folders in which projects keep their task definition.
+const DEFINITION_FOLDERS: [&str; 6] = ["", "deploy", "ecs", ".aws", "aws", "infra"];
+
+/// The only file there that describes a task.
+fn definition_in(root: &Path) -> Option<PathBuf> {
+    let mut found = DEFINITION_FOLDERS.iter().flat_map(|folder| {
+        let entries = std::fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
+        let names = entries.map(|entry| Path::new(folder).join(entry.file_name()));
+        names.filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+    });
+    let describes_task = |path: &PathBuf| {
+        crate::Text::read(&root.join(path), "").is_ok_and(|text| text.text.contains("\"containerDefinitions\""))
+    };
+    let first = found.find(describes_task)?;
+    found.find(describes_task).is_none().then_some(first)
+}
