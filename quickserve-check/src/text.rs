@@ -8,7 +8,7 @@ use quickserve_core::document::{Source, Span};
 use quickserve_core::finding::{Code, Finding};
 
 /// The largest file that is read, in bytes. No file that a person wrote is larger.
-pub const LIMIT: u64 = 8 << 20;
+pub(crate) const LIMIT: u64 = 8 << 20;
 
 /// A text file with the name that findings call it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Text {
     /// Reads a file.
     ///
     /// # Errors
-    /// A finding where it is not there, no file, larger than [`LIMIT`], not UTF-8, or may not be read.
+    /// A finding where it is not there, no file, larger than 8 MiB, not UTF-8, or may not be read.
     pub fn read(path: &Path, file: &str) -> Result<Self, Box<Finding>> {
         let wrong = |what: &str, hint: &str| {
             let finding = Finding::error(Code::CONFIGURED_FILE, format!("{file} {what}")).with_hint(hint);
@@ -90,17 +90,19 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_a_finding() {
         let folder = tempfile::tempdir().expect("a folder");
-        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("written");
+        let write =
+            |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("written");
         write("latin", b"a\nb\n\xe9");
         write("bom", "\u{feff}a=1".as_bytes());
         std::os::unix::fs::symlink("loop", folder.path().join("loop")).expect("a link");
-        let message = |name: &str| Text::read(&folder.path().join(name), name).expect_err("a finding").message;
+        let message =
+            |name: &str| Text::read(&folder.path().join(name), name).expect_err("a finding").message;
         assert_eq!(message("absent"), "absent does not exist");
         assert_eq!(message("latin"), "latin is not UTF-8 text, at line 3");
         assert!(message("loop").starts_with("loop cannot be read: "));
         assert_eq!(Text::read(folder.path(), "folder").expect_err("a finding").message, "folder is no file");
         assert_eq!(Text::read(&folder.path().join("bom"), "bom").expect("a text").text, "a=1");
-        let huge = std::fs::File::create(folder.path().join("huge")).expect("a file");
+        let huge = File::create(folder.path().join("huge")).expect("a file");
         huge.set_len(100 << 20).expect("a sparse file");
         assert_eq!(message("huge"), "huge is larger than 8 MiB");
     }

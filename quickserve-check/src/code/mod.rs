@@ -1,9 +1,8 @@
 //! TODO
 
 use quickserve_core::finding::Finding;
-use quickserve_core::preflight::Report;
 
-use crate::{Facts, Subject};
+use crate::Subject;
 
 /// TODO
 #[derive(Debug, Default)]
@@ -12,8 +11,4 @@ pub struct Code {}
 
 pub(crate) fn read(_subject: &Subject) -> (Code, Vec<Finding>) {
     (Code::default(), Vec::new())
-}
-
-pub(crate) fn check(_subject: &Subject, _facts: &Facts) -> Report {
-    Report::default()
 }

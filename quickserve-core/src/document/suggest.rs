@@ -16,7 +16,7 @@ pub fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
 }
 
 /// Whether a key that nobody knows must be this one.
-pub fn is_misspelt(wrong: &str, key: &str) -> bool {
+pub(crate) fn is_misspelt(wrong: &str, key: &str) -> bool {
     key.len() > 3 && strsim::osa_distance(&fold(wrong), key) <= 2
 }
 
