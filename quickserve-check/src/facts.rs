@@ -72,8 +72,8 @@ pub fn check(subject: &Subject) -> Report {
     report
 }
 
-/// By weight, the heaviest first, then by place and code; what is said twice is said once.
-pub(crate) fn sort(findings: &mut Vec<Finding>) {
+/// Sorts findings as they are told: by weight, the heaviest first, then by place and code; what is said twice is said once.
+pub fn sort(findings: &mut Vec<Finding>) {
     let key = |finding: &Finding| {
         let resource = finding.location.as_ref().map(ToString::to_string);
         let place: Option<Place> = finding.place().cloned();

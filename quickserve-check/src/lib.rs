@@ -35,6 +35,6 @@ mod subject;
 mod text;
 pub mod workflow;
 
-pub use facts::{Facts, check};
-pub use subject::{EnvironmentFile, Rollout, Subject};
+pub use facts::{Facts, check, sort};
+pub use subject::{EnvironmentFile, Rollout, Subject, is_template};
 pub use text::Text;

@@ -121,6 +121,12 @@ impl Subject {
         }
     }
 
+    /// Whether no file is named, and none was found.
+    pub fn is_empty(&self) -> bool {
+        let named = [&self.definition, &self.contract, &self.dockerfile];
+        named.into_iter().all(Option::is_none) && self.env_files.is_empty() && !self.root.join(".github").is_dir()
+    }
+
     /// Where a file is.
     pub fn path(&self, path: &Path) -> PathBuf {
         self.root.join(path)
@@ -135,6 +141,13 @@ impl Subject {
     pub fn is_for_ecs(&self) -> bool {
         self.platform.map_or(self.definition.is_some(), |platform| platform == Platform::Ecs)
     }
+}
+
+/// Whether a file is a template such as `.env.example`, which declares variables and gives none a value.
+pub fn is_template(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let words = ["example", "sample", "template", "dist"];
+    name.split(['.', '-', '_']).any(|part| words.contains(&part))
 }
 
 /// The folders in which projects keep their task definition.

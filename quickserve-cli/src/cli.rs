@@ -65,11 +65,15 @@ pub(crate) enum Format {
     Json,
     /// For people, with annotations for GitHub Actions
     Github,
+    /// SARIF 2.1.0, on stdout; for `check` only
+    Sarif,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Find everything that would keep a deployment from working, all at once; changes nothing
+    Check(Check),
     /// Put a release behind the service's port
     Deploy(Deploy),
     /// Go back to the last good release, or to a named one
@@ -78,6 +82,8 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Show what serves now, where, and whether it is consistent
     Status(Status),
+    /// Find out why a service misbehaves, and what mends it
+    Doctor(Doctor),
     /// Show what happened, newest first
     History(History),
     /// Show the service's output
@@ -112,11 +118,32 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Explain an exit code or the code of a finding
+    /// Explain an exit code or the code of a finding; without one, list all findings
     Explain {
         /// Such as 4 or QS101
-        code: String,
+        code: Option<String>,
     },
+}
+
+/// `check`. Without these, quickserve.toml says which files; without that too, those that the folder has.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Check {
+    /// This ECS task definition
+    #[arg(long, value_name = "FILE")]
+    pub(crate) task_definition: Option<PathBuf>,
+    /// These variables: a template such as .env.example is the contract, any other file has an environment's values
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// This Dockerfile
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dockerfile: Option<PathBuf>,
+}
+
+impl Check {
+    /// Whether files are named one by one.
+    pub(crate) fn names_files(&self) -> bool {
+        self.task_definition.is_some() || !self.env_file.is_empty() || self.dockerfile.is_some()
+    }
 }
 
 /// What decides a release.
@@ -198,6 +225,14 @@ pub(crate) struct Status {
     /// Every service that quickserve.toml and the local router know
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Run those of the commands that only bring about what was decided before
+    #[arg(long)]
+    pub(crate) fix: bool,
 }
 
 /// `history`.

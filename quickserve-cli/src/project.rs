@@ -19,6 +19,11 @@ pub(crate) struct Project {
 }
 
 impl Project {
+    /// Whether there is a file, right or wrong.
+    pub(crate) fn is_there(context: &Context) -> bool {
+        context.config.is_some() || find(&context.folder).is_some()
+    }
+
     /// Finds and reads the file.
     pub(crate) fn read(context: &Context) -> Result<Self, Failure> {
         let path = match &context.config {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
@@ -15,7 +16,7 @@ use crate::render::words;
 #[derive(Clone)]
 pub(crate) struct Environment {
     variables: BTreeMap<String, String>,
-    arguments: Vec<std::ffi::OsString>,
+    arguments: Vec<OsString>,
     folder: PathBuf,
     stdin_is_terminal: bool,
     stdout_is_terminal: bool,
@@ -44,7 +45,7 @@ pub(crate) struct Context {
     pub(crate) strategy: Option<String>,
     pub(crate) terminal: Terminal,
     /// What this command was started with, its own name first.
-    pub(crate) arguments: Vec<std::ffi::OsString>,
+    pub(crate) arguments: Vec<OsString>,
     /// This executable.
     pub(crate) executable: PathBuf,
     /// The flags that choose the same service again.
@@ -79,7 +80,7 @@ pub(crate) struct Terminal {
 impl Environment {
     /// Reads it, once.
     pub(crate) fn read() -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        let text = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
         Self {
@@ -92,7 +93,7 @@ impl Environment {
         }
     }
 
-    pub(crate) fn arguments(&self) -> &[std::ffi::OsString] {
+    pub(crate) fn arguments(&self) -> &[OsString] {
         &self.arguments
     }
 
@@ -156,6 +157,19 @@ impl Environment {
 }
 
 impl Context {
+    /// Arguments that let another command be about the same service.
+    pub(crate) fn same_service(&self) -> Vec<OsString> {
+        let folder = Some(self.folder.clone().into_os_string());
+        let flags = [
+            ("-C", folder),
+            ("--config", self.config.clone().map(PathBuf::into_os_string)),
+            ("--service", self.service.clone().map(OsString::from)),
+            ("-e", self.environment.clone().map(OsString::from)),
+            ("--state-dir", Some(self.state_dir.clone().into_os_string())),
+        ];
+        flags.into_iter().filter_map(|(flag, value)| Some([flag.into(), value?])).flatten().collect()
+    }
+
     /// Puts flags over variables.
     pub(crate) fn new(environment: Environment, flags: &Global) -> Result<Self> {
         let variable = |name: &str| environment.variable(name).map(str::to_owned);

@@ -22,6 +22,10 @@ pub(crate) fn parse(environment: Environment) -> Result<(Cli, Context), ExitCode
     };
     match Context::new(environment, &cli.global) {
         Ok(mut context) => {
+            if context.format == Format::Sarif && !matches!(cli.command, Command::Check(_)) {
+                let failure = Failure::usage("only check writes SARIF", "use --format json");
+                return Err(ExitCode::from(Reporter::start(&context).fail(failure)));
+            }
             if let Command::Deploy(deploy) = &cli.command {
                 context.nonce.clone_from(&deploy.background);
             }
@@ -31,7 +35,7 @@ pub(crate) fn parse(environment: Environment) -> Result<(Cli, Context), ExitCode
             let failure = Failure::from(error);
             match format {
                 Format::Json => render::json::finished_alone(&failure.finished),
-                Format::Human | Format::Github => {
+                Format::Human | Format::Github | Format::Sarif => {
                     let cause = failure.finished.cause.clone().unwrap_or_else(|| Cause::new("usage"));
                     output::tell(&format!("error: {}", cause.message));
                     cause.causes.iter().for_each(|cause| output::tell(&format!("caused by: {cause}")));

@@ -151,6 +151,8 @@ codes! {
     DEFINITION_REJECTED = 422;
     /// Code that uses AWS, in a task without a role.
     NO_TASK_ROLE = 423;
+    /// A container that ends again and again.
+    RESTART_LOOP = 424;
     /// An image whose process runs as root.
     ROOT_USER = 501;
     /// An image without a health check.
@@ -177,6 +179,10 @@ codes! {
     END_OF_LIFE = 513;
     /// quickserve.toml asks for something that this version cannot do.
     NOT_BUILT = 601;
+    /// The platform does not answer.
+    PLATFORM_UNREACHABLE = 602;
+    /// The clocks of platform and machine differ.
+    CLOCK_SKEW = 603;
     /// A workflow or script that cannot be read.
     WORKFLOW_SYNTAX = 801;
     /// The image that is built is not the one that is deployed.

@@ -39,6 +39,10 @@ impl ImageStore {
         Self { engine, key, auth: None }
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Sets the credentials to push with.
     #[must_use]
     pub fn with_auth(mut self, auth: RegistryAuth) -> Self {

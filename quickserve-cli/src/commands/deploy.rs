@@ -14,11 +14,11 @@ use quickserve_core::preflight::{self, Report};
 use quickserve_core::registry::ResolvedImage;
 use quickserve_core::traffic::Rule;
 
-use super::{Acting, detach};
+use super::{Acting, check, detach};
 use crate::assemble::{self, Draft};
 use crate::change::{Change, Sized};
 use crate::cli;
-use crate::compose::{Stage, StandingFacts, for_rule, ports};
+use crate::compose::{Stage, StandingFacts, for_rule, ports, programs};
 use crate::failure::Failure;
 use crate::limits::{self, Chosen};
 use crate::project::Project;
@@ -65,7 +65,7 @@ async fn begin(
     let draft = drafted(context, &target, &project, arguments)?;
     let (stage, commit) = tokio::join!(target.stage(context, reporter), assemble::commit(&project.folder));
     let stage = stage?;
-    let prepared = prepare(context, &target, &stage, draft, commit, arguments, reporter).await?;
+    let prepared = prepare(context, &target, &project, &stage, draft, commit, arguments, reporter).await?;
     Ok((Acting { target, stage, control: Control::default() }, prepared))
 }
 
@@ -110,16 +110,18 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(
     context: &Context,
     target: &Target,
+    project: &Project,
     stage: &Stage,
     draft: Draft,
     commit: Option<quickserve_core::release::Commit>,
     arguments: &cli::Draft,
     reporter: &Reporter,
 ) -> Result<Prepared, Failure> {
-    let (resolved, ports, journal) = tokio::join!(
+    let (resolved, ports, journal, files) = tokio::join!(
         preflight::resolve(stage.images.as_ref(), &draft.references),
         ports::check(&stage.engine, &stage.control, &target.key, &target.reach),
         stage.deployer.journal(),
+        check::read(check::subject(context, target, project)),
     );
     let (resolved, report): (BTreeMap<String, ResolvedImage>, Report) = resolved?;
     let state = journal?.state().clone();
@@ -128,8 +130,10 @@ pub(super) async fn prepare(
         reporter.remark(remark);
     }
     let notes = Report { passed: 0, findings: draft.notes.clone() };
+    let programs = programs::check(&stage.images, &draft.workload, &resolved).await?;
     let report = notes.and(draft.check(stage.secrets.as_ref(), &resolved).await?).and(report).and(ports?);
-    let report = report.accepting(&target.settings.accepted_findings);
+    let mut report = report.and(programs).and(files?).accepting(&target.settings.accepted_findings);
+    quickserve_check::sort(&mut report.findings);
     if report.refuses() {
         // For the message only: empty when the platform does not answer.
         let serving = stage.platform.observe().await.map(|seen| serving(&seen)).unwrap_or_default();

@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context, arguments: &cli::Deploy, reporter: Re
             match context.format {
                 Format::Json => drop(output::data(&said)),
                 // It is told now: the log alone needs its times.
-                Format::Human | Format::Github => output::tell(&words::untimed(&said)),
+                Format::Human | Format::Github | Format::Sarif => output::tell(&words::untimed(&said)),
             }
             status
                 .code()

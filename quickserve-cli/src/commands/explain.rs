@@ -1,5 +1,6 @@
 //! `explain`: an exit code or the code of a finding, from the pages that are documented.
 
+use include_dir::{Dir, include_dir};
 use quickserve_core::finding::Code;
 
 use crate::failure::Failure;
@@ -10,13 +11,20 @@ use crate::settings::Context;
 /// The page that scripts rely on; its table is tested against the code.
 const EXIT_CODES: &str = include_str!("../../../docs/reference/exit-codes.md");
 
-/// The page of all findings; a test holds it to have every code.
-const FINDINGS: &str = include_str!("../../../docs/reference/findings.md");
+/// A page for each finding, and an index of them all; a test holds them to have every code.
+static PAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../docs/findings");
 
 /// The width of lines that go to no terminal, and the most on one.
 const WIDTH: (usize, usize) = (80, 100);
 
-pub(super) fn run(context: &Context, code: &str) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, code: Option<&str>) -> Result<(), Failure> {
+    let Some(code) = code else {
+        for code in Code::ALL {
+            let Some(page) = page(*code) else { continue };
+            output::data_line(&format!("{code}  {}", bare(&summary(page))));
+        }
+        return Ok(());
+    };
     let text = match code.to_uppercase().parse::<Code>() {
         Ok(finding) => section(finding).ok_or_else(|| unknown(finding))?,
         Err(_) => exit_code(code).ok_or_else(|| {
@@ -31,14 +39,38 @@ pub(super) fn run(context: &Context, code: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Paragraphs of a page.
+/// Paragraphs of a page, and its examples in fences.
 struct Text(Vec<String>);
 
 impl Text {
-    /// In lines of this width, without the page's marks.
+    /// The blocks of a page after its title. An example may hold empty lines.
+    fn of_page(page: &str) -> Self {
+        let (mut blocks, mut block, mut fenced) = (Vec::new(), String::new(), false);
+        for line in page.lines().filter(|line| !line.starts_with("# ")) {
+            let fence = line.starts_with("```");
+            if (line.is_empty() && !fenced) || (fence && !fenced) {
+                blocks.push(std::mem::take(&mut block));
+            }
+            fenced ^= fence;
+            if fence || fenced || !line.is_empty() {
+                block.push_str(line);
+                block.push('\n');
+            }
+        }
+        blocks.push(block);
+        Self(blocks.into_iter().filter(|block| !block.is_empty()).collect())
+    }
+
+    /// In lines of this width, without the page's marks; examples as they are, set in.
     fn set(&self, width: usize) -> String {
-        let paragraphs = self.0.iter().map(|paragraph| words::wrapped(&bare(paragraph), width));
-        paragraphs.collect::<Vec<_>>().join("\n\n")
+        let blocks = self.0.iter().map(|block| match block.strip_prefix("```") {
+            Some(_) => {
+                let lines = block.lines().filter(|line| !line.starts_with("```"));
+                lines.map(|line| format!("    {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+            }
+            None => words::wrapped(&bare(block), width),
+        });
+        blocks.collect::<Vec<_>>().join("\n\n")
     }
 }
 
@@ -53,13 +85,21 @@ fn bare(paragraph: &str) -> String {
     text
 }
 
+/// The page of a finding.
+fn page(finding: Code) -> Option<&'static str> {
+    PAGES.get_file(format!("{finding}.md"))?.contents_utf8()
+}
+
+/// Its first sentence: what it means.
+fn summary(page: &str) -> String {
+    let Text(blocks) = Text::of_page(page);
+    blocks.first().map(|block| block.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap_or_default()
+}
+
 /// What the page says of a finding, under its code.
 fn section(finding: Code) -> Option<Text> {
-    let heading = format!("### {finding}\n");
-    let (_, rest) = FINDINGS.split_once(&heading)?;
-    let end = rest.find("\n#").unwrap_or(rest.len());
-    let paragraphs = rest[..end].trim().split("\n\n").map(str::to_owned);
-    Some(Text(std::iter::once(finding.to_string()).chain(paragraphs).chain([finding.docs()]).collect()))
+    let Text(blocks) = Text::of_page(page(finding)?);
+    Some(Text(std::iter::once(finding.to_string()).chain(blocks).chain([finding.docs()]).collect()))
 }
 
 fn unknown(finding: Code) -> Failure {

@@ -1,10 +1,12 @@
 //! The commands: each resolves its settings, calls the library, and tells how it ended.
 
 mod abort;
+mod check;
 mod completions;
 mod deploy;
 mod detach;
 mod disk;
+mod doctor;
 mod down;
 mod exec;
 mod explain;
@@ -59,6 +61,14 @@ pub(crate) async fn run(command: Command, context: &Context) -> u8 {
         Command::Restart => restart::run(context, reporter).await,
         Command::Scale(arguments) => scale::run(context, &arguments, reporter).await,
         Command::Down(arguments) => down::run(context, &arguments, reporter).await,
+        Command::Check(arguments) => match check::run(context, &arguments, &reporter).await {
+            Ok(code) => code,
+            Err(failure) => reporter.fail(failure),
+        },
+        Command::Doctor(arguments) => match doctor::run(context, &arguments, &reporter).await {
+            Ok(code) => code,
+            Err(failure) => reporter.fail(failure),
+        },
         Command::Plan(arguments) => {
             let shown = plan::run(context, &arguments, &reporter).await;
             looked(shown, reporter)
@@ -83,7 +93,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> u8 {
             completions::run(shell);
             0
         }
-        Command::Explain { code } => looked(explain::run(context, &code), reporter),
+        Command::Explain { code } => looked(explain::run(context, code.as_deref()), reporter),
     }
 }
 

@@ -9,7 +9,7 @@ use quickserve_core::event::Serving;
 use quickserve_core::journal::State;
 use quickserve_core::orchestrator::{Health, Observed, Orchestrator as _, Standing, TaskPhase, TaskState};
 use quickserve_core::outcome::Outcome;
-use quickserve_core::release::ReleaseId;
+use quickserve_core::release::{Release, ReleaseId};
 use quickserve_core::traffic::{Role, Rule};
 use quickserve_docker::router::{ServiceStatus, Status as RouterStatus};
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ fn all(context: &Context) -> Result<Vec<Target>, Failure> {
 }
 
 /// What was seen of a service.
-struct Seen {
+pub(super) struct Seen {
     target: Target,
     state: State,
     observed: Observed,
@@ -92,7 +92,7 @@ struct Seen {
     notes: Vec<String>,
 }
 
-async fn look(context: &Context, target: &Target, reporter: &Reporter) -> Result<Seen, Failure> {
+pub(super) async fn look(context: &Context, target: &Target, reporter: &Reporter) -> Result<Seen, Failure> {
     let stage = target.stage(context, reporter).await?;
     let (journal, observed, router) =
         tokio::join!(stage.deployer.journal(), stage.platform.observe(), stage.control.status());
@@ -222,12 +222,57 @@ fn asked_rule(service: Option<&ServiceStatus>) -> Rule {
 }
 
 impl Seen {
+    pub(super) fn promoted(&self) -> Option<&ReleaseId> {
+        self.state.current()
+    }
+
+    pub(super) fn release(&self, release: &ReleaseId) -> Option<&Release> {
+        self.state.releases.get(release)
+    }
+
+    pub(super) fn serving(&self) -> &[Serving] {
+        &self.serving
+    }
+
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.in_flight.as_ref().is_some_and(|in_flight| !in_flight.is_left())
+    }
+
+    /// Whether our router listens for the service.
+    pub(super) fn is_listening(&self) -> bool {
+        self.service().is_some_and(|service| service.listening.is_some() && service.trouble.is_none())
+    }
+
+    pub(super) fn is_unsupervised(&self) -> bool {
+        self.router.as_ref().and_then(unsupervised).is_some()
+    }
+
+    pub(super) fn has_rollback_target(&self) -> bool {
+        self.state.rollback_target().is_some()
+    }
+
     fn consistent(&self) -> bool {
         self.amiss.is_empty() && self.state.open.is_none()
     }
 
     fn service(&self) -> Option<&ServiceStatus> {
         self.router.as_ref().and_then(|router| of(router, &self.target))
+    }
+
+    /// Whether `resume` brings about what was decided.
+    pub(super) fn needs_resuming(&self) -> bool {
+        match &self.in_flight {
+            Some(in_flight) => in_flight.is_left(),
+            None => !self.amiss.is_empty() && self.can_be_mended(),
+        }
+    }
+
+    /// What does not agree, what may go wrong, and what could be better.
+    pub(super) fn doubts(&self) -> Vec<Line> {
+        let in_flight = self.in_flight.as_ref().map(|in_flight| Line::toned("inflight", in_flight.sentence(), Tone::Bad));
+        let amiss = self.amiss.iter().chain(&self.cautions).map(|text| Line::toned("caution", text.clone(), Tone::Bad));
+        let notes = self.notes.iter().map(|text| Line::new("note", text.clone()));
+        in_flight.into_iter().chain(amiss).chain(notes).collect()
     }
 
     /// Whether `resume` mends any of what is amiss.
@@ -248,7 +293,7 @@ impl Seen {
         if self.service().is_some() { asked_rule(self.service()) } else { self.target.reach.rule.clone() }
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         json!({
             "service": self.target.key.service(),
             "environment": self.target.key.environment(),
@@ -271,7 +316,8 @@ impl Seen {
         })
     }
 
-    fn lines(&self, again: &str) -> Vec<Line> {
+    /// What there is, without a judgement.
+    pub(super) fn facts(&self) -> Vec<Line> {
         let rule = for_rule(&self.rule());
         let url = self.public().map_or_else(String::new, |(address, secure)| {
             format!("  {}://{address}{rule}", if secure { "https" } else { "http" })
@@ -298,6 +344,11 @@ impl Seen {
             lines.push(Line::toned("locked", text, Tone::Bad));
         }
         lines.extend(self.disk.as_ref().and_then(Disk::line));
+        lines
+    }
+
+    fn lines(&self, again: &str) -> Vec<Line> {
+        let mut lines = self.facts();
         if let Some(blind) = &self.blind {
             let text =
                 format!("{blind}: nobody has looked at the tasks; this is what router and journal say");

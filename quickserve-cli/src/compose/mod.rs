@@ -3,6 +3,7 @@
 mod last_look;
 mod owner;
 pub(crate) mod ports;
+pub(crate) mod programs;
 mod reach;
 mod router;
 

@@ -84,7 +84,8 @@ impl Render for Github {
     }
 }
 
-fn annotate(finding: &Finding) {
+/// Tells of a finding at its place.
+pub(crate) fn annotate(finding: &Finding) {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

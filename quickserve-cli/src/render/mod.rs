@@ -1,6 +1,7 @@
 //! Telling what happens. Events go through a queue to a thread of its own, so that a slow or broken pipe never
 //! touches a deployment.
 
+mod diagnostic;
 mod ending;
 mod github;
 pub(crate) mod json;
@@ -9,6 +10,7 @@ mod live;
 mod narrator;
 pub(crate) use narrator::short_task;
 mod plain;
+pub(crate) mod sarif;
 pub(crate) mod words;
 
 use std::collections::BTreeMap;
@@ -27,6 +29,8 @@ use crate::cli::Format;
 use crate::failure::Failure;
 use crate::settings::{Context, Verbosity};
 
+pub(crate) use diagnostic::Diagnostics;
+pub(crate) use github::annotate;
 pub(crate) use line::{Line, Style, Tone};
 
 /// How often a renderer is woken when nothing happens.
@@ -199,13 +203,14 @@ fn renderer(context: &Context, live: bool) -> Box<dyn Render> {
     let narrator = narrator::Narrator::new(context.again.clone(), context.verbosity);
     let style = Style { colour: context.terminal.colour };
     match context.format {
+        // Only commands that end before they begin are told of in SARIF: as for a person.
         Format::Json => Box::new(json::Json::default()),
         Format::Github => Box::new(github::Github::new(narrator)),
-        Format::Human if live && context.verbosity > Verbosity::Quiet => {
+        Format::Human | Format::Sarif if live && context.verbosity > Verbosity::Quiet => {
             Box::new(live::Live::new(narrator, style))
         }
         // Of a log one wants to know when what was, and nobody watches what a command in the background writes.
-        Format::Human => Box::new(plain::Plain::new(narrator, style, context.nonce.is_some())),
+        Format::Human | Format::Sarif => Box::new(plain::Plain::new(narrator, style, context.nonce.is_some())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What scripts rely on: exit codes as documented, and the shape of machine output.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use quickserve_core::finding::Code;
 use quickserve_core::outcome::Outcome;
@@ -27,18 +28,68 @@ fn the_documented_exit_codes_are_those_of_the_code() {
 }
 
 #[test]
-fn every_finding_has_a_section_that_says_what_why_and_how_to_mend() {
-    let page = include_str!("../../../docs/reference/findings.md");
+fn every_finding_has_a_page_that_says_what_why_and_how_to_mend() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/findings");
     for code in Code::ALL {
-        let (_, section) = page.split_once(&format!("\n### {code}\n")).unwrap_or_else(|| panic!("{code}"));
-        let section = section.split("\n#").next().unwrap_or_default();
+        let page = std::fs::read_to_string(folder.join(format!("{code}.md"))).unwrap_or_else(|_| panic!("{code}"));
+        assert!(page.starts_with(&format!("# {code}\n\n")), "{code}");
         for part in ["\n*Why it ", "\n*To mend it:*"] {
-            assert!(section.contains(part), "{code} has no {part:?}");
+            assert!(page.contains(part), "{code} has no {part:?}");
         }
-        assert!(code.docs().ends_with(&format!("docs/reference/findings.md#qs{}", code.number())));
+        assert!(code.docs().ends_with(&format!("docs/findings/{code}.md")));
     }
-    let headings = page.lines().filter(|line| line.starts_with("### ")).count();
-    assert_eq!(headings, Code::ALL.len(), "no code is documented that does not exist");
+    let pages = std::fs::read_dir(folder).expect("the folder").count();
+    assert_eq!(pages, Code::ALL.len(), "no code is documented that does not exist");
+}
+
+/// The families of findings, and what stands above them.
+const FAMILIES: [(u16, &str); 8] = [
+    (1, "configuration and secrets"),
+    (2, "ports"),
+    (3, "versions and images"),
+    (4, "task definition and health"),
+    (5, "Dockerfile and build context"),
+    (6, "platform and permissions"),
+    (7, "chain of trust"),
+    (8, "CI workflow and deploy scripts"),
+];
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "snapshots are updated by the same variable")]
+fn the_index_of_findings_is_what_their_pages_say() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let (head, _) = include_str!("../../../docs/reference/findings.md").split_once("\n## ").expect("families");
+    let mut index = head.to_owned();
+    let mut contents = String::new();
+    for (family, name) in FAMILIES {
+        let codes: Vec<&Code> = Code::ALL.iter().filter(|code| code.number() / 100 == family).collect();
+        if codes.is_empty() {
+            continue;
+        }
+        index.push_str(&format!("\n## QS{family}xx: {name}\n\n| code | means |\n|---|---|\n"));
+        for code in codes {
+            let page = std::fs::read_to_string(docs.join(format!("findings/{code}.md"))).expect("a page");
+            let meaning = page.split("\n\n").nth(1).unwrap_or_default().trim().replace('\n', " ");
+            let meaning = meaning.replace("](../reference/", "](").replace('|', "\\|");
+            index.push_str(&format!("| [{code}](../findings/{code}.md) | {meaning} |\n"));
+            contents.push_str(&format!("  - [{code}](findings/{code}.md)\n"));
+        }
+    }
+    let summary = std::fs::read_to_string(docs.join("SUMMARY.md")).expect("the contents");
+    let listed: String =
+        summary.split_inclusive('\n').filter(|line| line.starts_with("  - [QS")).collect();
+    // Written where they belong when that is asked for, as snapshots are.
+    if std::env::var_os("INSTA_UPDATE").is_some_and(|update| update == "always") {
+        std::fs::write(docs.join("reference/findings.md"), &index).expect("written");
+        let heading = "- [Findings](reference/findings.md)\n";
+        let without: String =
+            summary.split_inclusive('\n').filter(|line| !line.starts_with("  - [QS")).collect();
+        let summary = without.replace(heading, &format!("{heading}{contents}"));
+        std::fs::write(docs.join("SUMMARY.md"), summary).expect("written");
+        return;
+    }
+    assert_eq!(include_str!("../../../docs/reference/findings.md"), index);
+    assert_eq!(listed, contents);
 }
 
 /// Every line has what each has, in order, and the last is `finished` with all that it must say.

@@ -6,6 +6,7 @@
 mod images;
 mod last_look;
 mod ports;
+mod programs;
 mod releases;
 mod secrets;
 mod variables;
@@ -13,6 +14,7 @@ mod variables;
 pub use images::resolve;
 pub use last_look::LastLook;
 pub use ports::{PortState, port};
+pub use programs::{health_check, health_check_programs};
 pub use releases::condemned;
 pub use secrets::{SecretNames, secrets};
 pub use variables::variables;

@@ -284,7 +284,7 @@ fn listed_from(summary: ContainerSummary) -> Listed {
     }
 }
 
-fn inspected_from(response: ContainerInspectResponse) -> Inspected {
+pub(super) fn inspected_from(response: ContainerInspectResponse) -> Inspected {
     let state = response.state.unwrap_or_default();
     let host = response.host_config.unwrap_or_default();
     let config = response.config.unwrap_or_default();

@@ -1,16 +1,19 @@
 //! Images: find, tag, push.
 
 use std::collections::HashMap;
+use std::io::{self, Read};
 
 use bollard::auth::DockerCredentials;
 use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{
     ListImagesOptionsBuilder, PushImageOptionsBuilder, RemoveImageOptions, TagImageOptionsBuilder,
 };
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
 use quickserve_core::release::Digest;
 use quickserve_core::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::mpsc;
+use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::{Engine, fault};
 
@@ -99,6 +102,23 @@ impl Engine {
                 _ => Err(fault::to_core(format!("remove tag {reference}"), error)),
             },
         }
+    }
+
+    /// An image as `docker save` writes it, for a thread that may block.
+    pub(crate) fn export(&self, reference: &str) -> impl Read + Send + 'static {
+        let (docker, reference) = (self.docker.clone(), reference.to_owned());
+        let (sender, receiver) = mpsc::channel(4);
+        // Ends with the reader, or with the archive.
+        tokio::spawn(async move {
+            let mut archive = docker.export_image(&reference);
+            while let Some(chunk) = archive.next().await {
+                if sender.send(chunk.map_err(io::Error::other)).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let chunks = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+        SyncIoBridge::new(StreamReader::new(Box::pin(chunks)))
     }
 
     /// Pushes a tag to its registry.

@@ -4,18 +4,23 @@
 //! becomes a [`quickserve_core::Error`] in [`fault`].
 
 mod client;
+mod closeup;
 mod commands;
 mod containers;
 mod creation;
+mod deaths;
 mod fault;
 mod images;
 mod logs;
 mod networks;
 
 pub use client::Engine;
+pub(crate) use closeup::Closeup;
+pub use closeup::{CheckRun, Machine};
 pub(crate) use commands::Attached;
 pub use commands::{Output, TerminalSize};
 pub(crate) use containers::{CheckResult, Created, Inspected, Listed, RestartPolicy, RunState, Started};
+pub(crate) use deaths::Death;
 pub(crate) use creation::{Attachment, Console, NewContainer};
 pub(crate) use fault::is_port_taken;
 pub(crate) use images::{PushAuth, StoredImage};

@@ -78,25 +78,30 @@ fn last_words(tail: &[LogFrame], failed: bool) -> Option<String> {
 const SIGKILLED: i64 = 137;
 
 /// In words, such as `exited 1`.
-fn reason(container: &Inspected) -> String {
+pub(crate) fn reason(container: &Inspected) -> String {
     if has_failed_to_start(container) {
         let error = container.start_error.as_deref().unwrap_or_default();
         return format!("could not start: {}", innermost(error));
     }
-    if container.oom_killed {
-        return match container.memory {
+    reason_of(container.exit_code, container.oom_killed, container.memory)
+}
+
+/// The same of an end that is known by its exit code, under a limit of memory in bytes.
+pub(crate) fn reason_of(exit_code: i64, out_of_memory: bool, memory: Option<u64>) -> String {
+    if out_of_memory {
+        return match memory {
             Some(bytes) => format!("ran out of memory (limit {} MiB)", bytes / 1024 / 1024),
             None => "ran out of memory".into(),
         };
     }
     // The kernel tells the engine of it apart from the container's end, and on a busy machine the engine may never hear.
-    if let (SIGKILLED, Some(bytes)) = (container.exit_code, container.memory) {
+    if let (SIGKILLED, Some(bytes)) = (exit_code, memory) {
         let limit = bytes / 1024 / 1024;
         return format!(
             "exited 137 (killed by SIGKILL; if nobody did that, for want of memory: limit {limit} MiB)"
         );
     }
-    match (container.exit_code, signal(container.exit_code)) {
+    match (exit_code, signal(exit_code)) {
         (code, Some(signal)) => format!("exited {code} (killed by {signal})"),
         (code, None) => format!("exited {code}"),
     }

@@ -13,7 +13,7 @@ mod task;
 
 pub(crate) use blueprint::Blueprint;
 pub(crate) use definition::{Definition, environment};
-pub(crate) use failure::{Failures, innermost};
+pub(crate) use failure::{Failures, innermost, reason, reason_of};
 pub(crate) use fencing::Fences;
 pub(crate) use repair::Remedy;
 pub use sets::DockerTaskSets;

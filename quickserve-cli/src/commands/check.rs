@@ -1,0 +1,198 @@
+//! `check`: everything that keeps a deployment from working, all at once. Nothing is changed.
+
+use std::path::{Path, PathBuf};
+
+use quickserve_check::{EnvironmentFile, Subject};
+use quickserve_core::config::Platform;
+use quickserve_core::finding::{Code, Finding, Severity};
+use quickserve_core::outcome::Outcome;
+use quickserve_core::preflight::{self, Report};
+use quickserve_core::{Error, ErrorKind};
+use serde_json::json;
+
+use crate::assemble;
+use crate::cli::{Check, Format};
+use crate::compose::{ports, programs};
+use crate::failure::Failure;
+use crate::output;
+use crate::project::Project;
+use crate::render::{Diagnostics, Line, Reporter, Style, Tone, annotate, sarif, words};
+use crate::settings::{Context, Verbosity};
+use crate::target::Target;
+
+/// Answers the exit code: 3 where a deployment would be refused.
+pub(super) async fn run(context: &Context, arguments: &Check, reporter: &Reporter) -> Result<u8, Failure> {
+    let report = if arguments.names_files() || !Project::is_there(context) {
+        files(context, arguments).await?
+    } else {
+        project(context, reporter).await?
+    };
+    show(context, &report);
+    let outcome = if report.refuses() { Outcome::Refused } else { Outcome::Done };
+    Ok(outcome.exit_code())
+}
+
+/// Files alone, where no quickserve.toml says what they are for.
+async fn files(context: &Context, arguments: &Check) -> Result<Report, Failure> {
+    let mut subject = Subject::in_folder(&context.folder);
+    subject.shown = PathBuf::from(context.shown(&context.folder));
+    if subject.shown == Path::new(".") {
+        subject.shown = PathBuf::new();
+    }
+    subject.placeholders = context.placeholders().clone();
+    if let Some(path) = &arguments.task_definition {
+        subject.definition = Some(path.clone());
+    }
+    if let Some(path) = &arguments.dockerfile {
+        subject.dockerfile = Some(path.clone());
+    }
+    for path in &arguments.env_file {
+        if quickserve_check::is_template(path) {
+            subject.contract = Some(path.clone());
+        } else {
+            let environment = context.environment.clone().unwrap_or_else(|| "local".to_owned());
+            subject.env_files.push(EnvironmentFile { environment, path: path.clone() });
+        }
+    }
+    if subject.is_empty() {
+        let hint = "name them, such as --task-definition task.json --env-file .env.example --dockerfile Dockerfile";
+        return Err(Failure::usage("there is nothing to check here: no quickserve.toml, no Dockerfile", hint));
+    }
+    read(subject).await
+}
+
+/// Reads and judges files, away from the thread that waits for answers.
+pub(super) async fn read(subject: Subject) -> Result<Report, Failure> {
+    let checked = tokio::task::spawn_blocking(move || quickserve_check::check(&subject)).await;
+    checked.map_err(|error| Error::new(ErrorKind::Unexpected, "check the files").with_source(error).into())
+}
+
+/// What quickserve.toml describes, and the platform that it names.
+async fn project(context: &Context, reporter: &Reporter) -> Result<Report, Failure> {
+    let (target, project) = match Target::read(context) {
+        Ok(read) => read,
+        // What is wrong with quickserve.toml is one reason among others.
+        Err(failure) if !failure.finished.findings.is_empty() => {
+            let own = Report { passed: 0, findings: failure.finished.findings };
+            return Ok(own.and(files(context, &Check::default()).await?));
+        }
+        Err(failure) => return Err(failure),
+    };
+    let subject = subject(context, &target, &project);
+    let (files, standing) = tokio::join!(read(subject), standing(context, &target, &project, reporter));
+    let mut report = files?.and(standing?).accepting(&target.settings.accepted_findings);
+    quickserve_check::sort(&mut report.findings);
+    Ok(report)
+}
+
+/// The files of a service.
+pub(super) fn subject(context: &Context, target: &Target, project: &Project) -> Subject {
+    let mut subject = Subject::of(&target.settings, &project.folder);
+    let shown = context.shown(&project.folder);
+    subject.shown = if shown == "." { PathBuf::new() } else { PathBuf::from(shown) };
+    subject.placeholders = context.placeholders().clone();
+    if let Some(image) = &context.image {
+        subject.image = Some(image.clone());
+    }
+    // The names of the others show which of ours is missing or misspelt.
+    for settings in project.config.all().filter(|other| other.key != target.key) {
+        if settings.key.service() == target.key.service()
+            && let Some(path) = &settings.env_file
+        {
+            let environment = settings.key.environment().to_owned();
+            subject.env_files.push(EnvironmentFile { environment, path: path.clone() });
+        }
+    }
+    subject
+}
+
+/// Facts that change by themselves: ports, images, secrets.
+async fn standing(
+    context: &Context,
+    target: &Target,
+    project: &Project,
+    reporter: &Reporter,
+) -> Result<Report, Failure> {
+    if target.settings.platform == Platform::Ecs {
+        return Ok(Report::default());
+    }
+    let draft = match assemble::draft(context, project, &target.settings, &[]) {
+        Ok(draft) => Some(draft),
+        // No image is named before one is built: the rest can be looked at all the same.
+        Err(failure) if failure.finished.findings.is_empty() => None,
+        Err(failure) => return Ok(Report { passed: 0, findings: failure.finished.findings }),
+    };
+    let stage = match target.stage(context, reporter).await {
+        Ok(stage) => stage,
+        Err(failure) => return Ok(Report::of(vec![unreachable(&failure)])),
+    };
+    let ports = ports::check(&stage.engine, &stage.control, &target.key, &target.reach).await?;
+    let Some(draft) = draft else { return Ok(ports) };
+    let (resolved, images) = preflight::resolve(stage.images.as_ref(), &draft.references).await?;
+    let programs = programs::check(&stage.images, &draft.workload, &resolved).await?;
+    let notes = Report { passed: 0, findings: draft.notes.clone() };
+    Ok(notes.and(draft.check(stage.secrets.as_ref(), &resolved).await?).and(images).and(programs).and(ports))
+}
+
+/// Without an engine, ports and images are unknown: that is said, and refuses here as it would refuse a deployment.
+fn unreachable(failure: &Failure) -> Finding {
+    let cause = failure.finished.cause.as_ref();
+    let message = cause.map_or("the platform cannot be asked", |cause| &cause.message);
+    let finding = Finding::error(Code::PLATFORM_UNREACHABLE, message);
+    match cause.and_then(|cause| cause.hint.clone()) {
+        Some(hint) => finding.with_hint(hint),
+        None => finding,
+    }
+}
+
+fn show(context: &Context, report: &Report) {
+    let findings = &report.findings;
+    match context.format {
+        Format::Json => {
+            let report = json!({ "passed": report.passed, "findings": findings });
+            output::data_line(&report.to_string());
+            return;
+        }
+        Format::Sarif => {
+            output::data_line(&sarif::log(findings).to_string());
+            return;
+        }
+        Format::Github => findings.iter().for_each(annotate),
+        Format::Human => {
+            let terminal = &context.terminal;
+            let diagnostics = Diagnostics::new(terminal.colour_data, terminal.width);
+            for finding in findings {
+                if finding.severity > Severity::Info || context.verbosity > Verbosity::Quiet {
+                    output::data(&format!("{}\n\n", diagnostics.show(finding)));
+                }
+            }
+        }
+    }
+    let style = Style { colour: context.terminal.colour };
+    for line in summary(report) {
+        output::tell(&style.show(&line));
+    }
+}
+
+fn summary(report: &Report) -> Vec<Line> {
+    let of = |severity: Severity| {
+        let count = report.findings.iter().filter(|finding| finding.severity == severity).count();
+        count as u64
+    };
+    let (errors, warnings, notes) = (of(Severity::Error), of(Severity::Warning), of(Severity::Info));
+    let counts = [(errors, "error"), (warnings, "warning"), (notes, "note")];
+    let counts: Vec<String> =
+        counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| words::count(count, noun)).collect();
+    let passed = format!("{} passed", report.passed);
+    let text = std::iter::once(passed).chain(counts).collect::<Vec<_>>().join(", ");
+    let next = report.findings.first().map(|finding| format!("quickserve explain {}", finding.code));
+    match next {
+        Some(next) if errors > 0 => {
+            let headline = format!("a deployment would be refused by {}", words::count(errors, "finding"));
+            let next = format!("{next}   [exit {}]", Outcome::Refused.exit_code());
+            vec![Line::Error(headline), Line::new("check", text), Line::new("next", next)]
+        }
+        Some(next) if warnings > 0 => vec![Line::new("check", text), Line::new("next", next)],
+        _ => vec![Line::toned("check", text, Tone::Good)],
+    }
+}

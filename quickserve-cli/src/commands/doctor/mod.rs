@@ -1,0 +1,92 @@
+//! `doctor`: why a service misbehaves, and the commands that mend it.
+
+mod examination;
+mod fix;
+mod machine;
+mod remedy;
+mod verdict;
+
+use quickserve_core::finding::Finding;
+use serde_json::{Value, json};
+
+use super::status::{self, Seen};
+use crate::cli::{Doctor, Format};
+use crate::failure::Failure;
+use crate::output;
+use crate::project::Project;
+use crate::render::{Line, Reporter, Style, Tone};
+use crate::settings::Context;
+use crate::target::Target;
+use examination::Examination;
+use remedy::Remedy;
+
+/// Answers the exit code: that of what was run to mend the service, else 0.
+pub(super) async fn run(context: &Context, arguments: &Doctor, reporter: &Reporter) -> Result<u8, Failure> {
+    let (target, project) = Target::read(context)?;
+    let diagnosis = Diagnosis::make(context, &target, &project, reporter).await?;
+    diagnosis.show(context);
+    let safe: Vec<&Remedy> = diagnosis.remedies.iter().filter(|remedy| remedy.is_safe()).collect();
+    if !arguments.fix || safe.is_empty() {
+        return Ok(0);
+    }
+    let code = fix::run(context, &safe).await?;
+    if code != 0 {
+        return Ok(code);
+    }
+    Diagnosis::make(context, &target, &project, reporter).await?.show(context);
+    Ok(0)
+}
+
+/// What was seen, what is wrong with it, and what mends it.
+struct Diagnosis {
+    seen: Seen,
+    examination: Examination,
+    findings: Vec<Finding>,
+    remedies: Vec<Remedy>,
+}
+
+impl Diagnosis {
+    async fn make(
+        context: &Context,
+        target: &Target,
+        project: &Project,
+        reporter: &Reporter,
+    ) -> Result<Self, Failure> {
+        let seen = status::look(context, target, reporter).await?;
+        let examination = Examination::make(context, target, project, &seen, reporter).await?;
+        let findings = verdict::findings(context, target, &seen, &examination);
+        let remedies = remedy::remedies(&seen, &examination, &findings);
+        Ok(Self { seen, examination, findings, remedies })
+    }
+
+    fn show(&self, context: &Context) {
+        if context.format == Format::Json {
+            output::data_line(&self.json(&context.again).to_string());
+            return;
+        }
+        let style = Style { colour: context.terminal.colour_data };
+        for line in self.lines(&context.again) {
+            output::data_line(&style.show(&line));
+        }
+    }
+
+    fn json(&self, again: &str) -> Value {
+        let mut json = self.seen.json();
+        json["examined"] = self.examination.json();
+        json["findings"] = json!(self.findings);
+        json["remedies"] = self.remedies.iter().map(|remedy| remedy.json(again)).collect();
+        json
+    }
+
+    fn lines(&self, again: &str) -> Vec<Line> {
+        let mut lines = self.seen.facts();
+        lines.extend(self.examination.lines(&self.seen));
+        lines.extend(self.seen.doubts());
+        lines.extend(self.findings.iter().map(|finding| Line::Finding(Box::new(finding.clone()))));
+        lines.extend(self.remedies.iter().map(|remedy| remedy.line(again)));
+        if self.findings.is_empty() && self.remedies.is_empty() {
+            lines.push(Line::toned("healthy", "nothing was found amiss", Tone::Good));
+        }
+        lines
+    }
+}

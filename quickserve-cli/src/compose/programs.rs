@@ -1,0 +1,38 @@
+//! Whether the images have what the health checks of their containers run.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use quickserve_core::Result;
+use quickserve_core::preflight::{self, Report};
+use quickserve_core::registry::ResolvedImage;
+use quickserve_core::workload::{Container, Workload};
+use quickserve_docker::ImageStore;
+
+/// Looks into the layers of each image whose container has a health check of its own.
+pub(crate) async fn check(
+    store: &ImageStore,
+    workload: &Workload,
+    images: &BTreeMap<String, ResolvedImage>,
+) -> Result<Report> {
+    let looks = workload.containers.iter().filter_map(|container| {
+        let image = &images.get(&container.name)?.image;
+        Some(look(store, container, &image.reference, image.digest.as_str()))
+    });
+    let reports = try_join_all(looks).await?;
+    Ok(reports.into_iter().fold(Report::default(), Report::and))
+}
+
+async fn look(
+    store: &ImageStore,
+    container: &Container,
+    reference: &str,
+    id: &str,
+) -> Result<Report> {
+    let needed = preflight::health_check_programs(container);
+    if needed.is_empty() {
+        return Ok(Report::default());
+    }
+    let programs = store.programs(id, needed).await?;
+    Ok(preflight::health_check(container, reference, |program| programs.lacks(program)))
+}

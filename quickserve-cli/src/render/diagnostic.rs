@@ -1,0 +1,85 @@
+//! A finding as compilers show an error: the line that it is about, and a mark under the place.
+
+use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
+use quickserve_core::finding::{Finding, Location, Severity};
+
+/// The widest that it gets without a terminal to fit into.
+const WIDTH: usize = 120;
+
+/// How findings look.
+#[derive(Debug, Clone)]
+pub(crate) struct Diagnostics {
+    renderer: Renderer,
+}
+
+impl Diagnostics {
+    pub(crate) fn new(colour: bool, width: Option<usize>) -> Self {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        Self { renderer: renderer.term_width(width.unwrap_or(WIDTH)) }
+    }
+
+    /// The finding, in several lines.
+    pub(crate) fn show(&self, finding: &Finding) -> String {
+        let level = match finding.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Info => Level::NOTE,
+        };
+        let code = finding.code.to_string();
+        let title = level.primary_title(finding.message.as_str()).id(code);
+        let hint = finding.hint.as_deref().map(|hint| Level::HELP.with_name("hint").message(hint).into());
+        let group = title.elements(place(finding).into_iter().chain(hint));
+        self.renderer.render(&[group])
+    }
+}
+
+/// Where it is. What is noted costs only its place: there may be many.
+fn place(finding: &Finding) -> Vec<Element<'_>> {
+    match (&finding.location, &finding.excerpt) {
+        (None, _) => Vec::new(),
+        (Some(Location::Resource { resource }), _) => vec![Origin::path(resource.as_str()).into()],
+        (Some(Location::Place(place)), excerpt) => {
+            let origin = Origin::path(place.file.as_str()).line(place.line).char_column(place.column);
+            let excerpt = excerpt.as_ref().filter(|_| finding.severity > Severity::Info);
+            let snippet = excerpt.map(|excerpt| {
+                let at = |chars: usize| {
+                    let boundary = excerpt.text.char_indices().nth(chars).map(|(at, _)| at);
+                    boundary.unwrap_or(excerpt.text.len())
+                };
+                let span = at(excerpt.start)..at(excerpt.start + excerpt.width);
+                let mark = AnnotationKind::Primary.span(span);
+                Snippet::source(excerpt.text.as_str()).line_start(place.line).annotation(mark).into()
+            });
+            std::iter::once(origin.into()).chain(snippet).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quickserve_core::document::Source;
+    use quickserve_core::finding::Code;
+
+    #[test]
+    fn a_finding_shows_its_line_and_marks_the_place() {
+        let text = "{\n  \"command\": [\"CMD-SHELL\", \"curl -f http://localhost\"]\n}\n";
+        let at = text.find("curl").expect("a place");
+        let source = Source { file: "deploy/task.json", text };
+        let finding = source
+            .error(Code::HEALTH_CHECK_PROGRAM, &(at..at + 4), "health check runs curl, absent from the image")
+            .with_hint("use [\"CMD\", \"node\", \"healthcheck.js\"]");
+        let plain = Diagnostics::new(false, None);
+        insta::assert_snapshot!(plain.show(&finding), @"");
+        let note = source.info(Code::UNREAD_VARIABLE, &(at..at + 4), "nothing reads it");
+        insta::assert_snapshot!(plain.show(&note), @"");
+        let port = Finding::error(Code::PORT_HELD, "public port 8080 is held by nginx").on("127.0.0.1:8080");
+        insta::assert_snapshot!(plain.show(&port), @"");
+        // Of a long line only a part is shown; its place is that in the file.
+        let long = format!("{}HERE{}", "a".repeat(300), "b".repeat(300));
+        let source = Source { file: "long", text: &long };
+        let cut = source.warning(Code::DEPRECATED, &(300..304), "long");
+        insta::assert_snapshot!(Diagnostics::new(false, Some(80)).show(&cut), @"");
+        assert!(Diagnostics::new(true, None).show(&finding).contains("\u{1b}["));
+    }
+}

@@ -1,0 +1,233 @@
+//! Which programs an image has, found in its layers: nothing is run, and no container is made.
+//!
+//! Source of the form: OCI image specification, "Image Layer Filesystem Changeset" (whiteouts), and the archive of
+//! `docker save`, whose `manifest.json` names the layers from the lowest up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::GzDecoder;
+use quickserve_core::{Error, ErrorKind, Result};
+use serde::Deserialize;
+use tar::{Archive, Entry, EntryType};
+
+use crate::ImageStore;
+
+/// What is first in a gzip stream. RFC 1952, 2.3.1.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// What is at byte 257 of a tar archive. POSIX, pax.
+const USTAR: &[u8] = b"ustar";
+
+/// Programs that are there and such that are not, of those that were asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Programs {
+    asked: BTreeSet<String>,
+    present: BTreeSet<String>,
+    /// Whether some layer could not be looked into, such as one that is compressed in a way that we cannot read.
+    partial: bool,
+}
+
+impl Programs {
+    /// Whether the image surely has no such program. One that was not asked for may be there.
+    pub fn lacks(&self, program: &str) -> bool {
+        !self.partial && self.asked.contains(program) && !self.present.contains(program)
+    }
+}
+
+impl ImageStore {
+    /// Looks for programs in an image: names such as `curl`, which the shell would find in a folder of programs, and
+    /// absolute paths.
+    ///
+    /// # Errors
+    /// When the engine does not have the image, or does not hand it out.
+    pub async fn programs(&self, reference: &str, programs: BTreeSet<String>) -> Result<Programs> {
+        let archive = self.engine().export(reference);
+        let read = tokio::task::spawn_blocking(move || read(archive, programs)).await;
+        let action = || format!("look into image {reference}");
+        let read = read.map_err(|error| Error::new(ErrorKind::Unexpected, action()).with_source(error))?;
+        read.map_err(|error| Error::new(ErrorKind::Unavailable, action()).with_source(error))
+    }
+}
+
+/// One element of `manifest.json`.
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(rename = "Layers")]
+    layers: Vec<String>,
+}
+
+/// What one layer does to the paths that are of interest.
+#[derive(Debug, Default)]
+struct Layer {
+    /// Files and links whose name is asked for.
+    added: BTreeSet<String>,
+    /// Paths that lower layers have, and this one has not any more.
+    removed: BTreeSet<String>,
+    /// Folders of which nothing is left that lower layers have.
+    emptied: BTreeSet<String>,
+}
+
+fn read(archive: impl Read, asked: BTreeSet<String>) -> io::Result<Programs> {
+    let names: BTreeSet<&str> = asked.iter().map(|program| base(program)).collect();
+    let (mut layers, mut links, mut order) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    let mut partial = false;
+    let mut archive = Archive::new(archive);
+    for entry in archive.entries()? {
+        let entry = entry?;
+        let path = path(&entry);
+        if entry.header().entry_type() == EntryType::Symlink {
+            links.insert(path, target(&entry));
+        } else if path == "manifest.json" {
+            let manifests: Vec<Manifest> = serde_json::from_reader(entry)?;
+            order = manifests.into_iter().next().map(|manifest| manifest.layers).unwrap_or_default();
+        } else if let Some(layer) = layer(entry, &names)? {
+            layers.insert(path, layer);
+        }
+    }
+    let mut paths: BTreeSet<String> = BTreeSet::new();
+    for name in &order {
+        // Of two layers that are the same the engine writes one, and a link `../<id>/layer.tar` to it.
+        let linked = links.get(name).map(|target| target.trim_start_matches("../").to_owned());
+        let Some(layer) = layers.get(linked.as_ref().unwrap_or(name)) else {
+            partial = true;
+            continue;
+        };
+        let is_gone = |path: &String| {
+            let within = |folder: &String| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+            layer.removed.contains(path) || layer.removed.iter().any(within) || layer.emptied.iter().any(within)
+        };
+        paths.retain(|path| !is_gone(path));
+        paths.extend(layer.added.iter().cloned());
+    }
+    let present = asked.iter().filter(|program| paths.iter().any(|path| is_program(path, program)));
+    Ok(Programs { present: present.cloned().collect(), partial: partial || order.is_empty(), asked })
+}
+
+/// A blob of the archive as a layer, where it is one.
+fn layer(blob: impl Read, names: &BTreeSet<&str>) -> io::Result<Option<Layer>> {
+    let mut blob = BufReader::with_capacity(64 << 10, blob);
+    let head = fill(&mut blob)?;
+    if head.starts_with(&GZIP) {
+        let mut plain = BufReader::with_capacity(64 << 10, GzDecoder::new(blob));
+        return if is_tar(fill(&mut plain)?) { paths(plain, names).map(Some) } else { Ok(None) };
+    }
+    if is_tar(head) { paths(blob, names).map(Some) } else { Ok(None) }
+}
+
+/// What comes first, as much as one read gives.
+fn fill(reader: &mut impl BufRead) -> io::Result<&[u8]> {
+    reader.fill_buf()
+}
+
+fn is_tar(head: &[u8]) -> bool {
+    // An archive without entries is all zeros.
+    head.get(257..262) == Some(USTAR) || (head.len() >= 512 && head[..512].iter().all(|byte| *byte == 0))
+}
+
+fn paths(layer: impl Read, names: &BTreeSet<&str>) -> io::Result<Layer> {
+    let mut found = Layer::default();
+    for entry in Archive::new(layer).entries()? {
+        let entry = entry?;
+        let path = path(&entry);
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        if name == ".wh..wh..opq" {
+            found.emptied.insert(folder.to_owned());
+        } else if let Some(gone) = name.strip_prefix(".wh.") {
+            let gone = if folder.is_empty() { gone.to_owned() } else { format!("{folder}/{gone}") };
+            found.removed.insert(gone);
+        } else if names.contains(name) && !entry.header().entry_type().is_dir() {
+            found.added.insert(path);
+        }
+    }
+    Ok(found)
+}
+
+fn path(entry: &Entry<'_, impl Read>) -> String {
+    let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    path.trim_start_matches("./").trim_matches('/').to_owned()
+}
+
+fn target(entry: &Entry<'_, impl Read>) -> String {
+    entry.link_name_bytes().map(|name| String::from_utf8_lossy(&name).into_owned()).unwrap_or_default()
+}
+
+fn base(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
+}
+
+/// Whether a path of the image is what is run under that name.
+fn is_program(path: &str, program: &str) -> bool {
+    match program.strip_prefix('/') {
+        // Many images have /bin as a link to /usr/bin.
+        Some(absolute) => path == absolute || path.strip_prefix("usr/") == Some(absolute),
+        None => {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            base(path) == program && matches!(base(folder), "bin" | "sbin")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, bytes) in entries {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o755);
+            header.set_cksum();
+            builder.append_data(&mut header, path, *bytes).expect("an entry");
+        }
+        builder.into_inner().expect("an archive")
+    }
+
+    fn gzipped(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).expect("written");
+        encoder.finish().expect("compressed")
+    }
+
+    fn programs(layers: &[Vec<u8>], asked: &[&str]) -> Programs {
+        let names: Vec<String> = (0..layers.len()).map(|index| format!("blobs/sha256/{index}")).collect();
+        let manifest = serde_json::json!([{ "Layers": names }]).to_string();
+        let mut entries: Vec<(&str, &[u8])> =
+            names.iter().map(String::as_str).zip(layers.iter().map(Vec::as_slice)).collect();
+        entries.push(("manifest.json", manifest.as_bytes()));
+        read(&*archive(&entries), asked.iter().map(|name| (*name).to_owned()).collect()).expect("read")
+    }
+
+    #[test]
+    fn a_program_is_found_in_any_layer_compressed_or_not() {
+        let layers = [archive(&[("bin/busybox", b"x"), ("bin/sh", b"x")]), gzipped(&archive(&[("usr/bin/curl", b"x")]))];
+        let programs = programs(&layers, &["curl", "wget", "/bin/sh", "/bin/bash"]);
+        assert!(!programs.lacks("curl") && !programs.lacks("/bin/sh"));
+        assert!(programs.lacks("wget") && programs.lacks("/bin/bash"));
+        assert!(!programs.lacks("node"), "nobody asked");
+    }
+
+    #[test]
+    fn what_a_higher_layer_removes_is_not_there() {
+        let low = archive(&[("usr/bin/curl", b"x"), ("opt/tool/bin/node", b"x"), ("usr/bin/wget", b"x")]);
+        let high = archive(&[("usr/bin/.wh.curl", b""), ("opt/.wh.tool", b""), ("data/.wh..wh..opq", b"")]);
+        let seen = programs(&[low.clone(), high.clone()], &["curl", "node", "wget"]);
+        assert!(seen.lacks("curl") && seen.lacks("node") && !seen.lacks("wget"));
+        let again = archive(&[("usr/local/bin/curl", b"x")]);
+        assert!(!programs(&[low, high, again], &["curl"]).lacks("curl"));
+    }
+
+    #[test]
+    fn a_file_of_that_name_elsewhere_is_no_program() {
+        let layers = [archive(&[("usr/share/doc/curl", b"x"), ("usr/share/curl/readme", b"x")])];
+        assert!(programs(&layers, &["curl"]).lacks("curl"));
+    }
+
+    #[test]
+    fn of_a_layer_that_cannot_be_read_nothing_is_said() {
+        let zstd = [0x28, 0xb5, 0x2f, 0xfd, 0, 0].to_vec();
+        assert!(!programs(&[zstd], &["curl"]).lacks("curl"));
+        assert!(!programs(&[], &["curl"]).lacks("curl"), "no layer is named");
+    }
+}
