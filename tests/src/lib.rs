@@ -7,6 +7,8 @@ pub mod load;
 mod ran;
 mod shop;
 pub mod soak;
+mod tap;
 
 pub use ran::Ran;
 pub use shop::{Settings, Shop, artifact, free_port, quickserve};
+pub use tap::Tap;

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::assemble;
 use crate::cli::{Check, Format};
-use crate::compose::{ports, programs};
+use crate::compose::{host, ports, programs};
 use crate::failure::Failure;
 use crate::output;
 use crate::project::Project;
@@ -129,9 +129,12 @@ async fn standing(
     let ports = ports::check(&stage.engine, &stage.control, &target.key, &target.reach).await?;
     let Some(draft) = draft else { return Ok(ports) };
     let (resolved, images) = preflight::resolve(stage.images.as_ref(), &draft.references).await?;
-    let programs = programs::check(&stage.images, &draft.workload, &resolved).await?;
+    let (programs, host) = tokio::try_join!(
+        programs::check(&stage.images, &draft.workload, &resolved),
+        host::check(&stage.engine, &target.settings, &draft.workload, &resolved),
+    )?;
     let notes = Report { passed: 0, findings: draft.notes.clone() };
-    Ok(notes.and(draft.check(stage.secrets.as_ref(), &resolved).await?).and(images).and(programs).and(ports))
+    Ok(notes.and(draft.check(stage.secrets.as_ref(), &resolved).await?).and(images).and(programs).and(host).and(ports))
 }
 
 /// Without an engine, ports and images are unknown: that is said, and refuses here as it would refuse a deployment.

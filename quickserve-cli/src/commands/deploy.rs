@@ -18,7 +18,7 @@ use super::{Acting, check, detach};
 use crate::assemble::{self, Draft};
 use crate::change::{Change, Sized};
 use crate::cli;
-use crate::compose::{Stage, StandingFacts, for_rule, ports, programs};
+use crate::compose::{Stage, StandingFacts, for_rule, host, ports, programs};
 use crate::failure::Failure;
 use crate::limits::{self, Chosen};
 use crate::project::Project;
@@ -130,9 +130,12 @@ pub(super) async fn prepare(
         reporter.remark(remark);
     }
     let notes = Report { passed: 0, findings: draft.notes.clone() };
-    let programs = programs::check(&stage.images, &draft.workload, &resolved).await?;
+    let (programs, host) = tokio::try_join!(
+        programs::check(&stage.images, &draft.workload, &resolved),
+        host::check(&stage.engine, &target.settings, &draft.workload, &resolved),
+    )?;
     let report = notes.and(draft.check(stage.secrets.as_ref(), &resolved).await?).and(report).and(ports?);
-    let mut report = report.and(programs).and(files?).accepting(&target.settings.accepted_findings);
+    let mut report = report.and(programs).and(host).and(files?).accepting(&target.settings.accepted_findings);
     quickserve_check::sort(&mut report.findings);
     if report.refuses() {
         // For the message only: empty when the platform does not answer.
@@ -175,8 +178,7 @@ pub(super) async fn stays_at(stage: &Stage, target: &Target) -> Option<String> {
 async fn listening(stage: &Stage, target: &Target) -> Option<(SocketAddr, Rule)> {
     let status = stage.control.status().await.ok()?;
     let service = status.services.iter().find(|service| service.service == target.key)?;
-    let rule = service.asked.as_ref().map(|asked| asked.rule.clone()).unwrap_or_default();
-    Some((service.listening?.public, rule))
+    Some((service.listening?.public, service.rule()))
 }
 
 async fn deploy(

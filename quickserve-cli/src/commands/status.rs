@@ -208,17 +208,12 @@ fn amiss(
 /// Of a public port that is another one in quickserve.toml: no command but the next deployment changes that.
 fn moved(service: Option<&ServiceStatus>, reach: &Reach) -> Option<String> {
     let (wanted, at) = (reach.public?, service?.listening?.public);
-    let rule = asked_rule(service);
+    let rule = service.map(ServiceStatus::rule).unwrap_or_default();
     let (wanted_rule, at_rule) = (for_rule(&reach.rule), for_rule(&rule));
     let text = format!(
         "quickserve.toml says {wanted}{wanted_rule}, the router listens on {at}{at_rule}; the next release moves it"
     );
     (at != wanted || rule != reach.rule).then_some(text)
-}
-
-/// Which requests of its address a service takes, as the router has it.
-fn asked_rule(service: Option<&ServiceStatus>) -> Rule {
-    service.and_then(|service| service.asked.as_ref()).map(|asked| asked.rule.clone()).unwrap_or_default()
 }
 
 impl Seen {
@@ -290,7 +285,7 @@ impl Seen {
 
     /// Which requests there are for it, as the router has it.
     fn rule(&self) -> Rule {
-        if self.service().is_some() { asked_rule(self.service()) } else { self.target.reach.rule.clone() }
+        self.service().map_or_else(|| self.target.reach.rule.clone(), ServiceStatus::rule)
     }
 
     pub(super) fn json(&self) -> Value {

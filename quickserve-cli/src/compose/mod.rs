@@ -1,5 +1,6 @@
 //! What a deployer is made of on local Docker.
 
+pub(crate) mod host;
 mod last_look;
 mod owner;
 pub(crate) mod ports;

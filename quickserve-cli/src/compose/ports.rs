@@ -57,7 +57,7 @@ fn own(
         |other: &&ServiceStatus| other.service != *key && !(name == PUBLIC && may_share(other, reach));
     let Some(other) = ours.find(is_in_the_way) else { return Some(PortState::Ours) };
     let is_public = name == PUBLIC && other.listening.is_some_and(|at| at.public == address);
-    let rule = other.asked.as_ref().map(|asked| for_rule(&asked.rule)).unwrap_or_default();
+    let rule = for_rule(&other.rule());
     let by = format!("service {}{rule} of this machine's router", other.service);
     let also = if is_public { ", or give each service there a [route] of its own" } else { "" };
     Some(PortState::Held { by, hint: Some(format!("choose another {name}{also}")) })

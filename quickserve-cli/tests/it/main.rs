@@ -4,8 +4,10 @@
 //! leaves nothing behind.
 
 mod afterwards;
+mod check;
 mod configuration;
 mod contract;
+mod doctor;
 mod engine;
 mod everyday;
 mod fenced;

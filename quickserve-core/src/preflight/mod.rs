@@ -3,6 +3,7 @@
 //! One file per family of findings. A check takes facts and answers a [`Report`]; it changes nothing, and one
 //! that fails keeps no other from running.
 
+mod host;
 mod images;
 mod last_look;
 mod ports;
@@ -11,6 +12,7 @@ mod releases;
 mod secrets;
 mod variables;
 
+pub use host::{architecture, disk, memory};
 pub use images::resolve;
 pub use last_look::LastLook;
 pub use ports::{PortState, port};

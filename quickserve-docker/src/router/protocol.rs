@@ -159,6 +159,13 @@ pub struct ServiceStatus {
     pub ailing: BTreeMap<TaskId, String>,
 }
 
+impl ServiceStatus {
+    /// Which requests of its address it takes.
+    pub fn rule(&self) -> Rule {
+        self.asked.as_ref().map(|asked| asked.rule.clone()).unwrap_or_default()
+    }
+}
+
 /// The names under which kinds of error go through the socket.
 const KINDS: [(ErrorKind, &str); 10] = [
     (ErrorKind::Unexpected, "unexpected"),

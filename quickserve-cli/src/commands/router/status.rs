@@ -88,7 +88,7 @@ fn row(service: &ServiceStatus) -> [String; 8] {
     let public = match (&service.trouble, service.listening) {
         (Some(trouble), _) => format!("closed: {trouble}"),
         (None, listening) => {
-            let rule = service.asked.as_ref().map(|asked| for_rule(&asked.rule)).unwrap_or_default();
+            let rule = for_rule(&service.rule());
             at(listening.map(|at| format!("{}{rule}", at.public)))
         }
     };
