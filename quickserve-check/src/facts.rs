@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use quickserve_core::finding::{Finding, Place};
+use quickserve_core::finding::{Code as Rule, Finding, Place, Severity};
 use quickserve_core::preflight::Report;
 
 use crate::code::Code;
@@ -68,8 +68,35 @@ pub fn check(subject: &Subject) -> Report {
     for check in checks {
         report = report.and(check(subject, &facts));
     }
+    weigh(subject, &mut report.findings);
     sort(&mut report.findings);
     report
+}
+
+/// What only ECS refuses. On another platform the same file may well be rehearsed.
+const ECS_ONLY: [Rule; 8] = [
+    Rule::SECRET_REFERENCE,
+    Rule::HEALTH_CHECK_VALUE,
+    Rule::FARGATE_SIZE,
+    Rule::NO_EXECUTION_ROLE,
+    Rule::MALFORMED_ARN,
+    Rule::NO_CIRCUIT_BREAKER,
+    Rule::DEFINITION_REJECTED,
+    Rule::NO_TASK_ROLE,
+];
+
+/// The family of workflows and scripts.
+const PIPELINE: u16 = 8;
+
+/// What cannot be in the way of this deployment refuses nothing.
+fn weigh(subject: &Subject, findings: &mut [Finding]) {
+    for finding in findings {
+        let of_pipeline = subject.deploying && finding.code.number() / 100 == PIPELINE;
+        let of_ecs = !subject.is_for_ecs() && ECS_ONLY.contains(&finding.code);
+        if of_pipeline || of_ecs {
+            finding.severity = finding.severity.min(Severity::Warning);
+        }
+    }
 }
 
 /// Sorts findings as they are told: by weight, the heaviest first, then by place and code; what is said twice is said once.

@@ -40,6 +40,9 @@ pub struct Subject {
     pub dockerfile: Option<PathBuf>,
     /// The build context; [`root`](Subject::root) where it is not said.
     pub context: Option<PathBuf>,
+    /// Whether a deployment is about to begin, which no workflow and no script of the project has a part in: what is
+    /// wrong with those is a warning at most.
+    pub deploying: bool,
     /// How a release takes the place of another, where the settings say it.
     pub rollout: Option<Rollout>,
 }

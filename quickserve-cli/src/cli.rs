@@ -128,6 +128,8 @@ pub(crate) enum Command {
 /// `check`. Without these, quickserve.toml says which files; without that too, those that the folder has.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) draft: Draft,
     /// This ECS task definition
     #[arg(long, value_name = "FILE")]
     pub(crate) task_definition: Option<PathBuf>,
@@ -147,7 +149,7 @@ impl Check {
 }
 
 /// What decides a release.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Draft {
     /// The image to deploy; of one container, where a task has several
     #[arg(long, value_name = "[CONTAINER=]REF")]

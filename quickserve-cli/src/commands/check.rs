@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context, arguments: &Check, reporter: &Reporte
     let report = if arguments.names_files() || !Project::is_there(context) {
         files(context, arguments).await?
     } else {
-        project(context, reporter).await?
+        project(context, arguments, reporter).await?
     };
     show(context, &report);
     let outcome = if report.refuses() { Outcome::Refused } else { Outcome::Done };
@@ -40,6 +40,7 @@ async fn files(context: &Context, arguments: &Check) -> Result<Report, Failure> 
         subject.shown = PathBuf::new();
     }
     subject.placeholders = context.placeholders().clone();
+    subject.image = arguments.draft.image.first().cloned();
     if let Some(path) = &arguments.task_definition {
         subject.definition = Some(path.clone());
     }
@@ -68,7 +69,7 @@ pub(super) async fn read(subject: Subject) -> Result<Report, Failure> {
 }
 
 /// What quickserve.toml describes, and the platform that it names.
-async fn project(context: &Context, reporter: &Reporter) -> Result<Report, Failure> {
+async fn project(context: &Context, arguments: &Check, reporter: &Reporter) -> Result<Report, Failure> {
     let (target, project) = match Target::read(context) {
         Ok(read) => read,
         // What is wrong with quickserve.toml is one reason among others.
@@ -79,7 +80,7 @@ async fn project(context: &Context, reporter: &Reporter) -> Result<Report, Failu
         Err(failure) => return Err(failure),
     };
     let subject = subject(context, &target, &project);
-    let (files, standing) = tokio::join!(read(subject), standing(context, &target, &project, reporter));
+    let (files, standing) = tokio::join!(read(subject), standing(context, &target, &project, &arguments.draft.image, reporter));
     let mut report = files?.and(standing?).accepting(&target.settings.accepted_findings);
     quickserve_check::sort(&mut report.findings);
     Ok(report)
@@ -111,12 +112,13 @@ async fn standing(
     context: &Context,
     target: &Target,
     project: &Project,
+    images: &[String],
     reporter: &Reporter,
 ) -> Result<Report, Failure> {
     if target.settings.platform == Platform::Ecs {
         return Ok(Report::default());
     }
-    let draft = match assemble::draft(context, project, &target.settings, &[]) {
+    let draft = match assemble::draft(context, project, &target.settings, images) {
         Ok(draft) => Some(draft),
         // No image is named before one is built: the rest can be looked at all the same.
         Err(failure) if failure.finished.findings.is_empty() => None,

@@ -117,11 +117,13 @@ pub(super) async fn prepare(
     arguments: &cli::Draft,
     reporter: &Reporter,
 ) -> Result<Prepared, Failure> {
+    let mut subject = check::subject(context, target, project);
+    subject.deploying = true;
     let (resolved, ports, journal, files) = tokio::join!(
         preflight::resolve(stage.images.as_ref(), &draft.references),
         ports::check(&stage.engine, &stage.control, &target.key, &target.reach),
         stage.deployer.journal(),
-        check::read(check::subject(context, target, project)),
+        check::read(subject),
     );
     let (resolved, report): (BTreeMap<String, ResolvedImage>, Report) = resolved?;
     let state = journal?.state().clone();

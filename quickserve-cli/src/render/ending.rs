@@ -1,12 +1,12 @@
 //! The last lines: how it ended, what serves, and what to do next.
 
 use quickserve_core::event::Finished;
-use quickserve_core::finding::{Code, Severity};
+use quickserve_core::finding::{Code, Finding, Severity};
 use quickserve_core::outcome::Outcome;
 use quickserve_core::plan::Goal;
 
 use super::line::{Line, Tone};
-use super::narrator::Narrator;
+use super::narrator::{Narrator, warned};
 use super::{Act, Ending, words};
 
 /// The lines of an ending.
@@ -123,8 +123,14 @@ fn failure(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
         Outcome::Paused => Line::toned("inflight", headline, Tone::Bad),
         _ => Line::Error(headline),
     }];
-    let findings = finished.findings.iter();
-    lines.extend(findings.map(|finding| Line::Finding(Box::new(finding.clone()))));
+    let (errors, others): (Vec<&Finding>, Vec<&Finding>) =
+        finished.findings.iter().partition(|finding| finding.severity == Severity::Error);
+    lines.extend(errors.into_iter().map(|finding| Line::Finding(Box::new(finding.clone()))));
+    let warnings: Vec<&Finding> =
+        others.into_iter().filter(|finding| finding.severity == Severity::Warning).collect();
+    if !warnings.is_empty() {
+        lines.push(Line::new("check", format!("also {}", warned(&warnings))));
+    }
     if let Some(cause) = &finished.cause {
         let said = if finished.deployment.is_some() && is_about_release(ending) {
             Some(&cause.message)
@@ -257,10 +263,10 @@ fn next(narrator: &Narrator, ending: &Ending) -> Option<String> {
         Outcome::Stuck | Outcome::InternalError => command("resume"),
         Outcome::Busy | Outcome::Superseded | Outcome::TimedOut => command("status"),
         Outcome::Frozen => command("logs"),
-        // `plan` makes the same checks, and changes nothing.
+        // `check` makes the same checks, shows all, and changes nothing.
         Outcome::Refused if ending.act == Act::Deploy && can_be_checked(finished) => {
             let condemned = finished.findings.iter().any(|finding| finding.code == Code::CONDEMNED_RELEASE);
-            if condemned { command("history") } else { command("plan").map(|plan| plan + &ending.draft) }
+            if condemned { command("history") } else { command("check").map(|check| check + &ending.draft) }
         }
         Outcome::Refused if ending.act == Act::Rollback => command("history"),
         Outcome::Interrupted | Outcome::Terminated if ending.act != Act::Command => {

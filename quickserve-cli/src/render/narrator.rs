@@ -1,12 +1,12 @@
 //! From what happens to the lines that a person reads. It prints nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use quickserve_core::clock::between;
 use quickserve_core::event::{Envelope, Progress, Serving};
-use quickserve_core::finding::Severity;
+use quickserve_core::finding::{Code, Finding, Severity};
 use quickserve_core::journal;
 use quickserve_core::orchestrator::TaskFailure;
 use quickserve_core::plan::{Goal, Plan, Share, Step};
@@ -310,7 +310,7 @@ impl Narrator {
     }
 }
 
-fn checked(passed: usize, findings: &[quickserve_core::finding::Finding], verbosity: Verbosity) -> Vec<Line> {
+fn checked(passed: usize, findings: &[Finding], verbosity: Verbosity) -> Vec<Line> {
     let of = |severity: Severity| -> Vec<_> {
         findings.iter().filter(|finding| finding.severity == severity).collect()
     };
@@ -318,18 +318,20 @@ fn checked(passed: usize, findings: &[quickserve_core::finding::Finding], verbos
     let text = if warnings.is_empty() {
         format!("{passed} passed")
     } else {
-        let mut codes: Vec<String> = warnings.iter().map(|finding| finding.code.to_string()).collect();
-        codes.dedup();
-        let count = words::count(warnings.len() as u64, "warning");
-        format!("{passed} passed, {count} ({})", codes.join(", "))
+        format!("{passed} passed, {}", warned(&warnings))
     };
     let mut lines = vec![Line::new("check", text)];
-    let shown = match verbosity {
-        Verbosity::Verbose => findings.iter().collect(),
-        Verbosity::Normal | Verbosity::Quiet => warnings,
-    };
-    lines.extend(shown.into_iter().map(|finding| Line::Finding(Box::new(finding.clone()))));
+    if verbosity == Verbosity::Verbose {
+        lines.extend(findings.iter().map(|finding| Line::Finding(Box::new(finding.clone()))));
+    }
     lines
+}
+
+/// `3 warnings (QS404, QS503)`: `check` shows them in full.
+pub(super) fn warned(warnings: &[&Finding]) -> String {
+    let codes: BTreeSet<Code> = warnings.iter().map(|finding| finding.code).collect();
+    let codes: Vec<String> = codes.iter().map(ToString::to_string).collect();
+    format!("{} ({})", words::count(warnings.len() as u64, "warning"), codes.join(", "))
 }
 
 /// The end of a log of more than one line: a single one stands beside the reason.

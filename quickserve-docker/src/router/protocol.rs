@@ -7,7 +7,7 @@ use quickserve_core::fence::{Epoch, Fence};
 use quickserve_core::orchestrator::TaskId;
 use quickserve_core::release::ReleaseId;
 use quickserve_core::service::ServiceKey;
-use quickserve_core::traffic::{Counters, Split, SplitVersion};
+use quickserve_core::traffic::{Counters, Rule, Split, SplitVersion};
 use quickserve_core::{Error, ErrorKind, Result, Retry};
 use serde::{Deserialize, Serialize};
 
