@@ -84,6 +84,9 @@ pub(crate) enum Command {
     Status(Status),
     /// Find out why a service misbehaves, and what mends it
     Doctor(Doctor),
+    /// The contract of variables: what it asks for, and what has it
+    #[command(subcommand)]
+    Env(Env),
     /// Show what happened, newest first
     History(History),
     /// Show the service's output
@@ -235,6 +238,30 @@ pub(crate) struct Doctor {
     /// Run those of the commands that only bring about what was decided before
     #[arg(long)]
     pub(crate) fix: bool,
+}
+
+/// `env`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Env {
+    /// Show what the contract asks for, and where each value comes from
+    Show,
+    /// Show what one environment has and another has not
+    Diff {
+        /// An environment of quickserve.toml
+        #[arg(value_name = "ENVIRONMENT")]
+        one: String,
+        /// Another one
+        #[arg(value_name = "ENVIRONMENT")]
+        other: String,
+    },
+    /// Find the variables that the code reads
+    Scan,
+    /// Write a contract from what the code reads, to stdout or a file that is not there yet
+    Template {
+        /// Such as .env.example
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 /// `history`.

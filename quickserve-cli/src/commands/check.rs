@@ -34,12 +34,7 @@ pub(super) async fn run(context: &Context, arguments: &Check, reporter: &Reporte
 
 /// Files alone, where no quickserve.toml says what they are for.
 async fn files(context: &Context, arguments: &Check) -> Result<Report, Failure> {
-    let mut subject = Subject::in_folder(&context.folder);
-    subject.shown = PathBuf::from(context.shown(&context.folder));
-    if subject.shown == Path::new(".") {
-        subject.shown = PathBuf::new();
-    }
-    subject.placeholders = context.placeholders().clone();
+    let mut subject = folder(context);
     subject.image = arguments.draft.image.first().cloned();
     if let Some(path) = &arguments.task_definition {
         subject.definition = Some(path.clone());
@@ -60,6 +55,20 @@ async fn files(context: &Context, arguments: &Check) -> Result<Report, Failure> 
         return Err(Failure::usage("there is nothing to check here: no quickserve.toml, no Dockerfile", hint));
     }
     read(subject).await
+}
+
+/// The files of the folder.
+pub(super) fn folder(context: &Context) -> Subject {
+    let mut subject = Subject::in_folder(&context.folder);
+    subject.shown = shown(context, &context.folder);
+    subject.placeholders = context.placeholders().clone();
+    subject
+}
+
+/// A folder in front of the names in it: nothing for where the user stands.
+fn shown(context: &Context, folder: &Path) -> PathBuf {
+    let shown = context.shown(folder);
+    if shown == "." { PathBuf::new() } else { PathBuf::from(shown) }
 }
 
 /// Reads and judges files, away from the thread that waits for answers.
@@ -89,8 +98,7 @@ async fn project(context: &Context, arguments: &Check, reporter: &Reporter) -> R
 /// The files of a service.
 pub(super) fn subject(context: &Context, target: &Target, project: &Project) -> Subject {
     let mut subject = Subject::of(&target.settings, &project.folder);
-    let shown = context.shown(&project.folder);
-    subject.shown = if shown == "." { PathBuf::new() } else { PathBuf::from(shown) };
+    subject.shown = shown(context, &project.folder);
     subject.placeholders = context.placeholders().clone();
     if let Some(image) = &context.image {
         subject.image = Some(image.clone());

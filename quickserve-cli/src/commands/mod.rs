@@ -8,6 +8,7 @@ mod detach;
 mod disk;
 mod doctor;
 mod down;
+mod env;
 mod exec;
 mod explain;
 mod history;
@@ -69,6 +70,10 @@ pub(crate) async fn run(command: Command, context: &Context) -> u8 {
             Ok(code) => code,
             Err(failure) => reporter.fail(failure),
         },
+        Command::Env(command) => {
+            let shown = env::run(context, command, &reporter).await;
+            looked(shown, reporter)
+        }
         Command::Plan(arguments) => {
             let shown = plan::run(context, &arguments, &reporter).await;
             looked(shown, reporter)

@@ -1,0 +1,131 @@
+//! What two files say of one thing, and disagree about: most of what ends a deployment is of this kind.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use quickserve_core::finding::Finding;
+use quickserve_core::preflight::Report;
+
+use crate::definition::{
+    Container, Definition, PortClaim, claims, disagree, hidden_version, liveness, missing_program, no_task_role, probe,
+};
+use crate::dockerfile::Dockerfile;
+use crate::{Facts, Subject, Text};
+
+/// How many files are read at most to find the route that a health check asks.
+const ROUTES: usize = 200;
+
+/// Parts of the names of files in which routes are written.
+const ROUTE_NAMES: [&str; 12] =
+    ["app", "server", "main", "index", "route", "health", "api", "status", "web", "urls", "views", "controller"];
+
+/// The languages whose routes are understood.
+const ROUTE_KINDS: [&str; 8] = ["js", "mjs", "cjs", "ts", "py", "go", "tsx", "jsx"];
+
+/// Prefixes of variables that only code which calls AWS reads.
+const AWS: [&str; 8] = ["S3_", "SQS_", "SNS_", "DYNAMODB_", "DYNAMO_", "KINESIS_", "SES_", "AWS_S3_"];
+
+pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
+    let mut report = Report::default();
+    let paths = health_paths(subject, facts);
+    if !paths.is_empty() {
+        report = report.and(Report::of(routes(subject, facts, &paths)));
+    }
+    let Some(definition) = &facts.definition else { return report };
+    let Some(main) = definition.main(subject) else { return report };
+    let dockerfile = facts.build.dockerfile.as_ref();
+    report = report.and(Report::of(ports(subject, definition, main, dockerfile)));
+    if let Some(dockerfile) = dockerfile {
+        let found = missing_program(definition, main, dockerfile.base(), &installs(dockerfile));
+        report = report.and(Report::of(found.into_iter().collect()));
+    }
+    if subject.is_for_ecs() {
+        let reads = facts.code.names();
+        report = report.and(Report::of(hidden_version(definition, subject, &reads).into_iter().collect()));
+        report = report.and(Report::of(no_task_role(definition, uses_aws(facts)).into_iter().collect()));
+    }
+    report
+}
+
+/// What the final image may have got beside its base.
+fn installs(dockerfile: &Dockerfile) -> String {
+    let chain = dockerfile.chain();
+    let runs = chain.iter().flat_map(|stage| &stage.instructions);
+    let text = |instruction: &crate::dockerfile::Instruction| dockerfile.file.text.get(instruction.span.clone());
+    runs.filter_map(text).collect::<Vec<_>>().join("\n")
+}
+
+/// The port of the main container, as the task definition, the Dockerfile and a health script have it. What the
+/// definition says against itself is its own finding.
+fn ports(
+    subject: &Subject,
+    definition: &Definition,
+    main: Container<'_>,
+    dockerfile: Option<&Dockerfile>,
+) -> Vec<Finding> {
+    let mut all = claims(definition, main);
+    let sets_port = main.environment().iter().any(|(name, ..)| *name == "PORT");
+    if let Some(dockerfile) = dockerfile {
+        let agrees = |port: u16| all.iter().any(|claim| claim.port == port);
+        let exposed = dockerfile.exposed();
+        // Of several ports one is enough.
+        if !exposed.iter().any(|(port, _)| agrees(*port)) {
+            let claim = exposed.first().map(|(port, span)| PortClaim::new(&dockerfile.file, span, *port, "EXPOSE"));
+            all.extend(claim);
+        }
+        let variables = dockerfile.environment().into_iter().filter(|(name, ..)| name == "PORT" && !sets_port);
+        let port = variables.filter_map(|(_, value, span)| Some((value.parse().ok()?, span)));
+        all.extend(port.map(|(port, span)| PortClaim::new(&dockerfile.file, &span, port, "PORT of the image").binding()));
+    }
+    let script = script(subject, main, dockerfile);
+    let asked = script.as_ref().and_then(|script| Some((script, probe(script).port?)));
+    all.extend(asked.map(|(script, (port, span))| PortClaim::new(script, &span, port, format!("the port that {} asks", script.file))));
+    let mut findings = disagree(&all);
+    findings.retain(|finding| finding.place().is_some_and(|place| place.file != definition.file.file));
+    findings
+}
+
+/// The script that a health check runs, where it is a file of the project.
+fn script(subject: &Subject, main: Container<'_>, dockerfile: Option<&Dockerfile>) -> Option<Text> {
+    let of_definition = main.health_command().map(|(words, _)| words.join(" "));
+    let of_image = || {
+        let check = dockerfile?.health_check()?;
+        Some(check.simple().iter().flatten().map(|word| word.text.clone()).collect::<Vec<_>>().join(" "))
+    };
+    let command = of_definition.or_else(of_image)?;
+    let words = command.split(|char: char| char.is_whitespace() || "\"';|&".contains(char));
+    let scripts = words.filter(|word| {
+        let extension = Path::new(word).extension().and_then(|extension| extension.to_str());
+        extension.is_some_and(|extension| ["js", "mjs", "cjs", "py", "rb", "sh"].contains(&extension))
+    });
+    let found = scripts.map(|word| PathBuf::from(word.trim_start_matches("./").trim_start_matches("/app/")));
+    found.filter_map(|path| Text::read(&subject.path(&path), &subject.name(&path)).ok()).next()
+}
+
+/// The paths that health checks ask the service for.
+fn health_paths(subject: &Subject, facts: &Facts) -> BTreeSet<String> {
+    let main = facts.definition.as_ref().and_then(|definition| definition.main(subject));
+    let of_definition = main.and_then(Container::health_url).map(|url| url.path);
+    let dockerfile = facts.build.dockerfile.as_ref();
+    let of_script = main.and_then(|main| script(subject, main, dockerfile)).and_then(|script| probe(&script).path);
+    of_definition.into_iter().chain(of_script.map(|(path, _)| path)).filter(|path| path != "/").collect()
+}
+
+/// Routes that fail when something behind the service does.
+fn routes(subject: &Subject, facts: &Facts, paths: &BTreeSet<String>) -> Vec<Finding> {
+    let is_candidate = |path: &&PathBuf| {
+        let kind = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_lowercase();
+        ROUTE_KINDS.contains(&kind) && ROUTE_NAMES.iter().any(|part| name.contains(part))
+    };
+    let candidates = facts.code.files.iter().filter(is_candidate).take(ROUTES);
+    let texts = candidates.filter_map(|path| Text::read(&subject.path(path), &subject.name(path)).ok());
+    texts.flat_map(|text| paths.iter().filter_map(|path| liveness(path, &text)).collect::<Vec<_>>()).collect()
+}
+
+/// Whether variables say that the code calls AWS.
+fn uses_aws(facts: &Facts) -> bool {
+    let declared = facts.contracts.contract.iter().flat_map(|contract| &contract.variables);
+    let mut names = declared.map(|variable| variable.name.as_str()).chain(facts.code.names());
+    names.any(|name| AWS.iter().any(|prefix| name.starts_with(prefix)))
+}

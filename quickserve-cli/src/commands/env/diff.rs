@@ -1,0 +1,61 @@
+//! `env diff`: what one environment has and another has not.
+
+use std::collections::BTreeSet;
+
+use quickserve_core::config::Settings;
+use quickserve_docker::variable_names;
+use serde_json::json;
+
+use crate::assemble;
+use crate::cli::Format;
+use crate::failure::Failure;
+use crate::output;
+use crate::project::Project;
+use crate::render::{Line, Style, Tone};
+use crate::settings::Context;
+
+pub(super) fn run(context: &Context, one: &str, other: &str) -> Result<(), Failure> {
+    let project = Project::read(context)?;
+    let names = |environment: &str| {
+        let settings = project.config.settings(context.service.as_deref(), Some(environment))?;
+        names(context, &project, settings)
+    };
+    let (left, right) = (names(one)?, names(other)?);
+    let only = |these: &BTreeSet<String>, those: &BTreeSet<String>| -> Vec<String> {
+        these.difference(those).cloned().collect()
+    };
+    let (only_left, only_right) = (only(&left, &right), only(&right, &left));
+    let both = left.intersection(&right).count();
+    if context.format == Format::Json {
+        let data = json!({ one: { "only": only_left }, other: { "only": only_right }, "both": both });
+        output::data_line(&data.to_string());
+        return Ok(());
+    }
+    let style = Style { colour: context.terminal.colour_data };
+    let mut lines = Vec::new();
+    for (environment, names) in [(one, only_left), (other, only_right)] {
+        lines.extend(names.into_iter().map(|name| Line::toned("only", format!("{name}  in {environment}"), Tone::Bad)));
+    }
+    let tone = if lines.is_empty() { Tone::Good } else { Tone::Plain };
+    let count = crate::render::words::count(both as u64, "variable");
+    lines.push(Line::toned("both", format!("{count} in {one} and {other}; values are not compared"), tone));
+    for line in lines {
+        output::data_line(&style.show(&line));
+    }
+    Ok(())
+}
+
+/// The variables that an environment gives to the service.
+fn names(context: &Context, project: &Project, settings: &Settings) -> Result<BTreeSet<String>, Failure> {
+    let mut names: BTreeSet<String> = settings.variables.keys().cloned().collect();
+    if settings.env_file.is_some() {
+        names.extend(variable_names(&assemble::env_file(project, settings))?);
+    }
+    // A task definition gives the same to every environment that names it.
+    if let Ok(draft) = assemble::draft(context, project, settings, &[]) {
+        for container in &draft.workload.containers {
+            names.extend(container.environment.keys().chain(container.secrets.keys()).cloned());
+        }
+    }
+    Ok(names)
+}
