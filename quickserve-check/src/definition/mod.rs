@@ -23,6 +23,7 @@ mod read;
 mod references;
 mod rejected;
 mod roles;
+mod script;
 mod service;
 mod version;
 
@@ -36,6 +37,7 @@ pub use program::{absent, missing_program, program};
 pub(crate) use read::read;
 pub use read::{Definition, Network};
 pub use roles::no_task_role;
+pub use script::{Probe, probe};
 pub use service::Service;
 pub use version::hidden_version;
 

@@ -49,11 +49,8 @@ pub fn claims(definition: &Definition, container: Container<'_>) -> Vec<PortClai
     let declared: Vec<PortClaim> = (container.ports().into_iter())
         .map(|(port, span)| PortClaim::new(file, &span, port, format!("containerPort of {name}")).binding())
         .collect();
-    let variable = container.environment().into_iter().filter(|(name, ..)| *name == "PORT");
-    let variable = variable.filter_map(|(_, value, _)| {
-        let port = definition.filled(value)?.trim().parse().ok()?;
-        Some(PortClaim::new(file, &value.span, port, format!("PORT of {name}")).binding())
-    });
+    let variable = variables(definition, container)
+        .map(|(port, span)| PortClaim::new(file, &span, port, format!("PORT of {name}")).binding());
     // In a shared network, a check may well ask the port of another container.
     let shared = matches!(definition.network(), Network::Awsvpc | Network::Host);
     let others = |port: u16| shared && listens_elsewhere(definition, container, port);
@@ -70,9 +67,16 @@ pub fn claims(definition: &Definition, container: Container<'_>) -> Vec<PortClai
     declared.into_iter().nth(agreed.unwrap_or(0)).into_iter().chain(said).collect()
 }
 
+/// What `PORT` says, as a number with its place.
+fn variables<'d>(definition: &'d Definition, container: Container<'d>) -> impl Iterator<Item = (u16, Span)> + 'd {
+    let named = container.environment().into_iter().filter(|(name, ..)| *name == "PORT");
+    named.filter_map(|(_, value, _)| Some((definition.filled(value)?.trim().parse().ok()?, value.span.clone())))
+}
+
 fn listens_elsewhere(definition: &Definition, container: Container<'_>, port: u16) -> bool {
     let others = definition.containers().into_iter().filter(|other| other.name() != container.name());
-    others.flat_map(|other| other.ports()).any(|(other, _)| other == port)
+    let mut ports = others.flat_map(|other| other.ports().into_iter().chain(variables(definition, other)));
+    ports.any(|(other, _)| other == port)
 }
 
 /// Says where claims about one port differ from what most of them say; the first of them decides a tie.
@@ -122,7 +126,7 @@ pub(super) fn static_host_ports(definition: &Definition, _: &Subject) -> Vec<Fin
             format!("port {port} of the host is taken by one task: a second one needs another instance");
         let hint = match definition.network() {
             Network::Host => "use the network mode awsvpc, where each task has an address of its own",
-            _ => "leave out hostPort: ECS chooses a free one, and the load balancer knows it",
+            _ => "leave out hostPort, so that ECS chooses a free one; a daemon, of which an instance has one, may keep it",
         };
         file.warning(Code::STATIC_HOST_PORT, &span, message).with_hint(hint)
     };

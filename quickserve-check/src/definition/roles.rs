@@ -23,7 +23,7 @@ pub(super) fn execution_role(definition: &Definition, _: &Subject) -> Vec<Findin
             reasons.push(reason);
         }
     }
-    let message = format!("no executionRoleArn, which {} need", listed(&reasons));
+    let message = format!("no executionRoleArn, which is needed for {}", listed(&reasons));
     let hint = "name a role that trusts ecs-tasks.amazonaws.com and may read the secrets, such as \
                 arn:aws:iam::ACCOUNT:role/ecsTaskExecutionRole";
     vec![definition.file.error(Code::NO_EXECUTION_ROLE, span, message).with_hint(hint)]

@@ -482,11 +482,11 @@ fn a_container_on_ec2_has_a_limit() {
 fn what_needs_the_execution_role_has_one() {
     let secret = r#", "secrets": [{"name": "A", "valueFrom": "a"}]"#;
     let logs = r#", "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "p"}}"#;
-    assert_eq!(judged("", secret), ["QS417 no executionRoleArn, which `secrets` need"]);
+    assert_eq!(judged("", secret), ["QS417 no executionRoleArn, which is needed for `secrets`"]);
     assert_eq!(judged("", logs), [""; 0], "on EC2 the instance's role writes logs");
     assert_eq!(
         on_fargate("", &format!("{secret}{logs}")),
-        ["QS417 no executionRoleArn, which `secrets` and awslogs need"]
+        ["QS417 no executionRoleArn, which is needed for `secrets` and awslogs"]
     );
     assert_eq!(
         on_fargate(r#", "executionRoleArn": "ecsTaskExecutionRole""#, &format!("{secret}{logs}")),
@@ -496,7 +496,7 @@ fn what_needs_the_execution_role_has_one() {
     let ecr = r#"{"family": "t", "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "cpu": "256", "memory": "512", "containerDefinitions": [{"name": "a", "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/a@sha256:00"}]}"#;
     assert_eq!(
         judge(&definition(ecr), &on_ecs()).findings[0].message,
-        "no executionRoleArn, which images of ECR need"
+        "no executionRoleArn, which is needed for images of ECR"
     );
 }
 
