@@ -87,12 +87,12 @@ impl<'d> Container<'d> {
         self.pairs("secrets", "valueFrom")
     }
 
-    /// The command of its health check with its place; none where there is no check, or it is disabled.
+    /// The command of its health check, and the place of what it runs; none where there is no check, or it is disabled.
     pub fn health_command(&self) -> Option<(Vec<&'d str>, Span)> {
         let command = self.get("healthCheck")?.get("command")?;
         let words: Vec<&str> = command.items().iter().filter_map(Node::as_str).collect();
         let runs = words.len() > 1 && matches!(words.first(), Some(&("CMD" | "CMD-SHELL")));
-        runs.then(|| (words, command.span.clone()))
+        runs.then(|| (words, command.items().get(1).map_or(&command.span, |line| &line.span).clone()))
     }
 
     /// The one URL of the task itself that its health check asks for.

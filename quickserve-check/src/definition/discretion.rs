@@ -10,6 +10,9 @@ const HIDDEN: &[&str] =
 
 /// The findings without the lines that hold values of variables, and without what the core quotes of those.
 pub(super) fn keep(file: &Text, mut findings: Vec<Finding>) -> Vec<Finding> {
+    if findings.is_empty() {
+        return findings;
+    }
     let lines: Vec<&str> = file.text.lines().collect();
     for finding in &mut findings {
         let Some(line) = finding.place().map(|place| place.line) else { continue };

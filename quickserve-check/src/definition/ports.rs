@@ -68,9 +68,14 @@ pub fn claims(definition: &Definition, container: Container<'_>) -> Vec<PortClai
 }
 
 /// What `PORT` says, as a number with its place.
-fn variables<'d>(definition: &'d Definition, container: Container<'d>) -> impl Iterator<Item = (u16, Span)> + 'd {
+fn variables<'d>(
+    definition: &'d Definition,
+    container: Container<'d>,
+) -> impl Iterator<Item = (u16, Span)> + 'd {
     let named = container.environment().into_iter().filter(|(name, ..)| *name == "PORT");
-    named.filter_map(|(_, value, _)| Some((definition.filled(value)?.trim().parse().ok()?, value.span.clone())))
+    named.filter_map(|(_, value, _)| {
+        Some((definition.filled(value)?.trim().parse().ok()?, value.span.clone()))
+    })
 }
 
 fn listens_elsewhere(definition: &Definition, container: Container<'_>, port: u16) -> bool {
@@ -126,7 +131,9 @@ pub(super) fn static_host_ports(definition: &Definition, _: &Subject) -> Vec<Fin
             format!("port {port} of the host is taken by one task: a second one needs another instance");
         let hint = match definition.network() {
             Network::Host => "use the network mode awsvpc, where each task has an address of its own",
-            _ => "leave out hostPort, so that ECS chooses a free one; a daemon, of which an instance has one, may keep it",
+            _ => {
+                "leave out hostPort, so that ECS chooses a free one; a daemon, of which an instance has one, may keep it"
+            }
         };
         file.warning(Code::STATIC_HOST_PORT, &span, message).with_hint(hint)
     };

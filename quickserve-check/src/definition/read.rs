@@ -37,6 +37,9 @@ pub enum Network {
     Other,
 }
 
+/// How large a file is looked into, in bytes. ECS takes 64 KiB, blanks not counted.
+const LARGEST: usize = 256 << 10;
+
 pub(crate) fn read(subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
     let Some(path) = &subject.definition else { return (None, Vec::new()) };
     let file = match Text::read(&subject.path(path), &subject.name(path)) {
@@ -54,6 +57,11 @@ pub(crate) fn read(subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
 
 /// The definition that a text is, and what is wrong with the text.
 pub(super) fn parse(file: Text, subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
+    if file.text.len() > LARGEST {
+        let message = format!("{} is larger than any task definition of ECS", file.file);
+        let finding = Finding::error(Code::DEFINITION_REJECTED, message).at(file.source().place(0));
+        return (None, vec![finding.with_hint("ECS takes 64 KiB: name the file that describes one task")]);
+    }
     let findings = discretion::keep(&file, of_the_core(&file, subject));
     let tree = parse_json(file.source(), Code::DEFINITION_SYNTAX, Code::DEFINITION_INCOMPLETE).ok();
     let tree = tree.map(|tree| tree.get("taskDefinition").cloned().unwrap_or(tree));

@@ -45,6 +45,9 @@ fn references(definition: &Definition) -> Vec<Reference<'_>> {
         }));
         let credentials =
             container.get("repositoryCredentials").and_then(|node| node.get("credentialsParameter"));
+        // One that is no ARN is the name of a secret, which may be anything.
+        let credentials =
+            credentials.filter(|node| node.as_str().is_some_and(|text| text.starts_with("arn:")));
         let what = "credentialsParameter".to_owned();
         references.extend(credentials.map(|node| Reference { what, node, kind: Kind::Secret }));
     }

@@ -11,6 +11,9 @@ use crate::Subject;
 /// How many containers a task has at most. ECS documentation, "Service quotas".
 const CONTAINERS: usize = 10;
 
+/// How large a definition is at most, in bytes. The same.
+const SIZE: usize = 64 << 10;
+
 /// The log drivers of Fargate. ECS documentation, `logDriver`.
 const FARGATE_LOGS: &[&str] = &["awslogs", "splunk", "awsfirelens"];
 
@@ -57,7 +60,7 @@ fn says_something(node: &Node) -> bool {
     }
 }
 
-/// Its name, and how many containers it has.
+/// Its name, its size, and how many containers it has.
 pub(super) fn family(definition: &Definition, _: &Subject) -> Vec<Finding> {
     let mut findings = Vec::new();
     match definition.tree.get("family") {
@@ -79,6 +82,12 @@ pub(super) fn family(definition: &Definition, _: &Subject) -> Vec<Finding> {
     if let Some(one_more) = definition.containers().get(CONTAINERS) {
         let message = format!("the task has more than {CONTAINERS} containers");
         findings.push(reject(definition, &one_more.span(), message, "split the task in two"));
+    }
+    // Only a file that is larger can be too large without its blanks.
+    if definition.file.text.len() > SIZE && definition.tree.to_json().to_string().len() > SIZE {
+        let message = "the definition is larger than 64 KiB";
+        let hint = "move what is large into files, secrets or parameters";
+        findings.push(reject(definition, &start(&definition.tree), message, hint));
     }
     findings
 }

@@ -17,13 +17,14 @@ pub struct Probe {
 /// Reads a script: the URL of the machine itself that it holds, or what it gives for `port` and `path`.
 pub fn probe(script: &Text) -> Probe {
     let code = script.text.as_str();
-    let urls = code.match_indices("http").filter_map(|(at, _)| {
+    // No script that asks one question holds more.
+    let mut urls = code.match_indices("http").take(256).filter_map(|(at, _)| {
         let ends = |char: char| char.is_whitespace() || matches!(char, '"' | '\'' | '`' | ')' | ',');
         let length = code[at..].find(ends).unwrap_or(code.len() - at);
         let span = at..at + length;
         local_url(&code[span.clone()]).map(|(port, path)| (port, path, span))
     });
-    if let Some((port, path, span)) = urls.take(1).next() {
+    if let Some((port, path, span)) = urls.next() {
         return Probe { port: Some((port, span.clone())), path: Some((path, span)) };
     }
     let port = value_of(code, "port").and_then(|span| Some((code[span.clone()].parse().ok()?, span)));
@@ -46,8 +47,7 @@ fn value_of(code: &str, name: &str) -> Option<Span> {
         let rest = code[at + name.len()..].trim_start_matches(['"', '\'', ' ']);
         let rest = rest.strip_prefix([':', '='])?.trim_start_matches(' ');
         let start = code.len() - rest.len();
-        let line = rest.lines().next()?;
-        let value = line.split([',', ';', '}', ')']).next()?.trim_end();
+        let value = rest.split([',', ';', '}', ')', '\n']).next()?.trim_end();
         (!value.is_empty()).then(|| start..start + value.len())
     })
 }
@@ -69,7 +69,10 @@ mod tests {
         assert_eq!(asked(options), (Some(3000), Some("/health".to_owned())));
         let url = "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:8000/up')\n";
         assert_eq!(asked(url), (Some(8000), Some("/up".to_owned())));
-        assert_eq!(asked("const http = require('http');\nget({ port: process.env.PORT || 3000, path: p })"), (None, None));
+        assert_eq!(
+            asked("const http = require('http');\nget({ port: process.env.PORT || 3000, path: p })"),
+            (None, None)
+        );
         assert_eq!(asked("export = 1; viewport: 20"), (None, None));
     }
 

@@ -150,6 +150,13 @@ fn a_file_that_cannot_be_read_is_a_finding() {
     let huge = std::fs::File::create(folder.path().join("huge.json")).expect("a file");
     huge.set_len(100 << 20).expect("a sparse file");
     assert_eq!(read(&subject("huge.json")).1[0].message, "huge.json is larger than 8 MiB");
+    let long = |length: usize| CASE_STUDY.replace("quickserve-task", &"x".repeat(length));
+    assert_eq!(
+        all(&long(1 << 20), &on_ecs())[0].message,
+        "task.json is larger than any task definition of ECS"
+    );
+    let found = all(&long(70_000), &on_ecs());
+    assert!(found.iter().any(|finding| finding.message == "the definition is larger than 64 KiB"));
 }
 
 #[test]
