@@ -29,10 +29,12 @@ fn shell_variable(text: &str) -> Option<&str> {
     named.then(|| &text[start..=start + end])
 }
 
-/// Whether a word stands for something that people are to write, such as `ACCOUNT_ID`.
+/// Whether a word stands for something that people are to write, such as `ACCOUNT_ID` and `your-region`.
 pub(super) fn is_stand_in(word: &str) -> bool {
-    word.contains('_')
-        && word.chars().all(|char| char.is_ascii_uppercase() || char == '_' || char.is_ascii_digit())
+    let shouted = word.chars().any(|char| char.is_ascii_uppercase())
+        && word.chars().all(|char| char.is_ascii_uppercase() || char == '_' || char.is_ascii_digit());
+    let lower = word.to_ascii_lowercase();
+    shouted || ["account", "region"].iter().any(|name| lower.contains(name))
 }
 
 #[cfg(test)]

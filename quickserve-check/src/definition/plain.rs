@@ -94,7 +94,7 @@ fn plain_secret(name: &str, value: &str) -> bool {
 fn is_secret_name(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     let words: Vec<&str> = upper.split(['_', '-', '.']).collect();
-    let secret = words.iter().any(|word| SECRET.contains(word))
+    let secret = words.iter().any(|word| SECRET.contains(word) || word.ends_with("PASSWORD"))
         || words.windows(2).any(|pair| SECRET_KEYS.contains(&pair[0]) && pair[1] == "KEY");
     let about = words.last().is_some_and(|word| ABOUT.contains(word));
     let public = words.iter().any(|word| matches!(*word, "PUBLIC" | "PUBLISHABLE"));
