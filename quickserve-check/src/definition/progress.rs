@@ -1,7 +1,7 @@
 //! Bounds within which a rollout can never replace a task.
 
 use quickserve_core::document::Node;
-use quickserve_core::finding::{Code, Finding};
+use quickserve_core::finding::{Code, Finding, Severity};
 
 use super::Definition;
 use super::container::integer;
@@ -29,15 +29,16 @@ fn hint(tasks: u64) -> String {
     format!("let {most} % or more run, or let less than 100 % stay")
 }
 
-/// The bounds of quickserve.toml.
+/// The bounds of quickserve.toml. Not surely fatal: they count in a rolling update only, and the number of tasks may be
+/// the default of who does not know how many the service has.
 pub(super) fn of_settings(subject: &Subject) -> Vec<Finding> {
     let Some(rollout) = subject.rollout else { return Vec::new() };
     let (tasks, least, most) =
         (rollout.tasks.into(), rollout.minimum_healthy_percent.into(), rollout.maximum_percent.into());
+    let message = message(tasks, least, most);
     let finding =
-        Finding::error(Code::NO_PROGRESS, message(tasks, least, most)).on("[deploy] of quickserve.toml");
-    let stuck = subject.is_for_ecs() && is_stuck(tasks, least, most);
-    Vec::from_iter(stuck.then(|| finding.with_hint(hint(tasks))))
+        Finding::new(Code::NO_PROGRESS, Severity::Warning, message).on("[deploy] of quickserve.toml");
+    Vec::from_iter(is_stuck(tasks, least, most).then(|| finding.with_hint(hint(tasks))))
 }
 
 /// The bounds of service definitions.

@@ -58,8 +58,16 @@ fn on_fargate(task: &str, container: &str) -> Vec<String> {
 
 #[test]
 fn every_fault_of_the_case_studys_definition_is_found() {
-    let subject = Subject { environment: Some("production".into()), ..on_ecs() };
-    insta::assert_snapshot!(shown(&all(CASE_STUDY, &subject)));
+    let subject = Subject {
+        root: concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/case-study").into(),
+        definition: Some("deploy/aws-task-definition.json".into()),
+        environment: Some("production".into()),
+        ..Subject::default()
+    };
+    let (definition, mut findings) = read(&subject);
+    findings.extend(judge(&definition.expect("a definition"), &subject).findings);
+    crate::facts::sort(&mut findings);
+    insta::assert_snapshot!(shown(&findings));
 }
 
 #[test]
