@@ -8,6 +8,18 @@ use crate::Text;
 const HIDDEN: &[&str] =
     &["\"value\"", "token\"", "password\"", "passwd\"", "secret\"", "apikey\"", "api-key\""];
 
+/// What in a command comes with a password or a token.
+const LOGINS: &[&str] =
+    &["authorization", " -u", "--user", "token", "password", "secret", "api-key", "apikey"];
+
+/// Whether a command gives a login away when it is shown.
+pub(super) fn logs_in(command: &str) -> bool {
+    let lower = command.to_ascii_lowercase();
+    let url =
+        lower.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().unwrap_or(rest).contains('@'));
+    url || LOGINS.iter().any(|mark| lower.contains(mark))
+}
+
 /// The findings without the lines that hold values of variables, and without what the core quotes of those.
 pub(super) fn keep(file: &Text, mut findings: Vec<Finding>) -> Vec<Finding> {
     if findings.is_empty() {
@@ -24,12 +36,21 @@ pub(super) fn keep(file: &Text, mut findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
+/// The finding without the line that it is about.
+pub(super) fn without_line(mut finding: Finding) -> Finding {
+    finding.excerpt = None;
+    finding
+}
+
 /// Whether a line, counted from 1, holds a value, or the value of a key that ends the line before.
 fn is_hidden(lines: &[&str], line: usize) -> bool {
     let names = |text: &str| HIDDEN.iter().any(|key| text.contains(key));
     let at =
         |line: usize| line.checked_sub(1).and_then(|index| lines.get(index)).copied().unwrap_or_default();
-    names(at(line)) || (1..line).rev().map(at).take(4).find(|text| !text.trim().is_empty()).is_some_and(names)
+    let asks = |text: &str| ["curl", "wget", "\"CMD"].iter().any(|word| text.contains(word)) && logs_in(text);
+    asks(at(line))
+        || names(at(line))
+        || (1..line).rev().map(at).take(4).find(|text| !text.trim().is_empty()).is_some_and(names)
 }
 
 fn forget_quotes(finding: &mut Finding) {
@@ -40,7 +61,10 @@ fn forget_quotes(finding: &mut Finding) {
         }
     }
     // What follows an unclosed `${` may be the rest of a password.
-    if finding.code == Code::UNRESOLVED_PLACEHOLDER && !finding.message.contains('}') {
+    if finding.code == Code::UNRESOLVED_PLACEHOLDER
+        && finding.message.starts_with("${")
+        && !finding.message.contains('}')
+    {
         "a `${` that no `}` closes".clone_into(&mut finding.message);
         finding.hint = Some("write $${ to mean ${ itself".to_owned());
     }

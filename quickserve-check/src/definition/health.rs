@@ -5,7 +5,7 @@
 
 use quickserve_core::finding::{Code, Finding};
 
-use super::{Container, Definition};
+use super::{Container, Definition, discretion};
 use crate::Subject;
 
 /// Within which time after its start a task may be given up without anybody calling it early, in seconds.
@@ -40,13 +40,20 @@ pub(super) fn missing(definition: &Definition, subject: &Subject) -> Vec<Finding
 /// shell; CMD-SHELL gives one string to the shell.
 pub(super) fn commands(definition: &Definition, _: &Subject) -> Vec<Finding> {
     let containers = definition.containers().into_iter();
-    containers.filter_map(|container| command(definition, container)).collect()
+    let findings = containers.filter_map(|container| {
+        let logs_in =
+            container.health_command().is_some_and(|(words, _)| discretion::logs_in(&words.join(" ")));
+        let finding = command(definition, container)?;
+        Some(if logs_in { discretion::without_line(finding) } else { finding })
+    });
+    findings.collect()
 }
 
 fn command(definition: &Definition, container: Container<'_>) -> Option<Finding> {
     let ((words, span), name) = (container.health_command()?, container.name());
     let (file, code) = (&definition.file, Code::HEALTH_CHECK_VALUE);
     let joined = words[1..].join(" ");
+    let shown = if discretion::logs_in(&joined) { "..." } else { &joined };
     match words.as_slice() {
         ["CMD", line] if line.contains(char::is_whitespace) => {
             let message = format!("the health check of {name} runs one program whose name is the whole line");
@@ -55,7 +62,7 @@ fn command(definition: &Definition, container: Container<'_>) -> Option<Finding>
         }
         ["CMD", program, arguments @ ..] if arguments.iter().any(|word| is_operator(word)) => {
             let message = format!("the health check of {name} has no shell that knows ||, && or a pipe");
-            let hint = format!("write [\"CMD-SHELL\", {joined:?}], or leave the rest away");
+            let hint = format!("write [\"CMD-SHELL\", {shown:?}], or leave the rest away");
             // Both take it for one more URL, and fail on that.
             let fails = matches!(super::program::basename(program), "curl" | "wget");
             let finding =
@@ -64,7 +71,7 @@ fn command(definition: &Definition, container: Container<'_>) -> Option<Finding>
         }
         ["CMD-SHELL", first, _, ..] => {
             let message = format!("the health check of {name} gives the shell {first:?} alone to run");
-            let hint = format!("write it as one string: [\"CMD-SHELL\", {joined:?}]");
+            let hint = format!("write it as one string: [\"CMD-SHELL\", {shown:?}]");
             Some(file.warning(code, &span, message).with_hint(hint))
         }
         _ if ignores_status(container, &joined) => {

@@ -190,6 +190,12 @@ fn no_value_of_a_variable_is_shown() {
         let shown = shown(&findings);
         assert!(!shown.contains("4eC39HqLyj"), "{shown}");
     }
+    let logs_in = all(
+        r#"{"containerDefinitions": [{"name": "a", "image": "alpine:3", "healthCheck":
+           {"command": ["CMD-SHELL", "curl", "-u", "admin:4eC39HqLyj", "http://localhost/"]}}]}"#,
+        &on_ecs(),
+    );
+    assert!(!shown(&logs_in).contains("4eC39HqLyj"), "{}", shown(&logs_in));
     let number = all(
         r#"{"containerDefinitions": [{"name": "a", "image": "a:1", "environment": [{"name": "PIN", "value": 73519284}]}]}"#,
         &on_ecs(),
