@@ -1,19 +1,94 @@
-//! TODO
+//! The ECS task definition: what in it ECS would reject, what would loop, and what a reviewer would stop.
+//!
+//! The core reads task definitions for deploying, and what it finds is taken over as it is. The rules here look at the
+//! tree of the same text: so a placeholder without a value, which ends the core's reading, keeps none of them from
+//! running. Each rule names the documentation that it follows.
+//!
+//! What needs a second file, such as the program of the health check in the image, is a function here that is given
+//! what it needs: [`disagree`], [`missing_program`], [`liveness`], [`no_task_role`], [`hidden_version`].
+
+mod arn;
+mod container;
+mod discretion;
+mod health;
+mod images;
+mod limits;
+mod liveness;
+mod placeholder;
+mod plain;
+mod ports;
+mod program;
+mod progress;
+mod read;
+mod references;
+mod rejected;
+mod roles;
+mod script;
+mod service;
+mod version;
+
+#[cfg(test)]
+mod tests;
+
+pub use container::{Container, HealthUrl, Mapping};
+pub use liveness::liveness;
+pub use ports::{PortClaim, claims, disagree};
+pub use program::{absent, missing_program, program};
+pub(crate) use read::read;
+pub use read::{Definition, Network};
+pub use roles::no_task_role;
+pub use script::{Probe, probe};
+pub use service::Service;
+pub use version::hidden_version;
 
 use quickserve_core::finding::Finding;
 use quickserve_core::preflight::Report;
 
 use crate::{Facts, Subject};
 
-/// TODO
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Definition {}
+/// A rule: what of a definition is wrong, for that subject.
+type Rule = fn(&Definition, &Subject) -> Vec<Finding>;
 
-pub(crate) fn read(_subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
-    (None, Vec::new())
+/// Rules that hold wherever the tasks run.
+const EVERYWHERE: &[Rule] = &[ports::mismatches, images::mutable_tags, health::commands, plain::secrets];
+
+/// Rules of ECS itself: on local Docker, QuickServe gives these fields a meaning of its own or none.
+const ON_ECS: &[Rule] = &[
+    ports::static_host_ports,
+    ports::taken_twice,
+    images::placeholders,
+    health::missing,
+    health::grace,
+    program::of_known_images,
+    limits::stop_timeouts,
+    limits::fargate_size,
+    limits::container_sums,
+    limits::memory,
+    roles::execution_role,
+    references::malformed,
+    references::elsewhere,
+    progress::of_services,
+    service::circuit_breakers,
+    rejected::family,
+    rejected::network,
+    rejected::fargate,
+    rejected::logs,
+    rejected::answer_only,
+];
+
+pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
+    let report = Report::of(progress::of_settings(subject));
+    match &facts.definition {
+        Some(definition) => report.and(judge(definition, subject)),
+        None => report,
+    }
 }
 
-pub(crate) fn check(_subject: &Subject, _facts: &Facts) -> Report {
-    Report::default()
+fn judge(definition: &Definition, subject: &Subject) -> Report {
+    let on_ecs = if subject.is_for_ecs() { ON_ECS } else { &[] };
+    let rules = EVERYWHERE.iter().chain(on_ecs);
+    rules.fold(Report::default(), |report, rule| {
+        let findings = rule(definition, subject);
+        report.and(Report::of(discretion::keep(&definition.file, findings)))
+    })
 }

@@ -1,0 +1,71 @@
+//! No value that may be secret leaves the file with a finding.
+
+use quickserve_core::finding::{Code, Finding};
+
+use crate::Text;
+
+/// Keys whose values are not shown, where nothing else gives the value away.
+const HIDDEN: &[&str] =
+    &["\"value\"", "token\"", "password\"", "passwd\"", "secret\"", "apikey\"", "api-key\""];
+
+/// What in a command comes with a password or a token.
+const LOGINS: &[&str] =
+    &["authorization", " -u", "--user", "token", "password", "secret", "api-key", "apikey"];
+
+/// Whether a command gives a login away when it is shown.
+pub(super) fn logs_in(command: &str) -> bool {
+    let lower = command.to_ascii_lowercase();
+    let url =
+        lower.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().unwrap_or(rest).contains('@'));
+    url || LOGINS.iter().any(|mark| lower.contains(mark))
+}
+
+/// The findings without the lines that hold values of variables, and without what the core quotes of those.
+pub(super) fn keep(file: &Text, mut findings: Vec<Finding>) -> Vec<Finding> {
+    if findings.is_empty() {
+        return findings;
+    }
+    let lines: Vec<&str> = file.text.lines().collect();
+    for finding in &mut findings {
+        let Some(line) = finding.place().map(|place| place.line) else { continue };
+        if is_hidden(&lines, line) {
+            finding.excerpt = None;
+            forget_quotes(finding);
+        }
+    }
+    findings
+}
+
+/// The finding without the line that it is about.
+pub(super) fn without_line(mut finding: Finding) -> Finding {
+    finding.excerpt = None;
+    finding
+}
+
+/// Whether a line, counted from 1, holds a value, or the value of a key that ends the line before.
+fn is_hidden(lines: &[&str], line: usize) -> bool {
+    let names = |text: &str| HIDDEN.iter().any(|key| text.contains(key));
+    let at =
+        |line: usize| line.checked_sub(1).and_then(|index| lines.get(index)).copied().unwrap_or_default();
+    let asks = |text: &str| ["curl", "wget", "\"CMD"].iter().any(|word| text.contains(word)) && logs_in(text);
+    asks(at(line))
+        || names(at(line))
+        || (1..line).rev().map(at).take(4).find(|text| !text.trim().is_empty()).is_some_and(names)
+}
+
+fn forget_quotes(finding: &mut Finding) {
+    if finding.code == Code::DEFINITION_VALUE {
+        let quotes = finding.hint.as_ref().is_some_and(|hint| hint.ends_with("with quotes"));
+        if quotes {
+            finding.hint = Some("write it as a string, in quotes".to_owned());
+        }
+    }
+    // What follows an unclosed `${` may be the rest of a password.
+    if finding.code == Code::UNRESOLVED_PLACEHOLDER
+        && finding.message.starts_with("${")
+        && !finding.message.contains('}')
+    {
+        "a `${` that no `}` closes".clone_into(&mut finding.message);
+        finding.hint = Some("write $${ to mean ${ itself".to_owned());
+    }
+}
