@@ -1,19 +1,143 @@
-//! TODO
+//! The Dockerfile and the build context: QS5xx, and what of QS1xx and QS2xx a Dockerfile alone shows.
+//!
+//! [`lines`] joins lines, [`parse`] makes instructions of them, [`stages`] says what the final image inherits;
+//! [`context`] says what is copied into it, by the rules of [`ignore`]. Each file of [`rules`] has one subject.
 
-use quickserve_core::finding::Finding;
+mod context;
+#[cfg(test)]
+mod corpus;
+mod hadolint;
+mod ignore;
+mod image;
+mod instruction;
+mod lines;
+mod origin;
+mod parse;
+mod rules;
+mod secrecy;
+mod shell;
+mod stages;
+#[cfg(test)]
+mod tests;
+
+use jiff::civil::Date;
+use quickserve_core::document::Span;
+use quickserve_core::finding::{Code, Finding};
 use quickserve_core::preflight::Report;
 
-use crate::{Facts, Subject};
+pub use context::Context;
+pub use ignore::Ignore;
+pub use instruction::{Body, Command, Flag, Instruction, Pair, Word};
+pub use lines::{HereDocument, Joined};
+pub use stages::{Base, Dockerfile, Stage};
 
-/// TODO
+use crate::{Facts, Subject, Text};
+
+/// The Dockerfile and its context.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub struct Build {}
-
-pub(crate) fn read(_subject: &Subject) -> (Build, Vec<Finding>) {
-    (Build::default(), Vec::new())
+pub struct Build {
+    /// The Dockerfile, where there is one that can be read.
+    pub dockerfile: Option<Dockerfile>,
+    /// What it is built from.
+    pub context: Option<Context>,
+    /// The script of the context that the image starts with.
+    pub script: Option<Text>,
+    /// What hadolint says of it.
+    hadolint: Vec<hadolint::Remark>,
 }
 
-pub(crate) fn check(_subject: &Subject, _facts: &Facts) -> Report {
-    Report::default()
+/// Something that keeps a file from being read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) span: Span,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Fault {
+    pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
+        Self { span, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The error that it is. Without the line: it may hold a secret.
+    pub(crate) fn error(self, file: &Text, code: Code) -> Finding {
+        let finding = Finding::error(code, self.message).at(file.source().place(self.span.start));
+        match self.hint {
+            Some(hint) => finding.with_hint(hint),
+            None => finding,
+        }
+    }
+}
+
+/// What the files do not say and judging them needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Circumstances {
+    /// The day, for what gets no updates any more.
+    pub(crate) today: Date,
+    /// Whether the task definition has a health check of its own, so that the image needs none.
+    pub(crate) has_other_health_check: bool,
+}
+
+pub(crate) fn read(subject: &Subject) -> (Build, Vec<Finding>) {
+    let (mut build, findings) = read_files(subject);
+    if let (Some(_), Some(path)) = (&build.dockerfile, &subject.dockerfile) {
+        build.hadolint = hadolint::run("hadolint".as_ref(), &subject.root, path).unwrap_or_default();
+    }
+    (build, findings)
+}
+
+/// All but what hadolint says.
+fn read_files(subject: &Subject) -> (Build, Vec<Finding>) {
+    let Some(path) = &subject.dockerfile else { return (Build::default(), Vec::new()) };
+    let mut findings = Vec::new();
+    let context = Context::read(subject, path, &mut findings);
+    let file = match Text::read(&subject.path(path), &subject.name(path)) {
+        Ok(file) => file,
+        Err(finding) => return (Build { context: Some(context), ..Build::default() }, vec![*finding]),
+    };
+    let mut faults = Vec::new();
+    let dockerfile = Dockerfile::new(file, &mut faults);
+    let wrong = |fault: Fault| fault.error(&dockerfile.file, Code::DOCKERFILE_SYNTAX);
+    findings.extend(faults.into_iter().map(wrong));
+    let script = origin::script(&dockerfile, &context);
+    let (dockerfile, context) = (Some(dockerfile), Some(context));
+    (Build { dockerfile, context, script, hadolint: Vec::new() }, findings)
+}
+
+pub(crate) fn check(_subject: &Subject, facts: &Facts) -> Report {
+    judge(&facts.build, &Circumstances { today: today(), has_other_health_check: false })
+}
+
+/// Judges what was read.
+pub(crate) fn judge(build: &Build, circumstances: &Circumstances) -> Report {
+    let (Some(dockerfile), Some(context)) = (&build.dockerfile, &build.context) else {
+        return Report::default();
+    };
+    if dockerfile.stages.is_empty() {
+        return Report::default();
+    }
+    let judge = rules::Judge { dockerfile, context, script: build.script.as_ref(), circumstances };
+    let mut report = Report::default();
+    for rule in rules::ALL {
+        report = report.and(Report::of(rule(&judge)));
+    }
+    let remarks = hadolint::findings(&build.hadolint, &dockerfile.file, &report.findings);
+    if !build.hadolint.is_empty() {
+        report = report.and(Report::of(remarks));
+    }
+    report
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the end of support is a date; a day more or less changes nothing"
+)]
+fn today() -> Date {
+    let now = jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(jiff::Timestamp::MAX);
+    now.to_zoned(jiff::tz::TimeZone::UTC).date()
 }

@@ -1,0 +1,171 @@
+//! QS511: a file that is copied, or run, and is not there.
+
+use quickserve_core::finding::{Code, Finding, Severity};
+
+use super::{Judge, has, program, run_commands, span_of, verb};
+use crate::dockerfile::context::State;
+use crate::dockerfile::ignore::clean;
+use crate::dockerfile::instruction::{Body, Command, Instruction, Word};
+use crate::dockerfile::origin::{self, Origin, is_made_by_a_build, script_of};
+use crate::dockerfile::stages::{Stage, join};
+
+pub(super) fn missing(judge: &Judge<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for stage in &judge.dockerfile.stages {
+        for instruction in &stage.instructions {
+            if let Body::Copy { sources, .. } = &instruction.body
+                && instruction.flag("from").is_none()
+            {
+                findings.extend(sources.iter().filter_map(|source| copied(judge, instruction, source)));
+            }
+        }
+        findings.extend(lock_file(judge, stage));
+    }
+    let dockerfile = judge.dockerfile;
+    let folder = dockerfile.workdir();
+    for command in dockerfile.commands() {
+        findings.extend(run(judge, &folder, command));
+    }
+    findings
+}
+
+/// A source of `COPY`.
+fn copied(judge: &Judge<'_>, instruction: &Instruction, source: &Word) -> Option<Finding> {
+    let (written, context) = (&*source.text, judge.context);
+    let is_elsewhere = written.contains('$') || written.contains("://") || written.starts_with("git@");
+    let path = clean(written);
+    if is_elsewhere || path == "." {
+        return None;
+    }
+    let file = judge.file();
+    if written.contains(['*', '?', '[']) {
+        let found = context.matching(written);
+        // A pattern beside a name is the way to say that a file may be absent.
+        let is_optional = matches!(&instruction.body, Body::Copy { sources, .. } if sources.len() > 1);
+        if is_optional || is_made_by_a_build(&path) || found.iter().any(|path| !context.excludes(path)) {
+            return None;
+        }
+        let why = if found.is_empty() { "in the build context" } else { "that .dockerignore lets through" };
+        let message = format!("{written} matches no file {why}");
+        return Some(
+            file.warning(Code::MISSING_SOURCE, &source.span, message)
+                .with_hint("correct the pattern, or the build context"),
+        );
+    }
+    match context.state(&path) {
+        State::Sent => None,
+        State::Ignored if has_kept_content(judge, &path) => None,
+        State::Ignored => {
+            let message = format!("{path} is copied, and .dockerignore leaves it out: the build fails");
+            let hint = format!("add !{path} to .dockerignore, after the pattern that leaves it out");
+            Some(file.error(Code::MISSING_SOURCE, &source.span, message).with_hint(hint))
+        }
+        State::Missing if is_made_by_a_build(&path) => None,
+        State::Missing => {
+            let message = format!("{path} is copied and not in the build context");
+            let near = near(judge, &path);
+            let finding = file.warning(Code::MISSING_SOURCE, &source.span, message);
+            Some(
+                finding.with_hint(
+                    near.unwrap_or_else(|| "correct its name, or make it before the build".into()),
+                ),
+            )
+        }
+    }
+}
+
+/// Whether an ignored folder has something in it that is brought back.
+fn has_kept_content(judge: &Judge<'_>, folder: &str) -> bool {
+    let inside = |entry: &&String| entry.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    judge.context.entries.iter().filter(inside).any(|entry| !judge.context.excludes(entry))
+}
+
+fn near(judge: &Judge<'_>, path: &str) -> Option<String> {
+    let entries = judge.context.entries.iter().map(|entry| &**entry);
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let same = entries.clone().find(|entry| entry.rsplit('/').next() == Some(name));
+    same.or_else(|| quickserve_core::document::nearest(path, entries.take(2000)))
+        .map(|entry| format!("did you mean {entry}"))
+}
+
+/// `npm ci`, which needs a lock file.
+fn lock_file(judge: &Judge<'_>, stage: &Stage) -> Option<Finding> {
+    let mut folder: Option<String> = None;
+    for instruction in &stage.instructions {
+        match &instruction.body {
+            Body::Copy { .. } if instruction.flag("from").is_some() => folder = None,
+            Body::Copy { sources, .. } => {
+                for source in sources.iter().map(|source| clean(&source.text)) {
+                    let (parent, name) = source.rsplit_once('/').unwrap_or(("", &source));
+                    if matches!(name, "package.json" | "package*.json" | "package-lock.json") {
+                        folder = Some(parent.to_owned());
+                    } else if source == "." {
+                        folder = folder.or(Some(String::new()));
+                    }
+                }
+            }
+            Body::Workdir(word) if word.text.contains("..") => return None,
+            Body::Run { .. } => {
+                let commands = run_commands(instruction);
+                let moves = commands.iter().any(|words| program(words) == "cd");
+                let Some(words) =
+                    commands.iter().find(|words| program(words) == "npm" && verb(words) == "ci")
+                else {
+                    continue;
+                };
+                let is_here = !moves && !has(words, "--prefix") && !has(words, "-C");
+                return lock_file_of(judge, folder.as_deref().filter(|_| is_here)?, words);
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn lock_file_of(judge: &Judge<'_>, folder: &str, words: &[Word]) -> Option<Finding> {
+    let state = |name: &str| judge.context.state(&clean(&format!("{folder}/{name}")));
+    let locks = [state("package-lock.json"), state("npm-shrinkwrap.json")];
+    if state("package.json") != State::Sent || locks.contains(&State::Sent) {
+        return None;
+    }
+    let why =
+        if locks.contains(&State::Ignored) { "and .dockerignore leaves it out" } else { "and there is none" };
+    let message = format!("npm ci needs package-lock.json, {why}: the build fails");
+    let finding = judge.file().error(Code::MISSING_SOURCE, &span_of(words), message);
+    Some(finding.with_hint("run npm install, commit package-lock.json, and let it through .dockerignore"))
+}
+
+fn missing_script(script: &str, from: &str) -> String {
+    if clean(script) == from {
+        format!("{from} is run and not in the build context")
+    } else {
+        format!("{script} is run, and {from} is not in the build context")
+    }
+}
+
+/// The script that a command runs.
+fn run(judge: &Judge<'_>, folder: &str, command: &Command) -> Vec<Finding> {
+    let context = judge.context;
+    let mut findings = Vec::new();
+    for words in command.simple() {
+        let Some(script) = script_of(&words) else { continue };
+        let path = join(folder, &script.text);
+        let (severity, message, hint) = match origin::of(judge.dockerfile, context, &path) {
+            Origin::Ignored(from) => (
+                Severity::Error,
+                format!("{} is run, and .dockerignore leaves {from} out of the image", script.text),
+                format!("add !{from} to .dockerignore, after the pattern that leaves it out"),
+            ),
+            Origin::Missing(from) if !is_made_by_a_build(&from) => (
+                Severity::Warning,
+                missing_script(&script.text, &from),
+                near(judge, &from).unwrap_or_else(|| "correct its name, or copy it".into()),
+            ),
+            Origin::Missing(_) | Origin::Context(_) | Origin::Elsewhere => continue,
+        };
+        let mut finding = judge.file().warning(Code::MISSING_SOURCE, &script.span, message).with_hint(hint);
+        finding.severity = severity;
+        findings.push(finding);
+    }
+    findings
+}

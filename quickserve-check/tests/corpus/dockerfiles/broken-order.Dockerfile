@@ -1,0 +1,4 @@
+LABEL org.opencontainers.image.title=shop
+FROM debian:bookworm-slim
+USER nobody
+CMD ["sleep", "1"]

@@ -1,0 +1,5 @@
+FROM golang:latest
+WORKDIR /go/src/app
+ADD . .
+RUN go build -o app
+CMD ./app
