@@ -1,9 +1,60 @@
-//! TODO
+//! Secrets where none may be: in files that are committed, in plain settings, in images.
+//!
+//! A secret is known by its shape, as that of an AWS key, or by its name and how random it is. No finding has the
+//! value in it, nor its line. How good the rules are is measured over a labelled corpus, `tests/corpus`.
 
+mod committed;
+mod entropy;
+mod find;
+mod name;
+mod placeholder;
+mod rules;
+
+pub use find::{Found, find};
+pub use placeholder::is_placeholder;
+
+pub(crate) use committed::{Sighting, Standing, findings, is_searched, search};
+
+use quickserve_core::finding::Code;
 use quickserve_core::preflight::Report;
 
 use crate::{Facts, Subject};
 
-pub(crate) fn check(_subject: &Subject, _facts: &Facts) -> Report {
-    Report::default()
+/// What is secret about a variable's value in plain sight, with its article, such as `a GitHub token`; nothing where
+/// it is an example, a reference to a secret, or no secret.
+///
+/// ```
+/// use quickserve_check::secrets::plain;
+///
+/// assert_eq!(plain("DB_PASSWORD", "hunter2"), Some("a value that looks secret"));
+/// assert_eq!(plain("DB_PASSWORD", "${DB_PASSWORD}"), None);
+/// assert_eq!(plain("LOG_LEVEL", "debug"), None);
+/// ```
+pub fn plain(name: &str, value: &str) -> Option<&'static str> {
+    let value = value.trim();
+    if let Some(found) = find(value).first() {
+        return Some(found.rule);
+    }
+    // A value that is set under such a name is the secret even where it is as weak as `hunter2`.
+    let is_setting = value.len() < 4
+        || value.bytes().all(|byte| byte.is_ascii_digit())
+        || value.contains(char::is_whitespace)
+        || value.contains("://")
+        || matches!(value, "true" | "false" | "none" | "disabled" | "enabled" | "required" | "optional");
+    let is_secret = name::is_secret(name) && !is_setting && !is_placeholder(value);
+    is_secret.then_some("a value that looks secret")
+}
+
+/// Whether a variable of that name and value holds a secret; see [`plain`].
+pub fn looks_secret(name: &str, value: &str) -> bool {
+    plain(name, value).is_some()
+}
+
+/// Secrets and files of values in git.
+pub(crate) fn check(_subject: &Subject, facts: &Facts) -> Report {
+    let of = |code: Code| {
+        let findings = facts.code.committed.iter().filter(move |finding| finding.code == code);
+        Report::of(findings.cloned().collect())
+    };
+    of(Code::COMMITTED_SECRET).and(of(Code::COMMITTED_ENV_FILE))
 }

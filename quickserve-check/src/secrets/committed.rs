@@ -1,0 +1,164 @@
+//! Secrets and files of values that git has, or would take.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use quickserve_core::document::Source;
+use quickserve_core::finding::{Code, Finding, Place, Severity};
+use regex::Regex;
+
+use super::find::find;
+use super::plain;
+use crate::code::paths;
+
+/// A secret in a file: its place, and never its value.
+#[derive(Debug, Clone)]
+pub(crate) struct Sighting {
+    rule: &'static str,
+    place: Place,
+    certain: bool,
+}
+
+/// What a file is for, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Code, settings, anything.
+    Plain,
+    /// The values of an environment, such as `.env`.
+    Values,
+    /// A template of one, such as `.env.example`.
+    Template,
+    /// Tests and manuals, whose secrets mostly open nothing.
+    Example,
+}
+
+impl Standing {
+    /// That of a file, by its path in the project.
+    pub(crate) fn of(path: &Path) -> Self {
+        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let mut parts = name.split(['.', '-', '_']);
+        if parts.any(|part| TEMPLATES.contains(&part)) {
+            return Self::Template;
+        }
+        if paths::is_beside(path) {
+            return Self::Example;
+        }
+        let extension = Path::new(&name).extension().and_then(|extension| extension.to_str());
+        let is_env = name == ".env" || name == ".envrc" || name.starts_with(".env.") || extension == Some("env");
+        if is_env { Self::Values } else { Self::Plain }
+    }
+}
+
+/// Parts of the names of templates, and of files whose values are encrypted.
+const TEMPLATES: [&str; 14] = [
+    "example", "examples", "sample", "template", "tmpl", "tpl", "dist", "default", "defaults", "schema", "test", "vault",
+    "enc", "encrypted",
+];
+
+/// Whether a file may hold a secret that somebody wrote: none that a program made of what is public.
+pub(crate) fn is_searched(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let ends = [".lock", ".sum", ".svg", ".map", ".min.js", ".min.css", ".snap", ".ipynb", ".lockb", ".csv", ".tsv", ".pem.pub"];
+    let locks = ["package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "packages.lock.json", ".secrets.baseline"];
+    !locks.contains(&name) && !ends.iter().any(|end| name.ends_with(end))
+}
+
+/// The secrets in a file. `file` is what findings call it. Nothing where it has no values at all.
+pub(crate) fn search(standing: Standing, file: &str, text: &str) -> Option<Vec<Sighting>> {
+    if standing == Standing::Values {
+        return values(file, text);
+    }
+    let mut found = find(text);
+    // A template is full of what looks like values; only what cannot be anything else counts.
+    found.retain(|found| found.certain || standing == Standing::Plain);
+    let source = Source { file, text };
+    let sighting = |found: super::Found| Sighting {
+        rule: found.rule,
+        place: source.place(found.span.start),
+        certain: found.certain,
+    };
+    (!found.is_empty()).then(|| found.into_iter().map(sighting).collect())
+}
+
+/// The secrets in a file of values, by the names of its variables too.
+fn values(file: &str, text: &str) -> Option<Vec<Sighting>> {
+    static ENTRY: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*([^\s#][^\r\n]*)").ok()
+    });
+    let entries: Vec<_> = ENTRY.as_ref()?.captures_iter(text).collect();
+    let source = Source { file, text };
+    let secret = |captures: &regex::Captures<'_>| {
+        let value = captures.get(2)?;
+        let bare = value.as_str().trim();
+        let bare = match bare.chars().next() {
+            Some(quote @ ('"' | '\'')) => bare[1..].split(quote).next().unwrap_or_default(),
+            _ => bare.split(" #").next().unwrap_or_default().trim_end(),
+        };
+        let rule = plain(&captures[1], bare)?;
+        Some(Sighting { rule, place: source.place(captures.get(1)?.start()), certain: true })
+    };
+    (!entries.is_empty()).then(|| entries.iter().filter_map(secret).collect())
+}
+
+/// What is wrong with the files that were searched. `tracked` are those that git has; where that is unknown, all
+/// may come to be.
+pub(crate) fn findings(
+    tracked: Option<&BTreeSet<PathBuf>>,
+    searched: &[(PathBuf, Standing, Vec<Sighting>)],
+    name: impl Fn(&Path) -> String,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (path, standing, sightings) in searched {
+        if tracked.is_some_and(|tracked| !tracked.contains(path)) {
+            continue;
+        }
+        match standing {
+            // Without git it is where values belong.
+            Standing::Values if tracked.is_none() => {}
+            Standing::Values => findings.push(env_file(&name(path), sightings)),
+            _ => findings.extend(sightings.iter().map(|sighting| secret(sighting, *standing, tracked.is_some()))),
+        }
+    }
+    findings
+}
+
+fn secret(sighting: &Sighting, standing: Standing, is_tracked: bool) -> Finding {
+    let is_sure = is_tracked && sighting.certain && standing == Standing::Plain;
+    let severity = if is_sure { Severity::Error } else { Severity::Warning };
+    let rule = sighting.rule;
+    let (message, hint) = if is_tracked {
+        (
+            format!("{rule} is committed to git"),
+            "revoke it, for git keeps it after the line is gone; then read it from the environment",
+        )
+    } else {
+        (format!("{rule} stands in a file that git would take"), "read it from the environment, or list the file in .gitignore")
+    };
+    Finding::new(Code::COMMITTED_SECRET, severity, message).at(sighting.place.clone()).with_hint(hint)
+}
+
+fn env_file(file: &str, sightings: &[Sighting]) -> Finding {
+    let first = sightings.first();
+    let place = first.map_or(Place { file: file.to_owned(), line: 1, column: 1 }, |first| first.place.clone());
+    let forget = format!("git rm --cached {file}, and list it in .gitignore");
+    match first {
+        Some(first) => {
+            let more = match sightings.len() {
+                1 => String::new(),
+                count => format!(" and {} more", count - 1),
+            };
+            let message = format!("{file} is committed to git, with {}{more}", first.rule);
+            Finding::error(Code::COMMITTED_ENV_FILE, message)
+                .at(place)
+                .with_hint(format!("{forget}; revoke what it holds, for git keeps it"))
+        }
+        None => Finding::new(
+            Code::COMMITTED_ENV_FILE,
+            Severity::Warning,
+            format!("{file} is committed to git, so that the next secret in it is too"),
+        )
+        .at(place)
+        .with_hint(format!("{forget}; commit a template such as .env.example")),
+    }
+}
