@@ -215,6 +215,8 @@ codes! {
     NO_ROLLBACK = 815;
     /// A wait that succeeds when the deployment was rolled back.
     FALSE_SUCCESS = 816;
+    /// A variable that a step uses and only another step has.
+    STEP_VARIABLE = 817;
 }
 
 impl Code {

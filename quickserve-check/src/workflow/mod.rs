@@ -1,19 +1,31 @@
-//! TODO
+//! Family QS8xx: GitHub Actions workflows and the shell scripts of a project, and the checkout that they are in.
+//!
+//! Workflows ([`actions`]) and scripts ([`scripts`]) hold texts of shell commands ([`shell`]); a rule looks at the
+//! commands, wherever they stand. One file per subject in `rules`.
+
+pub mod actions;
+mod git;
+mod mapped;
+mod pipelines;
+mod programs;
+mod pushed;
+mod rules;
+pub mod scripts;
+pub mod shell;
+mod template;
+mod yaml;
 
 use quickserve_core::finding::Finding;
 use quickserve_core::preflight::Report;
 
 use crate::{Facts, Subject};
 
-/// TODO
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Pipelines {}
+pub use pipelines::Pipelines;
 
-pub(crate) fn read(_subject: &Subject) -> (Pipelines, Vec<Finding>) {
-    (Pipelines::default(), Vec::new())
+pub(crate) fn read(subject: &Subject) -> (Pipelines, Vec<Finding>) {
+    pipelines::read(subject)
 }
 
-pub(crate) fn check(_subject: &Subject, _facts: &Facts) -> Report {
-    Report::default()
+pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
+    rules::check(&facts.pipelines).and(Report::of(git::tree(&subject.root)))
 }

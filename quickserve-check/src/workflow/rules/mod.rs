@@ -1,0 +1,46 @@
+//! What is wrong with pipelines: one file per subject.
+
+mod concurrency;
+mod credentials;
+mod images;
+mod missing;
+mod pinned;
+mod removed;
+mod rollback;
+mod skipped;
+mod unsafe_script;
+mod variables;
+mod versions;
+
+use quickserve_core::finding::Finding;
+use quickserve_core::preflight::Report;
+
+use crate::workflow::Pipelines;
+
+/// Judges all pipelines.
+pub(super) fn check(pipelines: &Pipelines) -> Report {
+    let rules: [fn(&Pipelines) -> Vec<Finding>; 18] = [
+        concurrency::check,
+        credentials::long_lived_keys,
+        credentials::permissions,
+        images::not_deployed,
+        images::unused_tag,
+        images::latest_pushed,
+        images::default_tag,
+        images::literal_template,
+        missing::check,
+        pinned::check,
+        removed::check,
+        rollback::unawaited,
+        rollback::judged_late,
+        rollback::false_success,
+        skipped::check,
+        unsafe_script::check,
+        variables::check,
+        versions::check,
+    ];
+    rules.iter().fold(Report::default(), |report, rule| report.and(Report::of(rule(pipelines))))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Every rule, found and not found.

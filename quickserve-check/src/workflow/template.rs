@@ -1,0 +1,95 @@
+//! Task definitions that pipelines register: the images that they name, and the placeholders that ECS would refuse.
+
+use std::path::PathBuf;
+
+use quickserve_core::document::{Node, Span, Value, parse_json};
+use quickserve_core::finding::Code;
+
+use crate::workflow::pipelines::{Origin, Pipelines, Unit};
+use crate::workflow::scripts;
+use crate::workflow::shell::Command;
+use crate::{Subject, Text};
+
+/// A task definition in a file.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    /// The file.
+    pub(crate) file: Text,
+    /// The images of its containers.
+    pub(crate) images: Vec<String>,
+    /// Each `${NAME}` in a field where ECS expands nothing, with its place.
+    pub(crate) placeholders: Vec<(String, Span)>,
+}
+
+/// Fields whose text ECS takes as it is. A command may have a `${NAME}` for the shell of its container.
+const LITERAL: [&str; 5] = ["image", "executionRoleArn", "taskRoleArn", "valueFrom", "family"];
+
+impl Template {
+    /// Reads a file; none where it is not there or no JSON, which others say.
+    pub(crate) fn read(subject: &Subject, path: &std::path::Path) -> Option<Self> {
+        Self::of(Text::read(&subject.path(path), &subject.name(path)).ok()?)
+    }
+
+    fn of(file: Text) -> Option<Self> {
+        let tree = parse_json(file.source(), Code::DEFINITION_SYNTAX, Code::DEFINITION_INCOMPLETE).ok()?;
+        let containers = tree.get("containerDefinitions").map(Node::items).unwrap_or_default();
+        let images = containers.iter().filter_map(|container| container.get("image"));
+        let images = images.filter_map(Node::as_str).map(str::to_owned).collect();
+        let mut placeholders = Vec::new();
+        collect(&file, &tree, false, &mut placeholders);
+        Some(Self { file, images, placeholders })
+    }
+}
+
+fn collect(file: &Text, node: &Node, literal: bool, found: &mut Vec<(String, Span)>) {
+    match &node.value {
+        Value::Table(table) => {
+            for entry in &table.entries {
+                collect(file, &entry.node, LITERAL.contains(&entry.key.as_str()), found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(file, item, false, found)),
+        Value::String(_) if literal => {
+            let written = file.text.get(node.span.clone()).unwrap_or_default();
+            for (at, _) in written.match_indices("${") {
+                let length = written[at..].find('}').map_or(2, |end| end + 1);
+                let start = node.span.start + at;
+                found.push((written[at..at + length].to_owned(), start..start + length));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Each task definition that is registered as it stands in a file: its path from the root, and by what.
+pub(crate) fn registered(pipelines: &Pipelines) -> Vec<(PathBuf, Unit<'_>, &Command)> {
+    let of_unit = |unit| {
+        let Unit { shell, .. } = unit;
+        let registers = |command: &&Command| command.is("aws ecs register-task-definition");
+        shell.commands.iter().filter(registers).filter_map(move |command| {
+            let file = command.option("--cli-input-json")?.strip_prefix("file://")?;
+            // A script runs in the root, as far as one can tell.
+            let path = match unit.origin {
+                Origin::Step(..) => unit.paths(file).pop()?,
+                Origin::Script(_) => unit.paths(file).into_iter().next()?,
+            };
+            Some((scripts::normal(&path)?, unit, command))
+        })
+    };
+    pipelines.units().flat_map(of_unit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_count_where_ecs_takes_a_text_as_it_is() {
+        let text = "{\"containerDefinitions\": [{\n\"image\": \"${A}/x:${B}\", \"command\": [\"echo ${C}\"]}]}";
+        let template = Template::of(Text::new("t.json", text)).expect("a template");
+        let names: Vec<_> = template.placeholders.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["${A}", "${B}"]);
+        assert_eq!(template.file.source().place(template.placeholders[1].1.start).to_string(), "t.json:2:17");
+        assert_eq!(template.images, ["${A}/x:${B}"]);
+    }
+}

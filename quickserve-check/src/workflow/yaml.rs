@@ -1,0 +1,307 @@
+//! YAML into the tree of `quickserve_core::document`, every value with its place.
+//!
+//! `saphyr-parser` reads the syntax; this makes a tree of its events. A document is read as GitHub reads it: the
+//! first one of the file, YAML 1.2 (`on` is a name, not a truth), anchors and aliases, no merge keys. What an alias
+//! stands for is copied, and the copies are counted, so that a few lines cannot become gigabytes.
+
+use std::collections::BTreeMap;
+
+use quickserve_core::document::{Entry, Node, Source, Span, Table, Value};
+use quickserve_core::finding::{Code, Finding};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks};
+
+/// How deep lists and tables may be in each other.
+const DEPTH: usize = 64;
+
+/// How many values a document may have, those behind aliases counted each time.
+const VALUES: usize = 200_000;
+
+/// Reads the first document, or says what is wrong with it: the first syntax error, or every key that is there
+/// twice. An empty document is null.
+///
+/// # Errors
+/// Findings with the code.
+pub(crate) fn parse(source: Source<'_>, code: Code) -> Result<Node, Vec<Finding>> {
+    let offsets = Offsets::of(source.text);
+    let mut builder = Builder::new(source, code);
+    for event in Parser::new_from_str(source.text) {
+        let (event, marks) = match event {
+            Ok(event) => event,
+            Err(error) => return Err(vec![syntax_error(source, code, &offsets, &error)]),
+        };
+        let span = offsets.span(&marks);
+        if let Err(problem) = builder.take(event, span.clone()) {
+            return Err(vec![source.error(code, &span, problem.to_owned())]);
+        }
+        if builder.root.is_some() {
+            break;
+        }
+    }
+    if builder.findings.is_empty() {
+        Ok(builder.root.unwrap_or(Node { span: 0..0, value: Value::Null }))
+    } else {
+        Err(builder.findings)
+    }
+}
+
+fn syntax_error(source: Source<'_>, code: Code, offsets: &Offsets, error: &ScanError) -> Finding {
+    let start = offsets.byte(error.marker().index());
+    let finding = source.error(code, &(start..start + 1), format!("not YAML: {}", error.info()));
+    let line = source.place(start).line;
+    let indented_by_tab = |line: &str| line.trim_start_matches(' ').starts_with('\t');
+    if source.text.lines().nth(line - 1).is_some_and(indented_by_tab) {
+        finding.with_hint("indent with spaces; YAML allows no tabs there")
+    } else {
+        finding
+    }
+}
+
+/// The parser counts characters, a tree bytes.
+struct Offsets {
+    /// The offset of each character; none where all are of one byte.
+    bytes: Option<Vec<usize>>,
+    len: usize,
+}
+
+impl Offsets {
+    fn of(text: &str) -> Self {
+        let bytes = (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at).collect());
+        Self { bytes, len: text.len() }
+    }
+
+    fn byte(&self, index: usize) -> usize {
+        match &self.bytes {
+            Some(bytes) => bytes.get(index).copied().unwrap_or(self.len),
+            None => index.min(self.len),
+        }
+    }
+
+    fn span(&self, marks: &Marks) -> Span {
+        let start = self.byte(marks.start.index());
+        start..self.byte(marks.end.index()).max(start)
+    }
+}
+
+/// A list or table that is not closed yet.
+struct Open {
+    start: usize,
+    anchor: usize,
+    kind: Kind,
+}
+
+enum Kind {
+    List(Vec<Node>),
+    /// With the key whose value comes next.
+    Table(Vec<Entry>, Option<(String, Span)>),
+}
+
+struct Builder<'a> {
+    source: Source<'a>,
+    code: Code,
+    open: Vec<Open>,
+    anchors: BTreeMap<usize, (Node, usize)>,
+    values: usize,
+    root: Option<Node>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(source: Source<'a>, code: Code) -> Self {
+        let (open, anchors, findings) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { source, code, open, anchors, values: 0, root: None, findings }
+    }
+
+    /// Takes the next event, or says why the document is none that is read.
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), &'static str> {
+        match event {
+            Event::SequenceStart(anchor, _) => self.begin(span.start, anchor, Kind::List(Vec::new())),
+            Event::MappingStart(anchor, _) => self.begin(span.start, anchor, Kind::Table(Vec::new(), None)),
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(open) = self.open.pop() else { return Ok(()) };
+                let value = match open.kind {
+                    Kind::List(items) => Value::Array(items),
+                    Kind::Table(entries, _) => Value::Table(Table { entries }),
+                };
+                let end = span.start.max(open.start);
+                self.put(Node { span: open.start..end, value }, open.anchor)
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let value = if style == ScalarStyle::Plain && tag.is_none() {
+                    plain(&text)
+                } else {
+                    Value::String(text.into_owned())
+                };
+                self.put(Node { span, value }, anchor)
+            }
+            Event::Alias(anchor) => {
+                let Some((node, size)) = self.anchors.get(&anchor) else {
+                    return Err("an alias inside of what it stands for");
+                };
+                let node = Node { span, value: node.value.clone() };
+                self.values += size;
+                self.put(node, 0)
+            }
+            Event::DocumentEnd if self.root.is_none() => {
+                self.root = Some(Node { span, value: Value::Null });
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, start: usize, anchor: usize, kind: Kind) -> Result<(), &'static str> {
+        self.open.push(Open { start, anchor, kind });
+        if self.open.len() > DEPTH { Err("lists and tables in each other deeper than 64") } else { Ok(()) }
+    }
+
+    /// Puts a whole value where it belongs.
+    fn put(&mut self, node: Node, anchor: usize) -> Result<(), &'static str> {
+        self.values += 1;
+        if self.values > VALUES {
+            return Err("more than 200,000 values");
+        }
+        if anchor > 0 {
+            let size = size(&node);
+            self.values += size;
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        match &mut open.kind {
+            Kind::List(items) => items.push(node),
+            Kind::Table(_, key @ None) => {
+                let text = self.source.text.get(node.span.clone()).unwrap_or_default();
+                let name = node.as_str().map_or_else(|| text.trim().to_owned(), str::to_owned);
+                *key = Some((name, node.span));
+            }
+            Kind::Table(entries, key) => {
+                let Some((key, key_span)) = key.take() else { return Ok(()) };
+                if entries.iter().any(|entry| entry.key == key) {
+                    let message = format!("key {key:?} is there twice");
+                    let finding = self.source.error(self.code, &key_span, message);
+                    self.findings.push(finding.with_hint("remove one of them"));
+                } else {
+                    entries.push(Entry { key, key_span, node });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many values it holds.
+fn size(node: &Node) -> usize {
+    match &node.value {
+        Value::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
+        Value::Table(table) => 1 + table.entries.iter().map(|entry| size(&entry.node)).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+/// A scalar without quotes, by the core schema of YAML 1.2.
+fn plain(text: &str) -> Value {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
+        "true" | "True" | "TRUE" => return Value::Boolean(true),
+        "false" | "False" | "FALSE" => return Value::Boolean(false),
+        _ => {}
+    }
+    let numeric = text.starts_with(|char: char| char.is_ascii_digit() || "+-.".contains(char));
+    if numeric && let Ok(number) = text.parse::<i64>() {
+        return Value::Integer(number);
+    }
+    // Names such as `infinity` are floats to Rust and texts to YAML.
+    if numeric
+        && text.contains(|char: char| char.is_ascii_digit())
+        && let Ok(number) = text.parse::<f64>()
+    {
+        return Value::Float(number);
+    }
+    Value::String(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Node, Vec<String>> {
+        parse(Source { file: "f.yml", text }, Code::WORKFLOW_SYNTAX)
+            .map_err(|findings| findings.iter().map(ToString::to_string).collect())
+    }
+
+    fn written<'t>(text: &'t str, node: &Node) -> &'t str {
+        text.get(node.span.clone()).expect("a span of the text")
+    }
+
+    #[test]
+    fn every_value_knows_its_place() {
+        let text = "# é\non: push\r\njobs:\r\n  a: { n: 1, t: 'x y' }\r\n  b:\r\n    - true\r\n    - \"q\"\r\n";
+        let tree = read(text).expect("a tree");
+        assert_eq!(written(text, tree.get("on").expect("on")), "push");
+        let jobs = tree.get("jobs").expect("jobs");
+        let a = jobs.get("a").expect("a");
+        assert_eq!(a.get("n").expect("n").value, Value::Integer(1));
+        assert_eq!(written(text, a.get("t").expect("t")), "'x y'");
+        let items = jobs.get("b").expect("b").items();
+        assert_eq!(items[0].value, Value::Boolean(true));
+        assert_eq!(written(text, &items[1]), "\"q\"");
+    }
+
+    #[test]
+    fn what_is_no_yaml_is_said_with_its_place() {
+        let findings = read("a: 1\nb: [1, 2\nc: 3\n").expect_err("wrong");
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].starts_with("QS801 not YAML: "), "{findings:?}");
+        let findings = read("a:\n\t- b\n").expect_err("wrong");
+        assert!(findings[0].contains("indent with spaces"), "{findings:?}");
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_an_error() {
+        let findings = read("a: 1\nb:\n  c: 1\n  c: 2\na: 2\n").expect_err("wrong");
+        assert_eq!(findings.len(), 2);
+        assert!(findings[0].contains("key \"c\" is there twice"), "{findings:?}");
+    }
+
+    #[test]
+    fn an_alias_is_what_its_anchor_was() {
+        let tree = read("a: &x { k: v }\nb: *x\n").expect("a tree");
+        let b = tree.get("b").expect("b");
+        assert_eq!(b.get("k").and_then(Node::as_str), Some("v"));
+    }
+
+    #[test]
+    fn a_billion_laughs_are_refused() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for n in 1..12 {
+            let before = n - 1;
+            let list = format!("*a{before}, ").repeat(9);
+            text += &format!("a{n}: &a{n} [{list}*a{before}]\n");
+        }
+        let findings = read(&text).expect_err("too much");
+        assert!(findings[0].contains("more than 200,000 values"), "{findings:?}");
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let findings = read(&"- ".repeat(3000)).expect_err("too deep");
+        assert!(findings[0].contains("deeper than 64"), "{findings:?}");
+    }
+
+    #[test]
+    fn only_the_first_document_counts_and_none_is_null() {
+        assert_eq!(read("a: 1\n---\na: [\n").expect("a tree").get("a").expect("a").value, Value::Integer(1));
+        assert_eq!(read("").expect("null").value, Value::Null);
+        assert_eq!(read("# nothing\n").expect("null").value, Value::Null);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+        #[test]
+        fn no_text_makes_it_panic(text in "([a-c:|>&*\\-\\[\\]{}\"'#!? \\t\\r\\né]|: |- |\\n  ){0,60}") {
+            let _ = read(&text);
+        }
+    }
+}
