@@ -105,7 +105,7 @@ fn script(subject: &Subject, main: Container<'_>, dockerfile: Option<&Dockerfile
 /// The paths that health checks ask the service for.
 fn health_paths(subject: &Subject, facts: &Facts) -> BTreeSet<String> {
     let main = facts.definition.as_ref().and_then(|definition| definition.main(subject));
-    let of_definition = main.and_then(Container::health_url).map(|url| url.path);
+    let of_definition = main.and_then(|main| main.health_url()).map(|url| url.path);
     let dockerfile = facts.build.dockerfile.as_ref();
     let of_script = main.and_then(|main| script(subject, main, dockerfile)).and_then(|script| probe(&script).path);
     of_definition.into_iter().chain(of_script.map(|(path, _)| path)).filter(|path| path != "/").collect()

@@ -10,7 +10,7 @@ use crate::contract::Contracts;
 use crate::definition::Definition;
 use crate::dockerfile::Build;
 use crate::workflow::Pipelines;
-use crate::{Subject, code, contract, definition, dockerfile, secrets, workflow};
+use crate::{Subject, agreement, code, contract, definition, dockerfile, secrets, workflow};
 
 /// What the files of a subject say. What is not there is absent, and what could not be read is among the findings.
 #[derive(Debug, Default)]
@@ -63,8 +63,8 @@ fn joined<T>(result: thread::Result<T>) -> T {
 pub fn check(subject: &Subject) -> Report {
     let mut facts = Facts::read(subject);
     let mut report = Report::of(std::mem::take(&mut facts.findings));
-    let checks: [fn(&Subject, &Facts) -> Report; 5] =
-        [contract::check, secrets::check, definition::check, dockerfile::check, workflow::check];
+    let checks: [fn(&Subject, &Facts) -> Report; 6] =
+        [contract::check, secrets::check, definition::check, dockerfile::check, workflow::check, agreement::check];
     for check in checks {
         report = report.and(check(subject, &facts));
     }

@@ -25,6 +25,7 @@
 //! }
 //! ```
 
+mod agreement;
 pub mod code;
 pub mod contract;
 pub mod definition;

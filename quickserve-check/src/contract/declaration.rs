@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told_with_its_place() {
         let (_, findings) = read("A=1 # @optonal\n# @type(itn)\nB=1\nC: 1\nA=2\n# @type\nD=\n");
-        insta::assert_snapshot!(findings.join("\n"), @r"
+        insta::assert_snapshot!(findings.join("\n"), @r#"
         QS123 this line gives no variable a value: NAME=value
           --> .env.example:4:1
           hint: comments begin with #
