@@ -1,5 +1,6 @@
 //! No value that may be secret leaves the file with a finding.
 
+use quickserve_core::document::Span;
 use quickserve_core::finding::{Code, Finding};
 
 use crate::Text;
@@ -10,7 +11,7 @@ const HIDDEN: &[&str] =
 
 /// What in a command comes with a password or a token.
 const LOGINS: &[&str] =
-    &["authorization", " -u", "--user", "token", "password", "secret", "api-key", "apikey"];
+    &["authorization", " -u", "\"-u", "--user", "token", "password", "secret", "api-key", "apikey"];
 
 /// Whether a command gives a login away when it is shown.
 pub(super) fn logs_in(command: &str) -> bool {
@@ -34,6 +35,17 @@ pub(super) fn keep(file: &Text, mut findings: Vec<Finding>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether the line of a place is not to be shown.
+pub(super) fn hides(file: &Text, span: &Span) -> bool {
+    let lines: Vec<&str> = file.text.lines().collect();
+    is_hidden(&lines, file.source().place(span.start).line)
+}
+
+/// The same of one finding.
+pub(super) fn keep_one(file: &Text, finding: Finding) -> Option<Finding> {
+    keep(file, vec![finding]).pop()
 }
 
 /// The finding without the line that it is about.

@@ -3,7 +3,7 @@
 use quickserve_core::document::Span;
 use quickserve_core::finding::{Code, Excerpt, Finding, Place};
 
-use super::{Container, Definition, Network};
+use super::{Container, Definition, Network, discretion};
 use crate::{Subject, Text};
 
 /// What one place says of the port that a container listens on.
@@ -18,15 +18,15 @@ pub struct PortClaim {
     /// Whether requests fail where another such claim differs, as those of `containerPort` and `PORT` do. EXPOSE, for
     /// one, opens nothing.
     pub binding: bool,
-    excerpt: Excerpt,
+    excerpt: Option<Excerpt>,
 }
 
 impl PortClaim {
     /// A claim in a file, which is not binding.
     pub fn new(file: &Text, span: &Span, port: u16, what: impl Into<String>) -> Self {
         let source = file.source();
-        let (place, excerpt) = (source.place(span.start), source.excerpt(span));
-        Self { port, place, what: what.into(), binding: false, excerpt }
+        let excerpt = (!discretion::hides(file, span)).then(|| source.excerpt(span));
+        Self { port, place: source.place(span.start), what: what.into(), binding: false, excerpt }
     }
 
     /// The same as one that requests depend on.
@@ -98,7 +98,7 @@ pub fn disagree(claims: &[PortClaim]) -> Vec<Finding> {
         let hint = "name the one port that the application listens on in both";
         let severity = if claim.binding && told.binding { Finding::error } else { warning };
         let finding = severity(Code::PORT_MISMATCH, message).at(claim.place.clone()).with_hint(hint);
-        finding.with_excerpt(claim.excerpt.clone())
+        claim.excerpt.iter().cloned().fold(finding, Finding::with_excerpt)
     };
     others.map(finding).collect()
 }

@@ -2,7 +2,7 @@
 
 use quickserve_core::finding::{Code, Finding};
 
-use super::{Container, Definition};
+use super::{Container, Definition, discretion};
 use crate::Subject;
 
 /// Repositories, words in their tags of which one must be there, and the programs that such an image surely lacks.
@@ -88,11 +88,11 @@ pub fn missing_program(
     if command.first() == Some(&"CMD-SHELL") && lacks("sh") {
         let message = format!("the health check of {name} runs in a shell, and {base} has none");
         let hint = "use CMD with a program that the image has, or a base with a shell";
-        return Some(file.error(code, &span, message).with_hint(hint));
+        return discretion::keep_one(file, file.error(code, &span, message).with_hint(hint));
     }
     let program = program(&command).filter(|program| lacks(program))?;
     let message = format!("the health check of {name} runs {program}, which {base} does not have");
-    Some(file.error(code, &span, message).with_hint(instead(program, base)))
+    discretion::keep_one(file, file.error(code, &span, message).with_hint(instead(program, base)))
 }
 
 /// What to run where a program is not there.

@@ -3,7 +3,7 @@
 use quickserve_core::document::{Node, Span, Value};
 use quickserve_core::finding::{Code, Finding};
 
-use super::{Container, Definition};
+use super::{Container, Definition, discretion};
 use crate::Subject;
 
 /// ECS documentation, "Amazon ECS task execution IAM role". Each of these is refused when the definition is
@@ -86,5 +86,6 @@ pub fn no_task_role(definition: &Definition, uses_aws: bool) -> Option<Finding> 
     let span = containers.first().map_or(0..1, Container::span);
     let message = "no taskRoleArn, and the code calls AWS: it has no credentials there";
     let hint = "name a role that trusts ecs-tasks.amazonaws.com and may do what the code does";
-    Some(definition.file.warning(Code::NO_TASK_ROLE, &span, message).with_hint(hint))
+    let file = &definition.file;
+    discretion::keep_one(file, file.warning(Code::NO_TASK_ROLE, &span, message).with_hint(hint))
 }

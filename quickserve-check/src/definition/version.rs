@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use quickserve_core::finding::{Code, Finding};
 
-use super::Definition;
+use super::{Definition, discretion};
 use crate::Subject;
 
 /// Variables by which code learns its version.
@@ -47,5 +47,6 @@ pub fn hidden_version(definition: &Definition, subject: &Subject, reads: &BTreeS
         "add {{\"name\": \"{name}\", \"value\": \"${{{name}}}\"}} to `environment`, \
                         or deploy with QuickServe, which sets it"
     );
-    Some(definition.file.warning(Code::VERSION_HIDDEN, &span, message).with_hint(hint))
+    let file = &definition.file;
+    discretion::keep_one(file, file.warning(Code::VERSION_HIDDEN, &span, message).with_hint(hint))
 }
