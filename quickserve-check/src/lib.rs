@@ -26,6 +26,8 @@
 //! ```
 
 mod agreement;
+#[cfg(test)]
+mod case_study;
 pub mod code;
 pub mod contract;
 pub mod definition;
