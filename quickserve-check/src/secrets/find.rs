@@ -75,7 +75,8 @@ fn token(text: &str, start: usize) -> Option<Found> {
 
 /// Whether a token begins and ends there, and is not by chance in the middle of a longer text.
 fn is_bounded(text: &str, start: usize, span: &Range<usize>) -> bool {
-    let goes_on = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_'));
+    let goes_on =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_'));
     let bytes = text.as_bytes();
     // A colon and what stands before it belong to the shape.
     let is_joined = matches!(bytes.get(start), Some(b':'));
@@ -87,7 +88,8 @@ fn is_bounded(text: &str, start: usize, span: &Range<usize>) -> bool {
 /// `scheme://user:password@host`, from the `://` on.
 fn password_in_url(text: &str, start: usize) -> Option<Found> {
     static REST: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r#"^://([^\s/:@"'`<>(){}\[\]|\\]{0,128}):([^\s/@"'`<>]{3,256})@([A-Za-z0-9_.{$\[-]+)"#).ok()
+        Regex::new(r#"^://([^\s/:@"'`<>(){}\[\]|\\]{0,128}):([^\s/@"'`<>]{3,256})@([A-Za-z0-9_.{$\[-]+)"#)
+            .ok()
     });
     static SCHEME: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(concat!(
@@ -127,7 +129,10 @@ fn is_example_host(host: &str) -> bool {
 }
 
 fn is_local_host(host: &str) -> bool {
-    !host.contains('.') || host.starts_with("127.") || host.starts_with("0.0.0.0") || host.starts_with("host.docker")
+    !host.contains('.')
+        || host.starts_with("127.")
+        || host.starts_with("0.0.0.0")
+        || host.starts_with("host.docker")
 }
 
 /// `name = "value"`, where the name is that of a secret and the value is random. `keyword` lies in the name.
@@ -160,7 +165,9 @@ fn assignment(text: &str, keyword: Range<usize>) -> Option<Found> {
     let value = (2..=5).find_map(|group| captures.get(group))?;
     let value_start = keyword.end + value.start();
     let written = value.as_str();
-    if bare.is_some() && !is_bare_value(text, value_start + written.len(), written, operator) {
+    // `arn:aws:secretsmanager:...:secret:name` and its like are one word, no name and value.
+    let is_inner = name_start > 0 && matches!(bytes[name_start - 1], b':' | b'/');
+    if bare.is_some() && (is_inner || !is_bare_value(text, value_start + written.len(), written, operator)) {
         return None;
     }
     if let Some(token) = token(text, value_start) {
@@ -180,7 +187,8 @@ fn is_bare_value(text: &str, end: usize, value: &str, operator: Option<char>) ->
         Some(',') => false,
         _ => ends.is_none_or(|char| matches!(char, '\r' | '\n' | ' ' | '&' | '"' | '\'' | '\\')),
     };
-    let is_path = value.matches(['.', '/']).count() >= 2 && value.split(['.', '/']).all(|part| part.len() < 16);
+    let is_path =
+        value.matches(['.', '/']).count() >= 2 && value.split(['.', '/']).all(|part| part.len() < 16);
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
     is_whole && digits >= 2 && !is_path && !value.starts_with(['&', '*', '=', '.', '/', '-', '@'])
 }

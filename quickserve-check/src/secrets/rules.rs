@@ -45,7 +45,11 @@ pub(super) const RULES: [Rule; 35] = [
     token("a PyPI token", r"pypi-AgE", r"(pypi-AgE[A-Za-z0-9_-]{50,512})"),
     token("a RubyGems key", r"rubygems_", r"(rubygems_[0-9a-f]{48})"),
     token("a Docker Hub token", r"dckr_pat_", r"(dckr_pat_[A-Za-z0-9_-]{27})"),
-    token("an OpenAI key", r"sk-", r"(sk-(?:proj-|svcacct-)?[A-Za-z0-9_-]{20,80}T3BlbkFJ[A-Za-z0-9_-]{20,80})"),
+    token(
+        "an OpenAI key",
+        r"sk-",
+        r"(sk-(?:proj-|svcacct-)?[A-Za-z0-9_-]{20,80}T3BlbkFJ[A-Za-z0-9_-]{20,80})",
+    ),
     token("an Anthropic key", r"sk-ant-", r"(sk-ant-(?:api|admin)\d\d-[A-Za-z0-9_-]{80,110})"),
     token("a Hugging Face token", r"hf_", r"(hf_[A-Za-z]{34})"),
     token("a DigitalOcean token", r"do[opr]_v1_", r"(do[opr]_v1_[0-9a-f]{64})"),
