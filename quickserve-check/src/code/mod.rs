@@ -16,7 +16,7 @@ mod javascript;
 mod jvm;
 mod language;
 pub(crate) mod paths;
-mod pattern;
+pub(crate) mod pattern;
 mod php;
 mod python;
 mod ruby;

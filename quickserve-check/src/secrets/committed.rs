@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use quickserve_core::document::Source;
 use quickserve_core::finding::{Code, Finding, Place, Severity};
-use regex::Regex;
 
 use super::find::find;
 use super::plain;
 use crate::code::paths;
+use crate::code::pattern::Pattern;
 
 /// A secret in a file: its place, and never its value.
 #[derive(Debug, Clone)]
@@ -105,10 +104,9 @@ pub(crate) fn search(standing: Standing, file: &str, text: &str) -> Option<Vec<S
 
 /// The secrets in a file of values, by the names of its variables too.
 fn values(file: &str, text: &str) -> Option<Vec<Sighting>> {
-    static ENTRY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*([^\s#][^\r\n]*)").ok()
-    });
-    let entries: Vec<_> = ENTRY.as_ref()?.captures_iter(text).collect();
+    static ENTRY: Pattern =
+        Pattern::new(r"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*([^\s#][^\r\n]*)");
+    let entries: Vec<_> = ENTRY.all(text).collect();
     let source = Source { file, text };
     let secret = |captures: &regex::Captures<'_>| {
         let value = captures.get(2)?;

@@ -1,8 +1,6 @@
 //! Values that stand where a secret goes and are none: examples, references to where the secret is, templates.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
+use crate::code::pattern::Pattern;
 
 /// Whether a value is no secret whatever its name: empty, an example, a reference, a template.
 ///
@@ -146,27 +144,22 @@ const WORDS: [&str; 64] = [
 
 /// A value that says where the secret is, or that something else fills in.
 fn is_reference(value: &str) -> bool {
-    static REFERENCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(concat!(
-            r"^(?:",
-            // Substitution by a shell, a template, CloudFormation, Windows, PHP, Perl or a format string.
-            r"[$][A-Za-z_({\[]|.*[$]\{|.*\{\{|.*<%|.*#\{|<|%[A-Za-z_(]|.*%[sd({]|\{[A-Za-z0-9_.]*\}|!\w|@\w|&\w",
-            // Secrets that are sealed, or in a store.
-            r"|ENC[\[(]|\{cipher\}|vault[:/]|arn:|op://|sm://|ssm:|secretsmanager:|awssm|secretref:|ref\+|keyvault|",
-            r"projects/|gcp:|doppler:|akv:|file:|env:",
-            // Code that reads it.
-            r"|(?:process\.env|import\.meta|os\.|System\.|ENV\b|getenv|env\(|config[.(\[]|settings\.|self\.|this\.)",
-            // Hashes, which are kept so that the secret is not.
-            r"|\$2[aby]?\$|\$argon2|\$pbkdf2|pbkdf2_|sha(?:1|256|384|512)[-:]|md5[-:]|\{SHA\}|scrypt:",
-            // Files, which hold it.
-            r"|(?:\.{0,2}|~)/[\w./-]+$|.*\.(?:pem|key|crt|json|txt|ya?ml)$",
-            r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$|data:|\.\.\.)",
-        ))
-        .ok()
-    });
-    REFERENCE.as_ref().is_some_and(|reference| reference.is_match(value))
-        || value.contains("...")
-        || value.contains('…')
+    static REFERENCE: Pattern = Pattern::new(concat!(
+        r"^(?:",
+        // Substitution by a shell, a template, CloudFormation, Windows, PHP, Perl or a format string.
+        r"[$][A-Za-z_({\[]|.*[$]\{|.*\{\{|.*<%|.*#\{|<|%[A-Za-z_(]|.*%[sd({]|\{[A-Za-z0-9_.]*\}|!\w|@\w|&\w",
+        // Secrets that are sealed, or in a store.
+        r"|ENC[\[(]|\{cipher\}|vault[:/]|arn:|op://|sm://|ssm:|secretsmanager:|awssm|secretref:|ref\+|keyvault|",
+        r"projects/|gcp:|doppler:|akv:|file:|env:",
+        // Code that reads it.
+        r"|(?:process\.env|import\.meta|os\.|System\.|ENV\b|getenv|env\(|config[.(\[]|settings\.|self\.|this\.)",
+        // Hashes, which are kept so that the secret is not.
+        r"|\$2[aby]?\$|\$argon2|\$pbkdf2|pbkdf2_|sha(?:1|256|384|512)[-:]|md5[-:]|\{SHA\}|scrypt:",
+        // Files, which hold it.
+        r"|(?:\.{0,2}|~)/[\w./-]+$|.*\.(?:pem|key|crt|json|txt|ya?ml)$",
+        r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$|data:|\.\.\.)",
+    ));
+    REFERENCE.is_match(value) || value.contains("...") || value.contains('…')
 }
 
 /// Whether nothing is there but words such as `test-password` and small numbers.
