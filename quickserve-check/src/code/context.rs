@@ -19,7 +19,7 @@ static FALLBACK: Pattern = Pattern::new(concat!(
 
 /// A question whether it is absent, right after the reading.
 static ASKED_AFTER: Pattern = Pattern::new(concat!(
-    r#"^\s*\)*\s*(?:={2,3}\s*(?:""|''|null\b|undefined\b|nil\b|None\b)|is null\b|is None\b|not in\b|"#,
+    r#"^\s*\)*\s*(?:;\s*!\w|(?:;\s*\w+\s*)?={2,3}\s*(?:""|''|null\b|undefined\b|nil\b|None\b)|is null\b|is None\b|not in\b|"#,
     r"\.(?:nil\?|blank\?|empty\?|is_none|is_err|isEmpty|isBlank|isNullOrEmpty|isNullOrBlank|trim\(\)\s*===?\s*''))",
 ));
 
@@ -31,7 +31,7 @@ static ASKED_BEFORE: Pattern = Pattern::new(concat!(
 
 /// Any other question: the code goes on either way.
 static TESTED_AFTER: Pattern = Pattern::new(concat!(
-    r"^\s*\)*\s*(?:[!=]==?|\?\.|\?[^?:.)]|&&|&\.|\band\b|is not\b|in\s|=~|[<>]|",
+    r"^\s*\)*\s*(?:;\s*\w+\s*(?:\{|!=|&&)|[!=]==?|\?\.|\?[^?:.)]|&&|&\.|\band\b|is not\b|in\s|=~|[<>]|",
     r"\.(?:present\?|is_ok|is_some|equals|toLowerCase|lower\(|casecmp|eql\?|include|split|downcase)|\)\s*\{)",
 ));
 
@@ -42,8 +42,9 @@ static TESTED_BEFORE: Pattern = Pattern::new(concat!(
 ));
 
 /// A call that ends the program where its argument is absent.
-static DEMANDED: Pattern =
-    Pattern::new(r"(?i)(?:assert\w*|requireNonNull|invariant|ensure\w*|must\w*|require\w*|check_?not_?null)!?\s*\(\s*$");
+static DEMANDED: Pattern = Pattern::new(
+    r"(?i)(?:assert\w*|requireNonNull|invariant|ensure\w*|must\w*|require\w*|check_?not_?null)!?\s*\(\s*$",
+);
 
 /// The variable that the value is put into.
 static ASSIGNED: Pattern = Pattern::new(
@@ -110,7 +111,8 @@ pub(super) fn words<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = us
     let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let bytes = text.as_bytes();
     text.match_indices(word).map(|(at, _)| at).filter(move |&at| {
-        !is_part(at.checked_sub(1).and_then(|before| bytes.get(before))) && !is_part(bytes.get(at + word.len()))
+        !is_part(at.checked_sub(1).and_then(|before| bytes.get(before)))
+            && !is_part(bytes.get(at + word.len()))
     })
 }
 
@@ -146,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_bare_reading_is_required() {
-        for text in ["x = READ", "connect(READ)", "x := READ\ny := 1\n", "f({ a: READ, b: 2 })", "return READ;"] {
+        for text in
+            ["x = READ", "connect(READ)", "x := READ\ny := 1\n", "f({ a: READ, b: 2 })", "return READ;"]
+        {
             assert_eq!(of(text), Need::Required, "{text}");
         }
     }
@@ -154,9 +158,19 @@ mod tests {
     #[test]
     fn one_with_another_value_is_defaulted() {
         for text in [
-            "x = READ || 3000", "x = READ ?? 'a'", "x = parseInt(READ, 10) || 3", "x = Number(READ) || 3",
-            "x = READ or 'a'", "x = READ ?: 'a'", "x = READ == 'true'", "if (READ) {", "x = READ ? 1 : 2",
-            "x = READ\nif not x:\n    x = 'a'", "x := READ\nif x == \"\" {\n\tx = \"a\"\n}", "!!READ", "READ?.split(',')",
+            "x = READ || 3000",
+            "x = READ ?? 'a'",
+            "x = parseInt(READ, 10) || 3",
+            "x = Number(READ) || 3",
+            "x = READ or 'a'",
+            "x = READ ?: 'a'",
+            "x = READ == 'true'",
+            "if (READ) {",
+            "x = READ ? 1 : 2",
+            "x = READ\nif not x:\n    x = 'a'",
+            "x := READ\nif x == \"\" {\n\tx = \"a\"\n}",
+            "!!READ",
+            "READ?.split(',')",
         ] {
             assert_eq!(of(text), Need::Defaulted, "{text}");
         }
@@ -165,10 +179,18 @@ mod tests {
     #[test]
     fn one_that_ends_the_program_is_validated() {
         for text in [
-            "if (!READ) {\n  process.exit(1)\n}", "x = READ || die('x')", "x = READ ?? (() => { throw new Error() })()",
-            "x = READ ?: error(\"no\")", "raise 'no' unless READ", "assert(READ)", "if READ == \"\" {\n\tlog.Fatal(1)\n}",
-            "x = READ\nif not x:\n    raise Error", "x := READ\nif x == \"\" {\n\tlog.Fatalf(1)\n}",
-            "v, ok := READ\nif !ok {\n\tpanic(1)\n}", "if (!A || !READ) {\n  throw 1", "Objects.requireNonNull(READ)",
+            "if (!READ) {\n  process.exit(1)\n}",
+            "x = READ || die('x')",
+            "x = READ ?? (() => { throw new Error() })()",
+            "x = READ ?: error(\"no\")",
+            "raise 'no' unless READ",
+            "assert(READ)",
+            "if READ == \"\" {\n\tlog.Fatal(1)\n}",
+            "x = READ\nif not x:\n    raise Error",
+            "x := READ\nif x == \"\" {\n\tlog.Fatalf(1)\n}",
+            "v, ok := READ\nif !ok {\n\tpanic(1)\n}",
+            "if (!A || !READ) {\n  throw 1",
+            "Objects.requireNonNull(READ)",
         ] {
             assert_eq!(of(text), Need::Validated, "{text}");
         }

@@ -21,12 +21,13 @@ pub(super) static RULES: language::Rules = language::Rules {
 };
 
 /// A reading; its group is the name.
-static READ: Pattern = Pattern::new(r#"\b(?:Environment\.)?GetEnvironmentVariable\(\s*"([A-Za-z_]\w*)"\s*(?:,[^()\n]*)?\)"#);
+static READ: Pattern =
+    Pattern::new(r#"\b(?:Environment\.)?GetEnvironmentVariable\(\s*"([A-Za-z_]\w*)"\s*(?:,[^()\n]*)?\)"#);
 
 fn direct(text: &str) -> Vec<Hit> {
-    let hits = READ.all(text).filter_map(|captures| {
-        Some(Hit::new(captures.get(1)?, need(text, &captures.get(0)?.range())))
-    });
+    let hits = READ
+        .all(text)
+        .filter_map(|captures| Some(Hit::new(captures.get(1)?, need(text, &captures.get(0)?.range()))));
     hits.collect()
 }
 
@@ -43,8 +44,18 @@ mod tests {
     fn readings_and_their_defaults() {
         assert_eq!(read("var a = Environment.GetEnvironmentVariable(\"A1\");"), ["A1 Required"]);
         assert_eq!(read("var a = Environment.GetEnvironmentVariable(\"A1\") ?? \"x\";"), ["A1 Defaulted"]);
-        assert_eq!(read("var a = Environment.GetEnvironmentVariable(\"A1\")\n  ?? throw new InvalidOperationException();"), ["A1 Validated"]);
-        assert_eq!(read("if (string.IsNullOrEmpty(Environment.GetEnvironmentVariable(\"A1\")))\n  throw new Exception();"), ["A1 Validated"]);
+        assert_eq!(
+            read(
+                "var a = Environment.GetEnvironmentVariable(\"A1\")\n  ?? throw new InvalidOperationException();"
+            ),
+            ["A1 Validated"]
+        );
+        assert_eq!(
+            read(
+                "if (string.IsNullOrEmpty(Environment.GetEnvironmentVariable(\"A1\")))\n  throw new Exception();"
+            ),
+            ["A1 Validated"]
+        );
         assert!(read("// Environment.GetEnvironmentVariable(\"A1\")").is_empty());
     }
 

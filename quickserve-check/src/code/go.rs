@@ -18,20 +18,24 @@ pub(super) static RULES: language::Rules = language::Rules {
 };
 
 /// A reading; its group is the name.
-static READ: Pattern = Pattern::new(r#"\b(?:os|syscall)\.(?:Getenv|LookupEnv)\(\s*["`]([A-Za-z_]\w*)["`]\s*\)"#);
+static READ: Pattern =
+    Pattern::new(r#"\b(?:os|syscall)\.(?:Getenv|LookupEnv)\(\s*["`]([A-Za-z_]\w*)["`]\s*\)"#);
 
 /// A tag; its groups are all of it, and then the name and its options.
-static TAG: Pattern =
-    Pattern::new(r#"`[^`\n]*?\b(env|envconfig|split_words):"([A-Za-z_][A-Za-z0-9_]*)\s*((?:,[^"\n]*)?)"[^`\n]*`"#);
+static TAG: Pattern = Pattern::new(
+    r#"`[^`\n]*?\b(env|envconfig|split_words):"([A-Za-z_][A-Za-z0-9_]*)\s*((?:,[^"\n]*)?)"[^`\n]*`"#,
+);
 
 fn direct(text: &str) -> Vec<Hit> {
-    let reads = READ.all(text).filter_map(|captures| {
-        Some(Hit::new(captures.get(1)?, need(text, &captures.get(0)?.range())))
-    });
+    let reads = READ
+        .all(text)
+        .filter_map(|captures| Some(Hit::new(captures.get(1)?, need(text, &captures.get(0)?.range()))));
     let tags = TAG.all(text).filter_map(|captures| {
         let (all, options) = (captures.get(0)?.as_str(), captures.get(3)?.as_str());
-        let has_default = all.contains("envDefault:") || all.contains("default:\"") || options.contains("default=");
-        let is_required = options.contains("required") || options.contains("notEmpty") || all.contains("required:\"true\"");
+        let has_default =
+            all.contains("envDefault:") || all.contains("default:\"") || options.contains("default=");
+        let is_required =
+            options.contains("required") || options.contains("notEmpty") || all.contains("required:\"true\"");
         let need = if is_required && !has_default { Need::Validated } else { Need::Defaulted };
         (&captures[1] != "split_words").then(|| captures.get(2).map(|name| Hit::new(name, need)))?
     });
@@ -50,10 +54,19 @@ mod tests {
     #[test]
     fn readings_and_what_is_asked_of_them() {
         assert_eq!(read("dsn := os.Getenv(\"DSN\")\nconnect(dsn)\n"), ["DSN Required"]);
-        assert_eq!(read("port := os.Getenv(\"PORT\")\nif port == \"\" {\n\tport = \"3000\"\n}"), ["PORT Defaulted"]);
-        assert_eq!(read("dsn := os.Getenv(\"DSN\")\nif dsn == \"\" {\n\tlog.Fatal(\"DSN\")\n}"), ["DSN Validated"]);
+        assert_eq!(
+            read("port := os.Getenv(\"PORT\")\nif port == \"\" {\n\tport = \"3000\"\n}"),
+            ["PORT Defaulted"]
+        );
+        assert_eq!(
+            read("dsn := os.Getenv(\"DSN\")\nif dsn == \"\" {\n\tlog.Fatal(\"DSN\")\n}"),
+            ["DSN Validated"]
+        );
         assert_eq!(read("if v, ok := os.LookupEnv(\"A1\"); ok {\n\tuse(v)\n}"), ["A1 Defaulted"]);
-        assert_eq!(read("v, ok := os.LookupEnv(\"A1\")\nif !ok {\n\treturn errors.New(\"x\")\n}"), ["A1 Validated"]);
+        assert_eq!(
+            read("v, ok := os.LookupEnv(\"A1\")\nif !ok {\n\treturn errors.New(\"x\")\n}"),
+            ["A1 Validated"]
+        );
         assert_eq!(read("if os.Getenv(\"DEBUG\") != \"\" {\n}"), ["DEBUG Defaulted"]);
         assert!(read("// os.Getenv(\"A1\")\nos.Setenv(\"B1\", \"x\")").is_empty());
     }

@@ -23,7 +23,9 @@ static LIST: Pattern = Pattern::new(
 );
 
 /// Ruby's list of words, and the list of a shell's loop.
-static WORDS: Pattern = Pattern::new(r"(?:%[wi][\[({]|\bfor \w+ in )\s*([A-Z][A-Z0-9_]+(?:[ \t\r\n\\]+[A-Z][A-Z0-9_]+)*)\s*[\])};\n]");
+static WORDS: Pattern = Pattern::new(
+    r"(?:%[wi][\[({]|\bfor \w+ in )\s*([A-Z][A-Z0-9_]+(?:[ \t\r\n\\]+[A-Z][A-Z0-9_]+)*)\s*[\])};\n]",
+);
 
 static NAME: Pattern = Pattern::new(r"[A-Z][A-Z0-9_]+");
 
@@ -33,8 +35,12 @@ static NAMED: Pattern = Pattern::new(r#"([A-Za-z_]\w*)\s*(?::\s*[^=\n"']{0,60}?)
 /// A function that takes a list of names and looks for each.
 static LOOKER: Pattern = Pattern::new(r"(?i)\b\w*(?:env|require_?keys|required)\w*!?\s*\(\s*$");
 
+/// One that takes the names one by one.
+static KEYS: Pattern = Pattern::new(r"(?i)\brequired?_?(?:keys|vars|all|envs?|env_?vars)!?\($");
+
 /// A call whose first argument is the name of a variable.
-static CALL: Pattern = Pattern::new(r#"\b([A-Za-z_]\w*)!?(?:<[^<>()\n]{1,40}>)?\(\s*["'`]([A-Z][A-Z0-9_]+)["'`]\s*([,)])"#);
+static CALL: Pattern =
+    Pattern::new(r#"\b([A-Za-z_]\w*)!?(?:<[^<>()\n]{1,40}>)?\(\s*["'`]([A-Z][A-Z0-9_]+)["'`]\s*([,)])"#);
 
 /// A complaint that something is not there, for a loop that gathers what is missing first.
 static COMPLAINS: Pattern = Pattern::new(r"(?i)\b(?:missing|required|absent|undefined|not set)");
@@ -57,7 +63,7 @@ const LOOP: usize = 500;
 fn lists(text: &str, rules: &Rules, hits: &mut Vec<Hit>) {
     for captures in LIST.all(text).chain(WORDS.all(text)) {
         let (Some(list), Some(names)) = (captures.get(0), captures.get(1)) else { continue };
-        let need = if LOOKER.is_match(before(text, list.start())) {
+        let need = if is_handed_over(text, &list) {
             Some(Need::Validated)
         } else {
             loop_over(text, list.range(), rules)
@@ -68,18 +74,23 @@ fn lists(text: &str, rules: &Rules, hits: &mut Vec<Hit>) {
     }
 }
 
-/// Lists that are handed to a function of another file: `requireEnv(["A", "B"])`.
+/// Lists that are handed to a function of another file.
 fn handed_over(text: &str, hits: &mut Vec<Hit>) {
     for captures in LIST.all(text) {
         if let (Some(list), Some(names)) = (captures.get(0), captures.get(1))
-            && LOOKER.is_match(before(text, list.start()))
-            && !before(text, list.start()).trim_start().starts_with("def ")
+            && is_handed_over(text, &list)
         {
-            // A list of one name in round brackets is a call, which is seen as such.
-            if !list.as_str().starts_with('(') {
-                put(names, Need::Validated, hits);
-            }
+            put(names, Need::Validated, hits);
         }
+    }
+}
+
+/// Whether a list is handed to a function that looks for each: `requireEnv(["A", "B"])`.
+fn is_handed_over(text: &str, list: &regex::Match<'_>) -> bool {
+    if list.as_str().starts_with('(') {
+        list.as_str().contains(',') && KEYS.is_match(before(text, list.start() + 1))
+    } else {
+        LOOKER.is_match(before(text, list.start()))
     }
 }
 
@@ -95,10 +106,20 @@ fn put(names: regex::Match<'_>, need: Need, hits: &mut Vec<Hit>) {
 /// What a loop over a list does with each name, where there is one that reads variables.
 fn loop_over(text: &str, list: Range<usize>, rules: &Rules) -> Option<Need> {
     let head = before(text, list.start);
-    let mut mentions = vec![list.end];
+    // Brackets right behind a name are an index.
+    let is_index = |last: char| last.is_alphanumeric() || matches!(last, '_' | ')' | ']');
+    if text[list.clone()].starts_with('[') && head.ends_with(is_index) {
+        return None;
+    }
+    // It is looped over where it stands, or put into a variable that is.
+    let below = &text[list.end..];
+    let is_used = below.starts_with(['.', ')', ' ', ':', '{', '\n']) && !head.trim_end().ends_with('=');
+    let mut mentions = Vec::new();
+    if is_used || below.starts_with('.') {
+        mentions.push(list.end);
+    }
     if let Some(variable) = NAMED.captures(head).and_then(|captures| captures.get(1)) {
-        let below = &text[list.end..];
-        mentions = words(below, variable.as_str()).take(20).map(|at| list.end + at).collect();
+        mentions.extend(words(below, variable.as_str()).take(20).map(|at| list.end + at));
     }
     mentions.into_iter().find_map(|mention| {
         let body = after(text, mention, LOOP);
@@ -124,7 +145,10 @@ fn calls(text: &str, rules: &Rules, hits: &mut Vec<Hit>) {
         let known = own.get(function.as_str()).copied().or_else(|| usual(function.as_str(), rules.env));
         let Some(function) = known else { continue };
         let has_second = &captures[3] == ",";
-        hits.push(Hit::new(name, if has_second && function.defaults { Need::Defaulted } else { function.bare }));
+        hits.push(Hit::new(
+            name,
+            if has_second && function.defaults { Need::Defaulted } else { function.bare },
+        ));
     }
 }
 
@@ -140,8 +164,13 @@ fn functions<'t>(text: &'t str, rules: &'t Rules) -> BTreeMap<&'t str, Function>
             continue;
         };
         let body = after(text, head.end(), LOOP);
-        let body = rules.definition.captures(body).and_then(|next| next.get(0)).map_or(body, |next| &body[..next.start()]);
-        let is_reader = |read: &regex::Captures<'_>| read.get(1).is_some_and(|read| read.as_str() == parameter.as_str());
+        let body = rules
+            .definition
+            .captures(body)
+            .and_then(|next| next.get(0))
+            .map_or(body, |next| &body[..next.start()]);
+        let is_reader =
+            |read: &regex::Captures<'_>| read.get(1).is_some_and(|read| read.as_str() == parameter.as_str());
         if rules.dynamic.all(body).any(|read| is_reader(&read)) {
             let bare = if FAILS.is_match(body) { Need::Validated } else { Need::Required };
             functions.insert(name.as_str(), Function { bare, defaults: true });
@@ -152,15 +181,30 @@ fn functions<'t>(text: &'t str, rules: &'t Rules) -> BTreeMap<&'t str, Function>
 
 /// What functions of that name usually do.
 fn usual(name: &str, env: bool) -> Option<Function> {
-    let folded: String = name.chars().filter(|char| *char != '_').map(|char| char.to_ascii_lowercase()).collect();
+    let folded: String =
+        name.chars().filter(|char| *char != '_').map(|char| char.to_ascii_lowercase()).collect();
     let (bare, defaults) = match &*folded {
-        "requireenv" | "requiredenv" | "requireenvvar" | "requiredenvvar" | "mustgetenv" | "mustenv" | "mustgetenvvar"
-        | "ensureenv" | "ensureenvvar" | "assertenv" | "getrequiredenv" | "getrequiredenvvar" | "getenvorthrow"
-        | "getenvorfail" | "getenvordie" | "envorthrow" | "envorfail" | "needenv" => (Need::Validated, false),
-        "getenvor" | "envor" | "getenvordefault" | "envordefault" | "optionalenv" | "getoptionalenv" | "getenvdefault"
-        | "fileenv" | "envwithdefault" | "getenvwithdefault" => (Need::Defaulted, true),
-        "getenv" | "getenvvar" | "envvar" | "readenv" | "envstring" | "envstr" | "envint" | "envbool" | "getenvstring"
-        | "getenvint" | "getenvasint" | "getenvbool" | "getenvasbool" | "getenvnumber" | "getenvduration"
+        "requireenv" | "requiredenv" | "requireenvvar" | "requiredenvvar" | "mustgetenv" | "mustenv"
+        | "mustgetenvvar" | "ensureenv" | "ensureenvvar" | "assertenv" | "getrequiredenv"
+        | "getrequiredenvvar" | "getenvorthrow" | "getenvorfail" | "getenvordie" | "envorthrow"
+        | "envorfail" | "needenv" => (Need::Validated, false),
+        "getenvor" | "envor" | "getenvordefault" | "envordefault" | "optionalenv" | "getoptionalenv"
+        | "getenvdefault" | "fileenv" | "envwithdefault" | "getenvwithdefault" => (Need::Defaulted, true),
+        "getenv"
+        | "getenvvar"
+        | "envvar"
+        | "readenv"
+        | "envstring"
+        | "envstr"
+        | "envint"
+        | "envbool"
+        | "getenvstring"
+        | "getenvint"
+        | "getenvasint"
+        | "getenvbool"
+        | "getenvasbool"
+        | "getenvnumber"
+        | "getenvduration"
         | "getenvironmentvariable" => (Need::Required, true),
         "env" if env => (Need::Required, true),
         _ => return None,

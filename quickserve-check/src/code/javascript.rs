@@ -7,13 +7,19 @@ use super::usage::{Hit, Need};
 use super::{indirect, language};
 
 pub(super) static RULES: language::Rules = language::Rules {
-    trigger: Pattern::new(r"process\.env|import\.meta\.env|(?:Bun|Deno)\.env|[eE]nv\w*\(|[cC]onfig(?:Service)?\.get"),
-    syntax: Syntax { quotes: &[Quote::line("\""), Quote::line("'"), Quote::lines("`")], slashes: true, ..C_LIKE },
+    trigger: Pattern::new(
+        r"process\.env|import\.meta\.env|(?:Bun|Deno)\.env|[eE]nv\w*\(|[cC]onfig(?:Service)?\.get",
+    ),
+    syntax: Syntax {
+        quotes: &[Quote::line("\""), Quote::line("'"), Quote::lines("`")],
+        slashes: true,
+        ..C_LIKE
+    },
     direct,
     indirect: Some(indirect::Rules {
         dynamic: Pattern::new(concat!(
-            r"(?:(?:process|import\.meta|Bun)\.env(?:\?\.)?\[\s*|\bin\s+process\.env|",
-            r"process\.env\.hasOwnProperty\(\s*|Deno\.env\.(?:get|has)\(\s*)([A-Za-z_$][\w$]*)?",
+            r"(?:(?:process|import\.meta|Bun)\.env(?:\?\.)?\[\s*|process\.env\.hasOwnProperty\(\s*|",
+            r"Deno\.env\.(?:get|has)\(\s*)([A-Za-z_$][\w$]*)|\bin\s+process\.env",
         )),
         definition: Pattern::new(concat!(
             r"\b(?:function\s+|(?:const|let|var)\s+)([A-Za-z_$][\w$]*)\s*(?:<[^>]*>\s*)?(?:=\s*(?:async\s*)?(?:function\s*)?)?",
@@ -33,14 +39,16 @@ static READ: Pattern = Pattern::new(concat!(
 static WRITES: Pattern = Pattern::new(r"^\s*=(?:[^=>]|$)");
 
 /// `const { A, B = "x" } = process.env`.
-static TAKEN_APART: Pattern =
-    Pattern::new(r"\{([^{}]*)\}\s*(?::\s*[A-Za-z.<>, ]+)?=\s*(?:process|import\.meta|Bun)\.env\s*(?:[;,)\n}]|$)");
+static TAKEN_APART: Pattern = Pattern::new(
+    r"\{([^{}]*)\}\s*(?::\s*[A-Za-z.<>, ]+)?=\s*(?:process|import\.meta|Bun)\.env\s*(?:[;,)\n}]|$)",
+);
 
 /// One part of it; its groups are the name and the default.
 static PART: Pattern = Pattern::new(r"(?:^|,)\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?::\s*[A-Za-z_$][\w$]*\s*)?(=)?");
 
 /// Another name for all variables: `const env = process.env`.
-static ALIAS: Pattern = Pattern::new(r"\b(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*(?::[^=\n]*)?=\s*process\.env\s*(?:[;,\n]|$)");
+static ALIAS: Pattern =
+    Pattern::new(r"\b(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*(?::[^=\n]*)?=\s*process\.env\s*(?:[;,\n]|$)");
 
 /// A member of something, for another name.
 static MEMBER: Pattern = Pattern::new(r"\b([A-Za-z_$][\w$]*)\.([A-Z][A-Z0-9_]+)\b");
@@ -53,13 +61,14 @@ static SCHEMA: Pattern = Pattern::new(concat!(
 
 /// An entry of a schema; its groups are the name and what the value must be.
 static ENTRY: Pattern = Pattern::new(concat!(
-    r#"(?:^|[{,\s])["']?([A-Z][A-Z0-9_]*)["']?\s*:\s*((?:z|zod|Joi|joi|yup|v|t|S|Type|Schema|envalid)\.[\w.]+[^\n]*|"#,
-    r"(?:str|num|bool|url|port|email|host|json|makeValidator|string|number|boolean)\([^\n]*)",
+    r#"(?:^|[{,\s])["']?([A-Z][A-Z0-9_]*)["']?\s*:\s*((?:z|zod|Joi|joi|yup|v|t|S|Type|Schema|envalid)\s*\.[\w.]+|"#,
+    r"(?:str|num|bool|url|port|email|host|json|makeValidator|string|number|boolean)\()",
 ));
 
 /// `@nestjs/config`, by name; its groups are the method and the name.
-static NEST: Pattern =
-    Pattern::new(r#"[cC]onfig(?:Service)?\.(get|getOrThrow)(?:<[^<>()]*>)?\(\s*["'`]([A-Z][A-Z0-9_]+)["'`]\s*([,)])"#);
+static NEST: Pattern = Pattern::new(
+    r#"[cC]onfig(?:Service)?\.(get|getOrThrow)(?:<[^<>()]*>)?\(\s*["'`]([A-Z][A-Z0-9_]+)["'`]\s*([,)])"#,
+);
 
 fn direct(text: &str) -> Vec<Hit> {
     let mut hits = Vec::new();
@@ -67,8 +76,9 @@ fn direct(text: &str) -> Vec<Hit> {
         let (Some(all), Some(name)) = (captures.get(0), (1..=3).find_map(|group| captures.get(group))) else {
             continue;
         };
-        let is_method = matches!(name.as_str(), "hasOwnProperty" | "toString" | "MODE" | "DEV" | "PROD" | "SSR")
-            && (all.as_str().starts_with("import") || name.as_str().starts_with(char::is_lowercase));
+        let is_method =
+            matches!(name.as_str(), "hasOwnProperty" | "toString" | "MODE" | "DEV" | "PROD" | "SSR")
+                && (all.as_str().starts_with("import") || name.as_str().starts_with(char::is_lowercase));
         let writes = WRITES.is_match(context::after(text, all.end(), 8))
             || context::before(text, all.start()).trim_end().ends_with("delete");
         if !is_method && !writes {
@@ -137,10 +147,12 @@ fn schema(text: &str, hits: &mut Vec<Hit>) {
         let (Some(name), Some(rule)) = (captures.get(1), captures.get(2)) else { continue };
         // It goes on until the next entry, at most some lines below.
         let all = context::lines(text, rule.start(), 4);
-        let next = ENTRY.captures(&all[rule.as_str().find(['(', '.']).unwrap_or(0)..]).and_then(|next| next.get(0));
+        let next =
+            ENTRY.captures(&all[rule.as_str().find(['(', '.']).unwrap_or(0)..]).and_then(|next| next.get(0));
         let rule = next.map_or(all, |next| &all[..all.len().min(next.start() + 2)]);
-        let is_optional = ["default", "optional(", "nullish(", "Default", ".catch("].iter().any(|word| rule.contains(word))
-            || (captures[2].starts_with(['J', 'j']) && !rule.contains("required("));
+        let is_optional =
+            ["default", "optional(", "nullish(", "Default", ".catch("].iter().any(|word| rule.contains(word))
+                || (captures[2].starts_with(['J', 'j']) && !rule.contains("required("));
         hits.push(Hit::new(name, if is_optional { Need::Defaulted } else { Need::Validated }));
     }
 }
@@ -169,7 +181,10 @@ mod tests {
 
     #[test]
     fn writings_and_comments_are_no_readings() {
-        assert!(read("process.env.A1 = 'x'; delete process.env.B1; // process.env.C1\n/* process.env.D1 */").is_empty());
+        assert!(
+            read("process.env.A1 = 'x'; delete process.env.B1; // process.env.C1\n/* process.env.D1 */")
+                .is_empty()
+        );
         assert!(read("if (import.meta.env.DEV) {}; process.env.npm_package_version").is_empty());
     }
 
@@ -192,14 +207,21 @@ mod tests {
         let study = include_str!("../../../tests/fixtures/case-study/server.js");
         assert_eq!(
             read(study),
-            ["DATABASE_URL Validated", "AWS_REGION Validated", "STRIPE_API_KEY Validated", "IMAGE_TAG Defaulted"]
+            [
+                "DATABASE_URL Validated",
+                "AWS_REGION Validated",
+                "STRIPE_API_KEY Validated",
+                "IMAGE_TAG Defaulted"
+            ]
         );
         assert_eq!(
             read("for (const name of ['A1', 'B1']) {\n  if (!process.env[name]) throw new Error(name)\n}"),
             ["A1 Validated", "B1 Validated"]
         );
         assert_eq!(
-            read("const missing = ['A1', 'B1'].filter((k) => !(k in process.env));\nif (missing.length) process.exit(1)"),
+            read(
+                "const missing = ['A1', 'B1'].filter((k) => !(k in process.env));\nif (missing.length) process.exit(1)"
+            ),
             ["A1 Validated", "B1 Validated"]
         );
         assert!(read("const METHODS = ['GET', 'POST'];\nconst x = process.env[y];\nserve(1)").is_empty());
@@ -207,15 +229,23 @@ mod tests {
 
     #[test]
     fn helpers() {
-        assert_eq!(read("const a = requireEnv('A1'), b = env('B1', 'x'), c = getEnv(\"C1\")"), [
-            "A1 Validated", "B1 Defaulted", "C1 Required"
-        ]);
+        assert_eq!(
+            read("const a = requireEnv('A1'), b = env('B1', 'x'), c = getEnv(\"C1\")"),
+            ["A1 Validated", "B1 Defaulted", "C1 Required"]
+        );
         let own = "function need(name) {\n  const v = process.env[name];\n  if (!v) throw new Error(name);\n  return v;\n}\nneed('A1');";
         assert_eq!(read(own), ["A1 Validated"]);
-        let arrow = "const opt = (key: string, fallback: string) => process.env[key] ?? fallback;\nopt('A1', 'b');";
+        let arrow =
+            "const opt = (key: string, fallback: string) => process.env[key] ?? fallback;\nopt('A1', 'b');";
         assert_eq!(read(arrow), ["A1 Defaulted"]);
-        assert_eq!(read("config.get('A1'); this.configService.getOrThrow<string>('B1')"), ["A1 Required", "B1 Validated"]);
-        assert_eq!(read("const env = process.env;\nlisten(env.PORT || 1, env.HOST)"), ["PORT Defaulted", "HOST Required"]);
+        assert_eq!(
+            read("config.get('A1'); this.configService.getOrThrow<string>('B1')"),
+            ["A1 Required", "B1 Validated"]
+        );
+        assert_eq!(
+            read("const env = process.env;\nlisten(env.PORT || 1, env.HOST)"),
+            ["PORT Defaulted", "HOST Required"]
+        );
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl Language {
         let is_in_config = path.parent().is_some_and(|folder| folder.iter().any(|part| part == "config"));
         Some(match extension {
             "js" | "mjs" | "cjs" | "jsx" | "ts" | "mts" | "cts" | "tsx" | "vue" | "svelte" | "astro" => {
-                let is_made = name.ends_with(".min.js") || name.ends_with(".d.ts") || name.ends_with(".bundle.js");
+                let is_made =
+                    name.ends_with(".min.js") || name.ends_with(".d.ts") || name.ends_with(".bundle.js");
                 return (!is_made).then_some(Self::JavaScript);
             }
             "py" => Self::Python,
@@ -108,8 +109,10 @@ fn is_spring(stem: &str) -> bool {
 /// Whether a container starts with a script of that name. What a deployment script reads is not the service's.
 fn is_entrypoint(stem: &str) -> bool {
     let parts = stem.split(['-', '_', '.']);
-    matches!(stem, "entrypoint" | "docker-entrypoint" | "docker_entrypoint" | "start" | "run" | "start-server")
-        || parts.clone().any(|part| part == "entrypoint")
+    matches!(
+        stem,
+        "entrypoint" | "docker-entrypoint" | "docker_entrypoint" | "start" | "run" | "start-server"
+    ) || parts.clone().any(|part| part == "entrypoint")
         || (parts.count() == 2 && (stem.ends_with("-start") || stem.starts_with("docker-start")))
 }
 

@@ -4,15 +4,52 @@ use std::path::Path;
 
 /// Folders that are not walked into: git's own, and what a program put there.
 const SKIPPED: [&str; 16] = [
-    ".git", "node_modules", "bower_components", "vendor", "target", "dist", "__pycache__", ".venv", "venv", ".tox",
-    ".next", ".nuxt", ".gradle", ".terraform", ".mypy_cache", ".pytest_cache",
+    ".git",
+    "node_modules",
+    "bower_components",
+    "vendor",
+    "target",
+    "dist",
+    "__pycache__",
+    ".venv",
+    "venv",
+    ".tox",
+    ".next",
+    ".nuxt",
+    ".gradle",
+    ".terraform",
+    ".mypy_cache",
+    ".pytest_cache",
 ];
 
 /// Folders of tests, examples and manuals, which no deployment runs.
 const BESIDE: [&str; 26] = [
-    "test", "tests", "spec", "specs", "__tests__", "__mocks__", "testdata", "testing", "fixture", "fixtures",
-    "__fixtures__", "mocks", "example", "examples", "sample", "samples", "doc", "docs", "e2e", "cypress", "bench",
-    "benches", "benchmarks", "stories", "testutils", "integration-tests",
+    "test",
+    "tests",
+    "spec",
+    "specs",
+    "__tests__",
+    "__mocks__",
+    "testdata",
+    "testing",
+    "fixture",
+    "fixtures",
+    "__fixtures__",
+    "mocks",
+    "example",
+    "examples",
+    "sample",
+    "samples",
+    "doc",
+    "docs",
+    "e2e",
+    "cypress",
+    "bench",
+    "benches",
+    "benchmarks",
+    "stories",
+    "testutils",
+    "integration-tests",
 ];
 
 /// Whether the walk leaves a folder of that name out.
@@ -38,12 +75,16 @@ fn is_test(name: &str) -> bool {
         "go" | "rs" => lower.ends_with("_test") || lower.ends_with("_tests") || lower == "tests",
         "rb" => lower.ends_with("_spec") || lower.ends_with("_test"),
         "java" | "kt" | "cs" | "php" | "scala" => {
-            stem.ends_with("Test") || stem.ends_with("Tests") || stem.ends_with("Spec") || stem.ends_with("IT")
+            stem.ends_with("Test")
+                || stem.ends_with("Tests")
+                || stem.ends_with("Spec")
+                || stem.ends_with("IT")
         }
         "md" | "mdx" | "rst" | "adoc" => true,
         _ => false,
     };
-    let by_part = lower.split('.').skip(1).any(|part| matches!(part, "test" | "spec" | "stories" | "cy" | "mock"));
+    let by_part =
+        lower.split('.').skip(1).any(|part| matches!(part, "test" | "spec" | "stories" | "cy" | "mock"));
     let is_runner = ["jest.", "vitest.", "playwright.", "cypress.", "karma."]
         .iter()
         .any(|runner| name.starts_with(runner));
@@ -57,12 +98,23 @@ mod tests {
     #[test]
     fn tests_examples_and_manuals_are_beside_the_service() {
         for path in [
-            "tests/app.py", "src/__tests__/a.js", "a/server.test.ts", "pkg/x_test.go", "docs/app.js", "test_app.py",
-            "src/test/java/A.java", "AppTest.java", "jest.config.js", "spec/a.rb", "README.md",
+            "tests/app.py",
+            "src/__tests__/a.js",
+            "a/server.test.ts",
+            "pkg/x_test.go",
+            "docs/app.js",
+            "test_app.py",
+            "src/test/java/A.java",
+            "AppTest.java",
+            "jest.config.js",
+            "spec/a.rb",
+            "README.md",
         ] {
             assert!(is_beside(Path::new(path)), "{path}");
         }
-        for path in ["server.js", "src/contest.py", "latest.go", "src/testament/app.js", "main.rs", "Latest.java"] {
+        for path in
+            ["server.js", "src/contest.py", "latest.go", "src/testament/app.js", "main.rs", "Latest.java"]
+        {
             assert!(!is_beside(Path::new(path)), "{path}");
         }
     }

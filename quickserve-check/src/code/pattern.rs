@@ -10,6 +10,12 @@ pub(crate) struct Pattern {
     compiled: OnceLock<Option<Regex>>,
 }
 
+/// The expression with words and digits of ASCII only, which is all that names have: those of Unicode take the fast
+/// engines away where a text has any other character.
+fn ascii(text: &str) -> String {
+    text.replace(r"\b", r"(?-u:\b)").replace(r"\w", "[0-9A-Za-z_]").replace(r"\d", "[0-9]")
+}
+
 impl Pattern {
     pub(crate) const fn new(text: &'static str) -> Self {
         Self { text, compiled: OnceLock::new() }
@@ -17,7 +23,7 @@ impl Pattern {
 
     fn regex(&self) -> Option<&Regex> {
         let compile = || {
-            let compiled = Regex::new(self.text);
+            let compiled = Regex::new(&ascii(self.text));
             debug_assert!(compiled.is_ok(), "{compiled:?}");
             compiled.ok()
         };

@@ -8,7 +8,12 @@ use super::{indirect, language};
 
 pub(super) static RULES: language::Rules = language::Rules {
     trigger: Pattern::new(r"getenv\(|\benv\(|_ENV\["),
-    syntax: Syntax { line: &["//", "# "], quotes: &[Quote::lines("\""), Quote::lines("'")], spaced: true, ..C_LIKE },
+    syntax: Syntax {
+        line: &["//", "# "],
+        quotes: &[Quote::lines("\""), Quote::lines("'")],
+        spaced: true,
+        ..C_LIKE
+    },
     direct,
     indirect: Some(indirect::Rules {
         dynamic: Pattern::new(r"(?:\bgetenv\(\s*|\$_ENV\[\s*)(\$[A-Za-z_]\w*)"),
@@ -24,7 +29,8 @@ static READ: Pattern = Pattern::new(concat!(
 ));
 
 /// Symfony's; its groups are the processors and the name.
-static SYMFONY: Pattern = Pattern::new(r"%env\(((?:[a-z_]+:)*(?:default:[^:)\n]*:)?(?:[a-z_]+:)*)([A-Z][A-Z0-9_]*)\)%");
+static SYMFONY: Pattern =
+    Pattern::new(r"%env\(((?:[a-z_]+:)*(?:default:[^:)\n]*:)?(?:[a-z_]+:)*)([A-Z][A-Z0-9_]*)\)%");
 
 static WRITES: Pattern = Pattern::new(r"^\s*=(?:[^=>]|$)");
 
@@ -59,22 +65,33 @@ mod tests {
 
     #[test]
     fn readings_and_their_defaults() {
-        assert_eq!(read("$a = getenv('A1');\n$b = $_ENV['B1'] ?? 'x';\n$c = getenv('C1') ?: 'y';"), [
-            "A1 Required", "B1 Defaulted", "C1 Defaulted"
-        ]);
-        assert_eq!(read("'url' => env('DATABASE_URL'), 'port' => env('DB_PORT', '3306'),"), [
-            "DATABASE_URL Defaulted", "DB_PORT Defaulted"
-        ]);
-        assert_eq!(read("if (!getenv('A1')) {\n  throw new RuntimeException('x');\n}\n// getenv('B1')\n# getenv('C1')\n$_ENV['D1'] = 'x';"), ["A1 Validated"]);
+        assert_eq!(
+            read("$a = getenv('A1');\n$b = $_ENV['B1'] ?? 'x';\n$c = getenv('C1') ?: 'y';"),
+            ["A1 Required", "B1 Defaulted", "C1 Defaulted"]
+        );
+        assert_eq!(
+            read("'url' => env('DATABASE_URL'), 'port' => env('DB_PORT', '3306'),"),
+            ["DATABASE_URL Defaulted", "DB_PORT Defaulted"]
+        );
+        assert_eq!(
+            read(
+                "if (!getenv('A1')) {\n  throw new RuntimeException('x');\n}\n// getenv('B1')\n# getenv('C1')\n$_ENV['D1'] = 'x';"
+            ),
+            ["A1 Validated"]
+        );
         assert_eq!(read("if (!isset($_ENV['A1'])) {\n  die('x');\n}"), ["A1 Validated"]);
     }
 
     #[test]
     fn loops_and_symfony() {
-        assert_eq!(read("foreach (['A1', 'B1'] as $name) {\n  if (getenv($name) === false) {\n    exit(1);\n  }\n}"), [
-            "A1 Validated", "B1 Validated"
-        ]);
-        assert_eq!(read("url: '%env(resolve:DATABASE_URL)%'\nx: '%env(default:y:A1)%'"), ["DATABASE_URL Required", "A1 Defaulted"]);
+        assert_eq!(
+            read("foreach (['A1', 'B1'] as $name) {\n  if (getenv($name) === false) {\n    exit(1);\n  }\n}"),
+            ["A1 Validated", "B1 Validated"]
+        );
+        assert_eq!(
+            read("url: '%env(resolve:DATABASE_URL)%'\nx: '%env(default:y:A1)%'"),
+            ["DATABASE_URL Required", "A1 Defaulted"]
+        );
         assert_eq!(read("$dotenv->required(['A1', 'B1']); $_ENV[$x]"), ["A1 Validated", "B1 Validated"]);
     }
 }

@@ -28,14 +28,18 @@ static WRITES: Pattern = Pattern::new(r"^\s*=(?:[^=~>]|$)");
 fn direct(text: &str) -> Vec<Hit> {
     let mut hits = Vec::new();
     for captures in READ.all(text) {
-        let (Some(all), Some(name)) = (captures.get(0), captures.get(1).or_else(|| captures.get(3))) else { continue };
+        let (Some(all), Some(name)) = (captures.get(0), captures.get(1).or_else(|| captures.get(3))) else {
+            continue;
+        };
         if WRITES.is_match(context::after(text, all.end(), 8)) {
             continue;
         }
         let need = match captures.get(2).map(|method| method.as_str()) {
             None => need(text, &all.range()),
             Some("fetch" | "dig") if captures.get(4).is_none() => need(text, &all.range()),
-            Some(method) if method.ends_with('?') && need(text, &all.range()) == Need::Validated => Need::Validated,
+            Some(method) if method.ends_with('?') && need(text, &all.range()) == Need::Validated => {
+                Need::Validated
+            }
             Some(_) => Need::Defaulted,
         };
         hits.push(Hit::new(name, need));
@@ -55,20 +59,25 @@ mod tests {
     #[test]
     fn readings_and_their_defaults() {
         assert_eq!(read("a = ENV['A1']\nb = ENV[\"B1\"] || 'x'"), ["A1 Required", "B1 Defaulted"]);
-        assert_eq!(read("a = ENV.fetch('A1')\nb = ENV.fetch('B1', 3)\nc = ENV.fetch('C1') { 5 }"), [
-            "A1 Required", "B1 Defaulted", "C1 Defaulted"
-        ]);
+        assert_eq!(
+            read("a = ENV.fetch('A1')\nb = ENV.fetch('B1', 3)\nc = ENV.fetch('C1') { 5 }"),
+            ["A1 Required", "B1 Defaulted", "C1 Defaulted"]
+        );
         assert_eq!(read("raise 'x' unless ENV['A1']"), ["A1 Validated"]);
         assert_eq!(read("ENV['A1'] or abort 'x'"), ["A1 Validated"]);
-        assert_eq!(read("x if ENV['A1'].present?\nENV['B1'] = 'c' # ENV['C1']\nENV['D1'] ||= 'e'"), [
-            "A1 Defaulted", "D1 Defaulted"
-        ]);
+        assert_eq!(
+            read("x if ENV['A1'].present?\nENV['B1'] = 'c' # ENV['C1']\nENV['D1'] ||= 'e'"),
+            ["A1 Defaulted", "D1 Defaulted"]
+        );
         assert_eq!(read("  url: <%= ENV['DATABASE_URL'] %>"), ["DATABASE_URL Required"]);
     }
 
     #[test]
     fn loops() {
-        assert_eq!(read("%w[A1 B1].each do |name|\n  raise name unless ENV.key?(name)\nend"), ["A1 Validated", "B1 Validated"]);
+        assert_eq!(
+            read("%w[A1 B1].each do |name|\n  raise name unless ENV.key?(name)\nend"),
+            ["A1 Validated", "B1 Validated"]
+        );
         assert_eq!(read("Dotenv.require_keys('A1', 'B1')"), ["A1 Validated", "B1 Validated"]);
     }
 }

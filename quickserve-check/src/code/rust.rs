@@ -41,7 +41,8 @@ static ENDS: Pattern = Pattern::new(
 );
 
 /// A question, before the reading.
-static ASKS: Pattern = Pattern::new(r"(?:\bmatch|\b(?:if|while)\s+let\s+(?:Ok|Some|Err)\([^)]*\)\s*=)\s*(?:std::)?$");
+static ASKS: Pattern =
+    Pattern::new(r"(?:\bmatch|\b(?:if|while)\s+let\s+(?:Ok|Some|Err)\([^)]*\)\s*=)\s*(?:std::)?$");
 
 /// `let Ok(x) = ... else`, before the reading.
 static LETS: Pattern = Pattern::new(r"\blet\s+(?:Ok|Some)\([^)]*\)\s*=\s*(?:std::)?$");

@@ -30,12 +30,24 @@ static EMPTY: Pattern = Pattern::new(r#"-z\s+"?\$\{?([A-Z_][A-Z0-9_]*)(?::?-)?\}
 static FILE_ENV: Pattern = Pattern::new(r#"\bfile_env\s+["']?([A-Z_][A-Z0-9_]*)"#);
 
 /// A variable of the script's own; its groups are the name and the value.
-static SET: Pattern =
-    Pattern::new(r"(?m)^[ \t]*(?:export[ \t]+|local[ \t]+|readonly[ \t]+|declare[ \t]+)?([A-Z_][A-Z0-9_]*)=([^\n]*)");
+static SET: Pattern = Pattern::new(
+    r"(?m)^[ \t]*(?:export[ \t]+|local[ \t]+|readonly[ \t]+|declare[ \t]+)?([A-Z_][A-Z0-9_]*)=([^\n]*)",
+);
 
 /// What the shell itself provides.
 const OWN: [&str; 12] = [
-    "BASH_SOURCE", "BASH_VERSION", "EUID", "FUNCNAME", "HOME", "HOSTNAME", "IFS", "LINENO", "OPTARG", "PATH", "PWD", "UID",
+    "BASH_SOURCE",
+    "BASH_VERSION",
+    "EUID",
+    "FUNCNAME",
+    "HOME",
+    "HOSTNAME",
+    "IFS",
+    "LINENO",
+    "OPTARG",
+    "PATH",
+    "PWD",
+    "UID",
 ];
 
 fn direct(text: &str) -> Vec<Hit> {
@@ -72,7 +84,10 @@ mod tests {
 
     #[test]
     fn expansions() {
-        assert_eq!(read(": \"${A1:?must be set}\"\nexec app --port \"${PORT:-3000}\""), ["A1 Validated", "PORT Defaulted"]);
+        assert_eq!(
+            read(": \"${A1:?must be set}\"\nexec app --port \"${PORT:-3000}\""),
+            ["A1 Validated", "PORT Defaulted"]
+        );
         assert_eq!(read("if [ -z \"$A1\" ]; then\n  echo no\n  exit 1\nfi"), ["A1 Validated"]);
         assert_eq!(read("[ -z \"${A1:-}\" ] && A1=x"), ["A1 Defaulted"]);
         assert!(read("APP=/x\nexec \"${APP:-y}\" $1 # ${B1:?}").is_empty());
@@ -81,6 +96,9 @@ mod tests {
 
     #[test]
     fn loops() {
-        assert_eq!(read("for v in A1 B1; do\n  if [ -z \"${!v}\" ]; then exit 1; fi\ndone"), ["A1 Validated", "B1 Validated"]);
+        assert_eq!(
+            read("for v in A1 B1; do\n  if [ -z \"${!v}\" ]; then exit 1; fi\ndone"),
+            ["A1 Validated", "B1 Validated"]
+        );
     }
 }

@@ -32,6 +32,7 @@ const LISTED: usize = 3;
 #[derive(Debug, Default)]
 struct Seen {
     path: PathBuf,
+    is_file: bool,
     usages: Vec<Usage>,
     secrets: Option<(Standing, Vec<Sighting>)>,
     is_unread: bool,
@@ -61,7 +62,8 @@ fn gather(subject: &Subject, seen: Vec<Seen>, tracked: Option<&BTreeSet<PathBuf>
     let (mut searched, mut unread) = (Vec::new(), Vec::new());
     for seen in seen {
         if seen.is_unread {
-            unread.push(subject.name(&seen.path));
+            let path = if seen.path.as_os_str().is_empty() { Path::new(".") } else { &seen.path };
+            unread.push(subject.name(path));
         }
         code.usages.extend(seen.usages);
         let is_contract = subject.contract.as_deref() == Some(&seen.path);
@@ -70,7 +72,9 @@ fn gather(subject: &Subject, seen: Vec<Seen>, tracked: Option<&BTreeSet<PathBuf>
         {
             searched.push((seen.path.clone(), standing, sightings));
         }
-        code.files.insert(seen.path);
+        if seen.is_file {
+            code.files.insert(seen.path);
+        }
     }
     code.committed = secrets::findings(tracked, &searched, |path| subject.name(path));
     (code, unreadable(&unread).into_iter().collect())
@@ -91,7 +95,13 @@ fn files(subject: &Subject, root: &Path) -> Vec<Seen> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS);
     let mut builder = WalkBuilder::new(root);
     // What is left out is what the project itself says: no file of another tool or of the person who checks.
-    builder.hidden(false).ignore(false).git_global(false).require_git(false).follow_links(false).threads(threads);
+    builder
+        .hidden(false)
+        .ignore(false)
+        .git_global(false)
+        .require_git(false)
+        .follow_links(false)
+        .threads(threads);
     builder.filter_entry(|entry| {
         let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
         entry.depth() == 0 || !is_folder || !entry.file_name().to_str().is_some_and(paths::is_skipped)
@@ -119,7 +129,7 @@ fn visit(subject: &Subject, root: &Path, entry: &DirEntry, buffer: &mut Vec<u8>)
     let path = entry.path().strip_prefix(root).ok()?.to_owned();
     if kind.is_symlink() {
         // It counts as a file; what it leads to is read where it is.
-        return Some(Seen { path, ..Seen::default() });
+        return Some(Seen { path, is_file: true, ..Seen::default() });
     }
     kind.is_file().then(|| look(subject, root, path, buffer))
 }
@@ -143,18 +153,18 @@ fn look(subject: &Subject, root: &Path, path: PathBuf, buffer: &mut Vec<u8>) -> 
     let language = Language::of(&path).filter(|_| !paths::is_beside(&path));
     let is_searched = secrets::is_searched(&path);
     if language.is_none() && !is_searched {
-        return Seen { path, ..Seen::default() };
+        return Seen { path, is_file: true, ..Seen::default() };
     }
     let text = match text(&root.join(&path), buffer) {
         Ok(Some(text)) => text,
-        Ok(None) => return Seen { path, ..Seen::default() },
-        Err(_) => return Seen { path, is_unread: true, ..Seen::default() },
+        Ok(None) => return Seen { path, is_file: true, ..Seen::default() },
+        Err(_) => return Seen { path, is_file: true, is_unread: true, ..Seen::default() },
     };
     let file = subject.name(&path);
     let usages = language.map(|language| usages(language, &file, &text)).unwrap_or_default();
     let standing = Standing::of(&path);
     let found = is_searched.then(|| secrets::search(standing, &file, &text)).flatten();
-    Seen { usages, secrets: found.map(|found| (standing, found)), is_unread: false, path }
+    Seen { usages, secrets: found.map(|found| (standing, found)), is_file: true, is_unread: false, path }
 }
 
 /// The text of a file; nothing where it is large, or no text.
@@ -183,7 +193,9 @@ fn unreadable(names: &[String]) -> Option<Finding> {
         count => {
             let listed = names[..count.min(LISTED)].join(", ");
             let more = if count > LISTED { ", ..." } else { "" };
-            format!("{count} files cannot be read, so that they were not searched for variables and secrets: {listed}{more}")
+            format!(
+                "{count} files cannot be read, so that they were not searched for variables and secrets: {listed}{more}"
+            )
         }
     };
     let hint = "let the user who checks read them, or list them in .gitignore";

@@ -49,7 +49,8 @@ fn what_is_ignored_or_made_by_a_program_is_left_out() {
     ]);
     let (code, findings) = scan(&folder);
     let files: Vec<String> = code.files.iter().map(|path| path.display().to_string()).collect();
-    let expected = [".github/workflows/a.yml", ".gitignore", "binary.js", "server.js", "src/deep/main.py", "tests/x.js"];
+    let expected =
+        [".github/workflows/a.yml", ".gitignore", "binary.js", "server.js", "src/deep/main.py", "tests/x.js"];
     assert_eq!(files, expected);
     assert_eq!(code.names().into_iter().collect::<Vec<_>>(), ["A1", "E1"]);
     assert_eq!(code.usages[0].place.to_string(), "server.js:1:15");
@@ -121,7 +122,8 @@ fn secrets_count_where_git_has_them() {
 #[test]
 fn without_git_a_secret_in_code_is_a_warning() {
     let token = token();
-    let folder = project(&[(".env", &format!("TOKEN={token}")), ("config.js", &format!("const t = '{token}';"))]);
+    let folder =
+        project(&[(".env", &format!("TOKEN={token}")), ("config.js", &format!("const t = '{token}';"))]);
     let (code, _) = scan(&folder);
     let findings = committed(&code);
     assert_eq!(findings.len(), 1, "{findings:?}");

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use quickserve_core::document::Source;
 use quickserve_core::finding::{Code, Finding, Place, Severity};
-use regex::Regex;
 
 use super::find::find;
 use super::plain;
 use crate::code::paths;
+use crate::code::pattern::Pattern;
 
 /// A secret in a file: its place, and never its value.
 #[derive(Debug, Clone)]
@@ -45,22 +44,44 @@ impl Standing {
             return Self::Example;
         }
         let extension = Path::new(&name).extension().and_then(|extension| extension.to_str());
-        let is_env = name == ".env" || name == ".envrc" || name.starts_with(".env.") || extension == Some("env");
+        let is_env =
+            name == ".env" || name == ".envrc" || name.starts_with(".env.") || extension == Some("env");
         if is_env { Self::Values } else { Self::Plain }
     }
 }
 
 /// Parts of the names of templates, and of files whose values are encrypted.
 const TEMPLATES: [&str; 14] = [
-    "example", "examples", "sample", "template", "tmpl", "tpl", "dist", "default", "defaults", "schema", "test", "vault",
-    "enc", "encrypted",
+    "example",
+    "examples",
+    "sample",
+    "template",
+    "tmpl",
+    "tpl",
+    "dist",
+    "default",
+    "defaults",
+    "schema",
+    "test",
+    "vault",
+    "enc",
+    "encrypted",
 ];
 
 /// Whether a file may hold a secret that somebody wrote: none that a program made of what is public.
 pub(crate) fn is_searched(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let ends = [".lock", ".sum", ".svg", ".map", ".min.js", ".min.css", ".snap", ".ipynb", ".lockb", ".csv", ".tsv", ".pem.pub"];
-    let locks = ["package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "packages.lock.json", ".secrets.baseline"];
+    let ends = [
+        ".lock", ".sum", ".svg", ".map", ".min.js", ".min.css", ".snap", ".ipynb", ".lockb", ".csv", ".tsv",
+        ".pem.pub",
+    ];
+    let locks = [
+        "package-lock.json",
+        "npm-shrinkwrap.json",
+        "pnpm-lock.yaml",
+        "packages.lock.json",
+        ".secrets.baseline",
+    ];
     !locks.contains(&name) && !ends.iter().any(|end| name.ends_with(end))
 }
 
@@ -83,10 +104,9 @@ pub(crate) fn search(standing: Standing, file: &str, text: &str) -> Option<Vec<S
 
 /// The secrets in a file of values, by the names of its variables too.
 fn values(file: &str, text: &str) -> Option<Vec<Sighting>> {
-    static ENTRY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*([^\s#][^\r\n]*)").ok()
-    });
-    let entries: Vec<_> = ENTRY.as_ref()?.captures_iter(text).collect();
+    static ENTRY: Pattern =
+        Pattern::new(r"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*([^\s#][^\r\n]*)");
+    let entries: Vec<_> = ENTRY.all(text).collect();
     let source = Source { file, text };
     let secret = |captures: &regex::Captures<'_>| {
         let value = captures.get(2)?;
@@ -117,7 +137,8 @@ pub(crate) fn findings(
             // Without git it is where values belong.
             Standing::Values if tracked.is_none() => {}
             Standing::Values => findings.push(env_file(&name(path), sightings)),
-            _ => findings.extend(sightings.iter().map(|sighting| secret(sighting, *standing, tracked.is_some()))),
+            _ => findings
+                .extend(sightings.iter().map(|sighting| secret(sighting, *standing, tracked.is_some()))),
         }
     }
     findings
@@ -133,14 +154,18 @@ fn secret(sighting: &Sighting, standing: Standing, is_tracked: bool) -> Finding 
             "revoke it, for git keeps it after the line is gone; then read it from the environment",
         )
     } else {
-        (format!("{rule} stands in a file that git would take"), "read it from the environment, or list the file in .gitignore")
+        (
+            format!("{rule} stands in a file that git would take"),
+            "read it from the environment, or list the file in .gitignore",
+        )
     };
     Finding::new(Code::COMMITTED_SECRET, severity, message).at(sighting.place.clone()).with_hint(hint)
 }
 
 fn env_file(file: &str, sightings: &[Sighting]) -> Finding {
     let first = sightings.first();
-    let place = first.map_or(Place { file: file.to_owned(), line: 1, column: 1 }, |first| first.place.clone());
+    let place =
+        first.map_or(Place { file: file.to_owned(), line: 1, column: 1 }, |first| first.place.clone());
     let forget = format!("git rm --cached {file}, and list it in .gitignore");
     match first {
         Some(first) => {

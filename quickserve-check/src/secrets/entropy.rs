@@ -59,7 +59,7 @@ pub(super) fn is_random(text: &str) -> bool {
         return text.len() >= 20 && set.hex_letters > 0 && shannon(text) >= 2.8;
     }
     if text.len() >= 16 {
-        return shannon(text) >= 3.4 && set.digits >= 2;
+        return shannon(text) >= 3.4 && (set.digits >= 2 || set.kinds() >= 3);
     }
     set.kinds() >= 3 && set.lower + set.upper >= 3 && shannon(text) >= 2.7
 }
@@ -69,7 +69,8 @@ fn is_wordy(text: &str) -> bool {
     let is_part = |part: &str| {
         let letters = part.trim_end_matches(|char: char| char.is_ascii_digit());
         let digits = part.len() - letters.len();
-        let is_word = letters.chars().all(char::is_alphabetic) && digits <= 2 && turns(letters) * 3 <= letters.len();
+        let is_word =
+            letters.chars().all(char::is_alphabetic) && digits <= 2 && turns(letters) * 4 <= letters.len();
         is_word || (letters.is_empty() && digits <= 8)
     };
     text.split(|char: char| !char.is_alphanumeric()).all(is_part)

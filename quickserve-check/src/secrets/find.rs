@@ -7,6 +7,7 @@ use regex::Regex;
 
 use super::rules::{RULES, SHAPES};
 use super::{entropy, is_placeholder, name};
+use crate::code::pattern::Pattern;
 
 /// A secret in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,9 @@ pub struct Found {
 
 /// How much of the text a shape may take, in bytes.
 const REACH: usize = 8 << 10;
+
+/// The longest value that is taken for a secret by its name, in bytes.
+const LONGEST: usize = 512;
 
 /// How many secrets of one text are told at most.
 const MOST: usize = 50;
@@ -56,7 +60,7 @@ static TRIGGERS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// What the names of secrets have in them.
 const NAMES: &str = concat!(
-    r"(?i:passw(?:or)?d|pwd|passphrase|secret|token|credential|_pass\b|",
+    r"(?i-u:passw(?:or)?d|pwd|passphrase|secret|token|credential|_pass\b|",
     r"(?:api|access|auth|private|account|storage|app|master|signing|encryption|hmac|cipher)[_.-]?key)",
 );
 
@@ -75,7 +79,8 @@ fn token(text: &str, start: usize) -> Option<Found> {
 
 /// Whether a token begins and ends there, and is not by chance in the middle of a longer text.
 fn is_bounded(text: &str, start: usize, span: &Range<usize>) -> bool {
-    let goes_on = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_'));
+    let goes_on =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_'));
     let bytes = text.as_bytes();
     // A colon and what stands before it belong to the shape.
     let is_joined = matches!(bytes.get(start), Some(b':'));
@@ -86,19 +91,15 @@ fn is_bounded(text: &str, start: usize, span: &Range<usize>) -> bool {
 
 /// `scheme://user:password@host`, from the `://` on.
 fn password_in_url(text: &str, start: usize) -> Option<Found> {
-    static REST: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r#"^://([^\s/:@"'`<>(){}\[\]|\\]{0,128}):([^\s/@"'`<>]{3,256})@([A-Za-z0-9_.{$\[-]+)"#).ok()
-    });
-    static SCHEME: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(concat!(
-            r"(?:^|[^A-Za-z])(?:postgres(?:ql)?|mysql2?|mariadb|mongodb|rediss?|amqps?|mssql|sqlserver|oracle|",
-            r"cockroachdb|clickhouse|kafka|nats|smtps?|ldaps?|s?ftp|https?|elasticsearch)(?:\+[a-z0-9]+)?$",
-        ))
-        .ok()
-    });
+    static REST: Pattern =
+        Pattern::new(r#"^://([^\s/:@"'`<>(){}\[\]|\\]*):([^\s/@"'`<>]{3,})@([A-Za-z0-9_.{$\[-]+)"#);
+    static SCHEME: Pattern = Pattern::new(concat!(
+        r"(?:^|[^A-Za-z])(?:postgres(?:ql)?|mysql2?|mariadb|mongodb|rediss?|amqps?|mssql|sqlserver|oracle|",
+        r"cockroachdb|clickhouse|kafka|nats|smtps?|ldaps?|s?ftp|https?|elasticsearch)(?:\+[a-z0-9]+)?$",
+    ));
     let before = &text[text.floor_char_boundary(start.saturating_sub(24))..start];
-    let captures = REST.as_ref()?.captures(reach(text, start))?;
-    SCHEME.as_ref()?.is_match(before).then_some(())?;
+    let captures = REST.captures(reach(text, start))?;
+    SCHEME.is_match(before).then_some(())?;
     let (user, password, host) = (&captures[1], captures.get(2)?, &captures[3]);
     let value = password.as_str();
     let is_example = is_placeholder(value)
@@ -127,26 +128,26 @@ fn is_example_host(host: &str) -> bool {
 }
 
 fn is_local_host(host: &str) -> bool {
-    !host.contains('.') || host.starts_with("127.") || host.starts_with("0.0.0.0") || host.starts_with("host.docker")
+    !host.contains('.')
+        || host.starts_with("127.")
+        || host.starts_with("0.0.0.0")
+        || host.starts_with("host.docker")
 }
 
 /// `name = "value"`, where the name is that of a secret and the value is random. `keyword` lies in the name.
 fn assignment(text: &str, keyword: Range<usize>) -> Option<Found> {
-    static REST: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(concat!(
-            r#"^([A-Za-z0-9_.-]*)\\?["'`]?\]?\s{0,8}"#,
-            // A type between the name and the value, as in TypeScript, Rust and Go.
-            r#"(?::\s?&?(?:'static )?(?:[Ss]tring|str)\s{0,8}=|\s?string\s{0,4}=|=>|:=|\?=|=|:|>|,)\s{0,8}"#,
-            r#"(?:[Nn]ew |b|u|f|r|@)?(?:\\?"([^"\n\\]{8,512})\\?"|'([^'\n\\]{8,512})'|`([^`\n\\]{8,512})`|"#,
-            r#"([A-Za-z0-9+/=_.~!@#%^&*-]{8,512}))"#,
-        ))
-        .ok()
-    });
+    static REST: Pattern = Pattern::new(concat!(
+        r#"^([A-Za-z0-9_.-]*)\\?["'`]?\]?\s{0,8}"#,
+        // A type between the name and the value, as in TypeScript, Rust and Go.
+        r#"(?::\s?&?(?:'static )?(?:[Ss]tring|str)\s{0,8}=|\s?string\s{0,4}=|=>|:=|\?=|=|:|>|,)\s{0,8}"#,
+        r#"(?:[Nn]ew |b|u|f|r|@)?(?:\\?"([^"\n\\]{8,})\\?"|'([^'\n\\]{8,})'|`([^`\n\\]{8,})`|"#,
+        r#"([A-Za-z0-9+/=_.~!@#%^&*-]{8,}))"#,
+    ));
     let bytes = text.as_bytes();
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let before = bytes[..keyword.start].iter().rev().take(80).take_while(|byte| is_name(byte)).count();
     let name_start = keyword.start - before;
-    let captures = REST.as_ref()?.captures(reach(text, keyword.end))?;
+    let captures = REST.captures(reach(text, keyword.end))?;
     let suffix = captures.get(1)?.as_str();
     let name_end = keyword.end + suffix.len();
     let name = &text[name_start..name_end];
@@ -160,13 +161,18 @@ fn assignment(text: &str, keyword: Range<usize>) -> Option<Found> {
     let value = (2..=5).find_map(|group| captures.get(group))?;
     let value_start = keyword.end + value.start();
     let written = value.as_str();
-    if bare.is_some() && !is_bare_value(text, value_start + written.len(), written, operator) {
+    // `arn:aws:secretsmanager:...:secret:name` is one word, and `?token=...` one of a URL, often an example's.
+    let is_inner = name_start > 0 && matches!(bytes[name_start - 1], b':' | b'/' | b'?' | b'&' | b'#');
+    if bare.is_some() && (is_inner || !is_bare_value(text, value_start + written.len(), written, operator)) {
         return None;
     }
     if let Some(token) = token(text, value_start) {
         return Some(token);
     }
-    let is_secret = entropy::is_random(written) && !is_placeholder(written) && !written.contains("://");
+    let is_secret = written.len() <= LONGEST
+        && entropy::is_random(written)
+        && !is_placeholder(written)
+        && !written.contains("://");
     let rule = if is_aws(name, written) { "an AWS secret key" } else { "a value that looks secret" };
     let span = value_start..value_start + written.len();
     is_secret.then(|| Found { rule, span, certain: rule.starts_with("an AWS") })
@@ -178,11 +184,15 @@ fn is_bare_value(text: &str, end: usize, value: &str, operator: Option<char>) ->
     let is_whole = match operator {
         Some('>') => ends == Some('<'),
         Some(',') => false,
-        _ => ends.is_none_or(|char| matches!(char, '\r' | '\n' | ' ' | '&' | '"' | '\'' | '\\')),
+        _ => ends.is_none_or(|char| matches!(char, '\r' | '\n' | ' ' | '"' | '\'' | '\\')),
     };
-    let is_path = value.matches(['.', '/']).count() >= 2 && value.split(['.', '/']).all(|part| part.len() < 16);
+    let is_path =
+        value.matches(['.', '/']).count() >= 2 && value.split(['.', '/']).all(|part| part.len() < 16);
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
-    is_whole && digits >= 2 && !is_path && !value.starts_with(['&', '*', '=', '.', '/', '-', '@'])
+    is_whole
+        && (digits >= 2 || (digits == 1 && value.len() >= 20))
+        && !is_path
+        && !value.starts_with(['&', '*', '=', '.', '/', '-', '@'])
 }
 
 /// The secret half of an AWS key has no prefix: its length and the name tell.

@@ -4,6 +4,8 @@
 //! value in it, nor its line. How good the rules are is measured over a labelled corpus, `tests/corpus`.
 
 mod committed;
+#[cfg(test)]
+mod corpus_tests;
 mod entropy;
 mod find;
 mod name;

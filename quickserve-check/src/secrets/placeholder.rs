@@ -1,8 +1,6 @@
 //! Values that stand where a secret goes and are none: examples, references to where the secret is, templates.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
+use crate::code::pattern::Pattern;
 
 /// Whether a value is no secret whatever its name: empty, an example, a reference, a template.
 ///
@@ -37,44 +35,131 @@ const PUBLISHED: [&str; 3] = [
 
 /// What people write where a value goes. Long enough not to come about by chance in a random text.
 const IN_EXAMPLES: [&str; 37] = [
-    "example", "placeholder", "change_me", "change-me", "changeme", "changeit", "change-this", "change_this",
-    "changethis", "replaceme", "replace-me", "replace_me", "replace-with", "replace_with", "redacted", "dummy",
-    "xxxx", "your_", "your-", "yourpass", "yoursecret", "yourtoken", "yourkey", "yourapi", "insert", "_here",
-    "-here", "goes-here", "not-a-real", "notreal", "not-secret", "insecure", "foobar", "deadbeef", "qwerty",
-    "letmein", "****",
+    "example",
+    "placeholder",
+    "change_me",
+    "change-me",
+    "changeme",
+    "changeit",
+    "change-this",
+    "change_this",
+    "changethis",
+    "replaceme",
+    "replace-me",
+    "replace_me",
+    "replace-with",
+    "replace_with",
+    "redacted",
+    "dummy",
+    "xxxx",
+    "your_",
+    "your-",
+    "yourpass",
+    "yoursecret",
+    "yourtoken",
+    "yourkey",
+    "yourapi",
+    "insert",
+    "_here",
+    "-here",
+    "goes-here",
+    "not-a-real",
+    "notreal",
+    "not-secret",
+    "insecure",
+    "foobar",
+    "deadbeef",
+    "qwerty",
+    "letmein",
+    "****",
 ];
 
 /// Words that make an example where there is no other.
 const WORDS: [&str; 64] = [
-    "a", "abc", "access", "admin", "api", "app", "auth", "aws", "bar", "baz", "bearer", "client", "database", "db",
-    "default", "demo", "dev", "development", "fake", "false", "foo", "github", "guest", "jwt", "key", "live",
-    "local", "localhost", "mock", "mongo", "my", "mysecret", "mypassword", "mysql", "nil", "none", "null", "of", "pass",
-    "passwd", "password", "pg", "postgres", "private", "prod", "production", "pwd", "rails", "redis", "root",
-    "secret", "session", "sk", "string", "stripe", "super", "test", "the", "todo", "token", "true", "undefined",
-    "user", "value",
+    "a",
+    "abc",
+    "access",
+    "admin",
+    "api",
+    "app",
+    "auth",
+    "aws",
+    "bar",
+    "baz",
+    "bearer",
+    "client",
+    "database",
+    "db",
+    "default",
+    "demo",
+    "dev",
+    "development",
+    "fake",
+    "false",
+    "foo",
+    "github",
+    "guest",
+    "jwt",
+    "key",
+    "live",
+    "local",
+    "localhost",
+    "mock",
+    "mongo",
+    "my",
+    "mysecret",
+    "mypassword",
+    "mysql",
+    "nil",
+    "none",
+    "null",
+    "of",
+    "pass",
+    "passwd",
+    "password",
+    "pg",
+    "postgres",
+    "private",
+    "prod",
+    "production",
+    "pwd",
+    "rails",
+    "redis",
+    "root",
+    "secret",
+    "session",
+    "sk",
+    "string",
+    "stripe",
+    "super",
+    "test",
+    "the",
+    "todo",
+    "token",
+    "true",
+    "undefined",
+    "user",
+    "value",
 ];
 
 /// A value that says where the secret is, or that something else fills in.
 fn is_reference(value: &str) -> bool {
-    static REFERENCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(concat!(
-            r"^(?:",
-            // Substitution by a shell, a template, CloudFormation, Windows, PHP, Perl or a format string.
-            r"[$][A-Za-z_({\[]|.*[$]\{|.*\{\{|.*<%|.*#\{|<|%[A-Za-z_(]|.*%[sd({]|\{[A-Za-z0-9_.]*\}|!\w|@\w|&\w",
-            // Secrets that are sealed, or in a store.
-            r"|ENC[\[(]|\{cipher\}|vault[:/]|arn:|op://|sm://|ssm:|secretsmanager:|awssm|secretref:|ref\+|keyvault|",
-            r"projects/|gcp:|doppler:|akv:|file:|env:",
-            // Code that reads it.
-            r"|(?:process\.env|import\.meta|os\.|System\.|ENV\b|getenv|env\(|config[.(\[]|settings\.|self\.|this\.)",
-            // Hashes, which are kept so that the secret is not.
-            r"|\$2[aby]?\$|\$argon2|\$pbkdf2|pbkdf2_|sha(?:1|256|384|512)[-:]|md5[-:]|\{SHA\}|scrypt:",
-            // Files, which hold it.
-            r"|(?:\.{0,2}|~)/[\w./-]+$|.*\.(?:pem|key|crt|json|txt|ya?ml)$",
-            r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$|data:|\.\.\.)",
-        ))
-        .ok()
-    });
-    REFERENCE.as_ref().is_some_and(|reference| reference.is_match(value)) || value.contains("...") || value.contains('…')
+    static REFERENCE: Pattern = Pattern::new(concat!(
+        r"^(?:",
+        // Substitution by a shell, a template, CloudFormation, Windows, PHP, Perl or a format string.
+        r"[$][A-Za-z_({\[]|.*[$]\{|.*\{\{|.*<%|.*#\{|<|%[A-Za-z_(]|.*%[sd({]|\{[A-Za-z0-9_.]*\}|!\w|@\w|&\w",
+        // Secrets that are sealed, or in a store.
+        r"|ENC[\[(]|\{cipher\}|vault[:/]|arn:|op://|sm://|ssm:|secretsmanager:|awssm|secretref:|ref\+|keyvault|",
+        r"projects/|gcp:|doppler:|akv:|file:|env:",
+        // Code that reads it.
+        r"|(?:process\.env|import\.meta|os\.|System\.|ENV\b|getenv|env\(|config[.(\[]|settings\.|self\.|this\.)",
+        // Hashes, which are kept so that the secret is not.
+        r"|\$2[aby]?\$|\$argon2|\$pbkdf2|pbkdf2_|sha(?:1|256|384|512)[-:]|md5[-:]|\{SHA\}|scrypt:",
+        // Files, which hold it.
+        r"|(?:\.{0,2}|~)/[\w./-]+$|.*\.(?:pem|key|crt|json|txt|ya?ml)$",
+        r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$|data:|\.\.\.)",
+    ));
+    REFERENCE.is_match(value) || value.contains("...") || value.contains('…')
 }
 
 /// Whether nothing is there but words such as `test-password` and small numbers.
@@ -111,11 +196,33 @@ mod tests {
     #[test]
     fn examples_references_and_templates_are_placeholders() {
         let values = [
-            "", "sk_live_xxxxx", "xxxxx", "changeme", "your-api-key", "<password>", "${DB_PASSWORD}", "$TOKEN",
-            "{{ .Values.password }}", "%DB_PASSWORD%", "password", "test-password-1", "postgres", "my_secret_key",
-            "AKIAIOSFODNN7EXAMPLE", "arn:aws:secretsmanager:us-east-1:xxx:secret:db-url", "op://vault/item/field",
-            "123456789", "abcdef0123", "********", "/run/secrets/db", "process.env.TOKEN", "%(password)s",
-            "550e8400-e29b-41d4-a716-446655440000", "ENC[PKCS7,Mii9x]", "!Ref DbPassword", "sk_live_...",
+            "",
+            "sk_live_xxxxx",
+            "xxxxx",
+            "changeme",
+            "your-api-key",
+            "<password>",
+            "${DB_PASSWORD}",
+            "$TOKEN",
+            "{{ .Values.password }}",
+            "%DB_PASSWORD%",
+            "password",
+            "test-password-1",
+            "postgres",
+            "my_secret_key",
+            "AKIAIOSFODNN7EXAMPLE",
+            "arn:aws:secretsmanager:us-east-1:xxx:secret:db-url",
+            "op://vault/item/field",
+            "123456789",
+            "abcdef0123",
+            "********",
+            "/run/secrets/db",
+            "process.env.TOKEN",
+            "%(password)s",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "ENC[PKCS7,Mii9x]",
+            "!Ref DbPassword",
+            "sk_live_...",
         ];
         for value in values {
             assert!(is_placeholder(value), "{value}");
