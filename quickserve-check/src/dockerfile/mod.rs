@@ -47,6 +47,9 @@ pub struct Build {
     hadolint: Vec<hadolint::Remark>,
 }
 
+/// The largest Dockerfile that is judged, in bytes. Those that people write have a few thousand.
+const LIMIT: usize = 256 << 10;
+
 /// Something that keeps a file from being read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -100,6 +103,11 @@ fn read_files(subject: &Subject) -> (Build, Vec<Finding>) {
         Ok(file) => file,
         Err(finding) => return (Build { context: Some(context), ..Build::default() }, vec![*finding]),
     };
+    if file.text.len() > LIMIT {
+        let message = format!("{} is larger than {} KiB and was not judged", file.file, LIMIT >> 10);
+        findings.push(file.warning(Code::DOCKERFILE_SYNTAX, &(0..0), message));
+        return (Build { context: Some(context), ..Build::default() }, findings);
+    }
     let mut faults = Vec::new();
     let dockerfile = Dockerfile::new(file, &mut faults);
     let wrong = |fault: Fault| fault.error(&dockerfile.file, Code::DOCKERFILE_SYNTAX);

@@ -184,7 +184,7 @@ pub(crate) fn script_of(words: &[Word]) -> Option<&Word> {
         "php" => &[".php"][..],
         "sh" | "bash" | "ash" | "dash" => &[".sh", ""][..],
         _ => {
-            let is_script = first.text.ends_with(".sh") || first.text.ends_with(".py");
+            let is_script = [".sh", ".py"].iter().any(|end| first.text.ends_with(end));
             return (is_script && first.text.contains('/')).then_some(first);
         }
     };
@@ -215,6 +215,6 @@ pub(crate) fn script(dockerfile: &Dockerfile, context: &Context) -> Option<Text>
     };
     let text = context.text(&path)?;
     let first = text.text.lines().next().unwrap_or_default();
-    let is_shell = path.ends_with(".sh") || first.starts_with("#!") && first.contains("sh");
+    let is_shell = path.rsplit('.').next() == Some("sh") || first.starts_with("#!") && first.contains("sh");
     is_shell.then(|| Text::new(context.name(&path), text.text))
 }

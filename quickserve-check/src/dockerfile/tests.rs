@@ -74,6 +74,11 @@ fn a_syntax_error_hides_nothing_else() {
     assert_eq!(of_code(501, &files), ["warning 3: the image runs as root"]);
     assert_eq!(of_code(510, &[("Dockerfile", "")]), ["error 1: there is no FROM"]);
     assert_eq!(of_code(117, &[("other", "")]), ["error 0: Dockerfile does not exist"]);
+    let huge = "FROM a\n".repeat(40_000);
+    let message = "warning 1: Dockerfile is larger than 256 KiB and was not judged";
+    assert_eq!(of_code(510, &[("Dockerfile", &huge)]), [message]);
+    let deep = format!("FROM a\n{}", "ONBUILD ".repeat(30_000));
+    assert_eq!(of_code(510, &[("Dockerfile", &deep)]), ["error 2: ONBUILD cannot follow ONBUILD"]);
     let ignore = [("Dockerfile", "FROM a"), (".dockerignore", "a\nb[\n")];
     assert_eq!(of_code(510, &ignore), ["error 2: a pattern that Docker rejects"]);
 }
