@@ -35,11 +35,20 @@ const INSTRUCTIONS: [(&str, &[&str]); 18] = [
     ("WORKDIR", &[]),
 ];
 
+/// After so many faults it is no Dockerfile at all.
+const MANY: usize = 50;
+
 /// The instructions of a Dockerfile. What cannot be read is left out, and is among the faults.
 pub(crate) fn parse(text: &str, faults: &mut Vec<Fault>) -> Vec<Instruction> {
     let (directives, lines) = super::lines::split(text, faults);
     let mut parser = Parser { directives, faults };
-    let instructions: Vec<_> = lines.into_iter().filter_map(|line| parser.instruction(line)).collect();
+    let mut instructions = Vec::new();
+    for line in lines {
+        instructions.extend(parser.instruction(line));
+        if parser.faults.len() >= MANY {
+            break;
+        }
+    }
     // An unknown word in front may have been meant as FROM.
     if parser.faults.is_empty() {
         match instructions.iter().find(|instruction| instruction.name != "ARG") {

@@ -159,12 +159,6 @@ impl Stage {
 }
 
 impl Dockerfile {
-    /// Reads it; what is wrong is among the faults.
-    pub(crate) fn new(file: Text, faults: &mut Vec<super::Fault>) -> Self {
-        let stages = stages(super::parse::parse(&file.text, faults));
-        Self { file, stages }
-    }
-
     /// The stage that becomes the image: the last.
     pub fn last(&self) -> Option<&Stage> {
         self.stages.last()
@@ -416,7 +410,9 @@ mod tests {
 
     fn read(text: &str) -> Dockerfile {
         let mut faults = Vec::new();
-        let dockerfile = Dockerfile::new(Text::new("Dockerfile", text), &mut faults);
+        let file = Text::new("Dockerfile", text);
+        let dockerfile =
+            Dockerfile { stages: stages(crate::dockerfile::parse::parse(text, &mut faults)), file };
         assert!(faults.is_empty(), "{faults:?}");
         dockerfile
     }
