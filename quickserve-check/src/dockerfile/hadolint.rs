@@ -52,6 +52,10 @@ pub(crate) struct Remark {
 ///
 /// It reads one file and asks nobody.
 pub(crate) fn run(program: &Path, folder: &Path, file: &Path) -> Option<Vec<Remark>> {
+    run_within(DEADLINE, program, folder, file)
+}
+
+fn run_within(deadline: Duration, program: &Path, folder: &Path, file: &Path) -> Option<Vec<Remark>> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let mut child = Command::new(program)
         .args(["--format", "json", "--no-fail", "--"])
@@ -70,7 +74,7 @@ pub(crate) fn run(program: &Path, folder: &Path, file: &Path) -> Option<Vec<Rema
         // Nobody listens any more where it was too late.
         sender.send(read.map(|_| text)).ok();
     });
-    let answer = receiver.recv_timeout(DEADLINE);
+    let answer = receiver.recv_timeout(deadline);
     if answer.is_err() {
         child.kill().ok();
     }
@@ -170,6 +174,12 @@ mod tests {
         assert_eq!(run("no-such-hadolint"), None);
         assert_eq!(run("false"), None);
         assert_eq!(run("echo"), None);
+        let program = folder.path().join("slow");
+        std::fs::write(&program, "#!/bin/sh\nexec sleep 600\n").expect("a script");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).expect("a program");
+        let answer = run_within(Duration::from_millis(50), &program, folder.path(), Path::new("Dockerfile"));
+        assert_eq!(answer, None);
         assert_eq!(remarks("{}"), None);
         assert_eq!(remarks("[1]"), Some(Vec::new()));
     }

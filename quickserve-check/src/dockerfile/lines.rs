@@ -1,7 +1,7 @@
 //! The lines of a Dockerfile as Docker joins them: parser directives, comments, continuation, here-documents.
 //!
-//! Docker's reference, "Parser directives", "Format" and "Here-Documents"; what it leaves open is as BuildKit's parser
-//! does it: comments and empty lines inside a continued instruction are left out, and a doubled escape continues
+//! Docker's reference, "Parser directives", "Format" and "Here-Documents"; what it leaves open is as the parser of
+//! `BuildKit` does it: comments and empty lines inside a continued instruction are left out, and a doubled escape continues
 //! nothing.
 
 use std::ops::Range;
@@ -191,7 +191,7 @@ fn here_documents(line: &Joined, reader: &mut Reader<'_>, faults: &mut Vec<Fault
     for (marker, range) in markers(line.as_str()) {
         let mut body = Joined::default();
         let mut ended = false;
-        while let Some((text, offset)) = reader.next() {
+        for (text, offset) in reader.by_ref() {
             let text_or_mark = if marker.strips_tabs { text.trim_start_matches('\t') } else { text };
             if text_or_mark == marker.name {
                 ended = true;

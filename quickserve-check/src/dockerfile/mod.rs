@@ -47,6 +47,11 @@ pub struct Build {
     hadolint: Vec<hadolint::Remark>,
 }
 
+/// The largest Dockerfile that is judged, in bytes, and the most instructions: an image has at most 127 layers. Rules
+/// compare instructions with each other, so that what no person wrote would cost minutes.
+const LIMIT: usize = 128 << 10;
+const MOST: usize = 2000;
+
 /// Something that keeps a file from being read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -101,7 +106,15 @@ fn read_files(subject: &Subject) -> (Build, Vec<Finding>) {
         Err(finding) => return (Build { context: Some(context), ..Build::default() }, vec![*finding]),
     };
     let mut faults = Vec::new();
-    let dockerfile = Dockerfile::new(file, &mut faults);
+    let is_large = file.text.len() > LIMIT;
+    let instructions = if is_large { Vec::new() } else { parse::parse(&file.text, &mut faults) };
+    if is_large || instructions.len() > MOST {
+        let limit = if is_large { format!("{} KiB", LIMIT >> 10) } else { format!("{MOST} instructions") };
+        let message = format!("{} has more than {limit} and was not judged", file.file);
+        findings.push(file.warning(Code::DOCKERFILE_SYNTAX, &(0..0), message));
+        return (Build { context: Some(context), ..Build::default() }, findings);
+    }
+    let dockerfile = Dockerfile { file, stages: stages::stages(instructions) };
     let wrong = |fault: Fault| fault.error(&dockerfile.file, Code::DOCKERFILE_SYNTAX);
     findings.extend(faults.into_iter().map(wrong));
     let script = origin::script(&dockerfile, &context);

@@ -2,7 +2,7 @@
 
 use super::context::{Context, State};
 use super::ignore::clean;
-use super::instruction::{Body, Command, Instruction, Word};
+use super::instruction::{Body, Instruction, Word};
 use super::stages::{Dockerfile, Values, expand, join};
 use crate::Text;
 
@@ -62,17 +62,11 @@ pub(crate) fn of(dockerfile: &Dockerfile, context: &Context, path: &str) -> Orig
         }
         // What is run may make it, or move it there.
         Body::Run { command, documents } => {
-            let name = path.rsplit('/').next().unwrap_or(path);
-            let named = |text: &str| text.contains(name);
-            let mentions = match command {
-                Command::Shell(text) => named(text.as_str()),
-                Command::Exec(words, _) => words.iter().any(|word| named(&word.text)),
-            };
             let is_absent = matches!(origin, Origin::Missing(_) | Origin::Ignored(_));
-            if is_absent
-                && (mentions
-                    || documents.iter().any(|document| named(document.body.as_str()))
-                    || command.simple().iter().any(|words| builds(words)))
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let by = |words: &[Word]| builds(words) || makes(words, name);
+            let mut inside = documents.iter().flat_map(|document| super::shell::commands(&document.body));
+            if is_absent && (command.simple().iter().any(|words| by(words)) || inside.any(|words| by(&words)))
             {
                 origin = Origin::Elsewhere;
             }
@@ -80,6 +74,13 @@ pub(crate) fn of(dockerfile: &Dockerfile, context: &Context, path: &str) -> Orig
         _ => {}
     });
     origin
+}
+
+/// Whether a command may make a file of that name: it names it, and does more than change its mode.
+fn makes(words: &[Word], name: &str) -> bool {
+    let changes_mode =
+        words.first().is_some_and(|word| matches!(&*word.text, "chmod" | "chown" | "test" | "ls" | "["));
+    !changes_mode && words.iter().any(|word| word.text.contains(name))
 }
 
 /// Whether a command may make files of any name.
@@ -184,7 +185,7 @@ pub(crate) fn script_of(words: &[Word]) -> Option<&Word> {
         "php" => &[".php"][..],
         "sh" | "bash" | "ash" | "dash" => &[".sh", ""][..],
         _ => {
-            let is_script = first.text.ends_with(".sh") || first.text.ends_with(".py");
+            let is_script = [".sh", ".py"].iter().any(|end| first.text.ends_with(end));
             return (is_script && first.text.contains('/')).then_some(first);
         }
     };
@@ -209,12 +210,21 @@ pub(crate) fn without_init(words: &[Word]) -> &[Word] {
 pub(crate) fn script(dockerfile: &Dockerfile, context: &Context) -> Option<Text> {
     let command = dockerfile.entrypoint().or_else(|| dockerfile.cmd())?;
     let words = command.simple().into_iter().next_back()?;
-    let word = script_of(&words)?;
-    let Origin::Context(path) = of(dockerfile, context, &join(&dockerfile.workdir(), &word.text)) else {
-        return None;
+    let plain = without_init(&words);
+    let word = script_of(plain).or_else(|| plain.first().filter(|word| !word.text.contains('$')))?;
+    // A program without a folder is looked for along PATH.
+    let folders = if word.text.contains('/') || Some(word) != plain.first() {
+        vec![dockerfile.workdir()]
+    } else {
+        ["/usr/local/bin", "/usr/bin", "/bin"].map(str::to_owned).to_vec()
     };
+    let path =
+        folders.iter().find_map(|folder| match of(dockerfile, context, &join(folder, &word.text)) {
+            Origin::Context(path) => Some(path),
+            Origin::Ignored(_) | Origin::Missing(_) | Origin::Elsewhere => None,
+        })?;
     let text = context.text(&path)?;
     let first = text.text.lines().next().unwrap_or_default();
-    let is_shell = path.ends_with(".sh") || first.starts_with("#!") && first.contains("sh");
+    let is_shell = path.rsplit('.').next() == Some("sh") || first.starts_with("#!") && first.contains("sh");
     is_shell.then(|| Text::new(context.name(&path), text.text))
 }

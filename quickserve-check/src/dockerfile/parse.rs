@@ -1,7 +1,7 @@
 //! A Dockerfile into instructions, each with its place; all that is wrong with it at once.
 //!
 //! An own parser. The crate `parse-dockerfile` keeps places and knows here-documents, but it ends at the first error
-//! (so that one wrong line would hide all that the others say), rejects two stages of one name (BuildKit warns), leaves
+//! (so that one wrong line would hide all that the others say), rejects two stages of one name (`BuildKit` warns), leaves
 //! `ENV`, `ARG` and the words of a continued line in one text without places, and borrows the text it has read.
 
 use std::ops::Range;
@@ -11,7 +11,7 @@ use quickserve_core::finding::Code;
 
 use super::Fault;
 use super::instruction::{Body, Command, Flag, Instruction, Pair, Word};
-use super::lines::{Directives, Joined, Line};
+use super::lines::{Directives, HereDocument, Joined, Line};
 
 /// Every instruction with the flags that it takes. The stable syntax of docker/dockerfile:1 and the labs channel.
 const INSTRUCTIONS: [(&str, &[&str]); 18] = [
@@ -35,11 +35,20 @@ const INSTRUCTIONS: [(&str, &[&str]); 18] = [
     ("WORKDIR", &[]),
 ];
 
+/// After so many faults it is no Dockerfile at all.
+const MANY: usize = 50;
+
 /// The instructions of a Dockerfile. What cannot be read is left out, and is among the faults.
 pub(crate) fn parse(text: &str, faults: &mut Vec<Fault>) -> Vec<Instruction> {
     let (directives, lines) = super::lines::split(text, faults);
     let mut parser = Parser { directives, faults };
-    let instructions: Vec<_> = lines.into_iter().filter_map(|line| parser.instruction(line)).collect();
+    let mut instructions = Vec::new();
+    for line in lines {
+        instructions.extend(parser.instruction(line));
+        if parser.faults.len() >= MANY {
+            break;
+        }
+    }
     // An unknown word in front may have been meant as FROM.
     if parser.faults.is_empty() {
         match instructions.iter().find(|instruction| instruction.name != "ARG") {
@@ -117,21 +126,14 @@ impl Parser<'_> {
             "EXPOSE" => Body::Expose(all_words(&rest)),
             "USER" => Body::User(self.only(&name, &rest)?),
             "WORKDIR" => Body::Workdir(word(&rest, &(0..rest.as_str().len()))),
-            "SHELL" => match exec(&rest) {
-                Some(words) => Body::Shell(words.into_iter().map(|word| word.text).collect()),
-                None => {
+            "SHELL" => {
+                let words = exec(&rest);
+                if words.is_none() {
                     self.fault(rest.whole(), "SHELL is no JSON list of words");
-                    return None;
                 }
-            },
-            "ONBUILD" => {
-                let inner = self.instruction(Line { text: rest, documents })?;
-                if matches!(&*inner.name, "ONBUILD" | "FROM" | "MAINTAINER") {
-                    self.fault(inner.span, format!("{} cannot follow ONBUILD", inner.name));
-                    return None;
-                }
-                Body::OnBuild(Box::new(inner))
+                Body::Shell(words?.into_iter().map(|word| word.text).collect())
             }
+            "ONBUILD" => Body::OnBuild(Box::new(self.on_build(rest, documents)?)),
             "LABEL" => {
                 let _checked = self.env(&rest);
                 Body::Other
@@ -139,6 +141,16 @@ impl Parser<'_> {
             _ => Body::Other,
         };
         Some(Instruction { name, span, flags, body })
+    }
+
+    fn on_build(&mut self, text: Joined, documents: Vec<HereDocument>) -> Option<Instruction> {
+        let name = text.as_str().split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+        // Looked at before it is read: a line of nothing but ONBUILD is as deep as it is long.
+        if matches!(&*name, "ONBUILD" | "FROM" | "MAINTAINER") {
+            self.fault(text.whole(), format!("{name} cannot follow ONBUILD"));
+            return None;
+        }
+        self.instruction(Line { text, documents })
     }
 
     fn fault(&mut self, span: Span, message: impl Into<String>) {

@@ -1,6 +1,7 @@
 //! Stages, what each is built on, and what the final image inherits through them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use quickserve_core::document::Span;
 
@@ -32,14 +33,14 @@ pub struct Stage {
     /// What follows `FROM`.
     pub instructions: Vec<Instruction>,
     /// Build arguments that hold before `FROM`, with their defaults.
-    globals: Values,
+    globals: Arc<Values>,
 }
 
 /// Variables, each with its value where that is known.
 pub(crate) type Values = BTreeMap<String, Option<String>>;
 
 /// The longest value that is followed: `ENV A=$A$A`, repeated, would fill any memory.
-const LONGEST: usize = 64 << 10;
+const LONGEST: usize = 4 << 10;
 
 /// A Dockerfile.
 #[derive(Debug, Clone)]
@@ -61,19 +62,25 @@ pub(crate) struct Variable<'a> {
 
 /// The instructions in stages; what comes before the first `FROM` holds for all of them.
 pub(crate) fn stages(instructions: Vec<Instruction>) -> Vec<Stage> {
-    let mut globals = BTreeMap::new();
+    let mut globals = Arc::new(Values::new());
     let mut stages: Vec<Stage> = Vec::new();
     for instruction in instructions {
         match (instruction.body, stages.last_mut()) {
             (Body::From { image, alias }, _) => {
                 let base = base(&image, &globals, &stages);
                 let alias = alias.map(|alias| alias.text);
-                stages.push(Stage { image, alias, base, instructions: Vec::new(), globals: globals.clone() });
+                stages.push(Stage {
+                    image,
+                    alias,
+                    base,
+                    instructions: Vec::new(),
+                    globals: Arc::clone(&globals),
+                });
             }
             (Body::Arg(pairs), None) => {
                 for pair in pairs {
                     let default = pair.value.and_then(|value| expand(&value, &globals));
-                    globals.insert(pair.name, default);
+                    Arc::make_mut(&mut globals).insert(pair.name, default);
                 }
             }
             (body, Some(stage)) => stage.instructions.push(Instruction { body, ..instruction }),
@@ -152,12 +159,6 @@ impl Stage {
 }
 
 impl Dockerfile {
-    /// Reads it; what is wrong is among the faults.
-    pub(crate) fn new(file: Text, faults: &mut Vec<super::Fault>) -> Self {
-        let stages = stages(super::parse::parse(&file.text, faults));
-        Self { file, stages }
-    }
-
     /// The stage that becomes the image: the last.
     pub fn last(&self) -> Option<&Stage> {
         self.stages.last()
@@ -230,20 +231,22 @@ impl Dockerfile {
 
     /// Shows every instruction of the final image, with the variables that hold before it.
     pub(crate) fn walk<'a>(&'a self, mut visit: impl FnMut(&'a Instruction, &Values)) {
-        let mut environment = Values::new();
+        let mut known = Values::new();
+        let mut variables: BTreeSet<&str> = BTreeSet::new();
         for stage in self.chain() {
-            // Arguments end with their stage, variables do not, and a variable hides an argument.
-            let mut known = environment.clone();
+            let mut arguments: Vec<&str> = Vec::new();
             for instruction in &stage.instructions {
                 visit(instruction, &known);
                 match &instruction.body {
+                    // A variable hides an argument of its name.
                     Body::Arg(pairs) => {
-                        for pair in pairs.iter().filter(|pair| !environment.contains_key(&pair.name)) {
+                        for pair in pairs.iter().filter(|pair| !variables.contains(&*pair.name)) {
                             let default = match &pair.value {
                                 Some(value) => expand(value, &known),
                                 None => stage.globals.get(&pair.name).cloned().flatten(),
                             };
                             known.insert(pair.name.clone(), default);
+                            arguments.push(&pair.name);
                         }
                     }
                     Body::Env { pairs, .. } => {
@@ -251,11 +254,15 @@ impl Dockerfile {
                             (pair.name.clone(), expand(pair.value.as_deref().unwrap_or_default(), &known))
                         });
                         let values: Vec<_> = values.collect();
-                        environment.extend(values.iter().cloned());
                         known.extend(values);
+                        variables.extend(pairs.iter().map(|pair| &*pair.name));
                     }
                     _ => {}
                 }
+            }
+            // Arguments end with their stage, variables do not.
+            for argument in arguments.into_iter().filter(|argument| !variables.contains(argument)) {
+                known.remove(argument);
             }
         }
     }
@@ -269,6 +276,7 @@ impl Dockerfile {
     /// The ports that `EXPOSE` names, each once.
     pub fn exposed(&self) -> Vec<(u16, Span)> {
         let mut ports: Vec<(u16, Span)> = Vec::new();
+        let mut seen = BTreeSet::new();
         self.walk(|instruction, known| {
             let Body::Expose(words) = &instruction.body else { return };
             for word in words {
@@ -277,7 +285,7 @@ impl Dockerfile {
                 let (first, last) = range.split_once('-').unwrap_or((range, range));
                 let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else { continue };
                 for port in (first..=last).take(64) {
-                    if !ports.iter().any(|(known, _)| *known == port) {
+                    if seen.insert(port) {
                         ports.push((port, word.span.clone()));
                     }
                 }
@@ -402,7 +410,9 @@ mod tests {
 
     fn read(text: &str) -> Dockerfile {
         let mut faults = Vec::new();
-        let dockerfile = Dockerfile::new(Text::new("Dockerfile", text), &mut faults);
+        let file = Text::new("Dockerfile", text);
+        let dockerfile =
+            Dockerfile { stages: stages(crate::dockerfile::parse::parse(text, &mut faults)), file };
         assert!(faults.is_empty(), "{faults:?}");
         dockerfile
     }

@@ -74,6 +74,11 @@ fn a_syntax_error_hides_nothing_else() {
     assert_eq!(of_code(501, &files), ["warning 3: the image runs as root"]);
     assert_eq!(of_code(510, &[("Dockerfile", "")]), ["error 1: there is no FROM"]);
     assert_eq!(of_code(117, &[("other", "")]), ["error 0: Dockerfile does not exist"]);
+    let huge = "FROM a\n".repeat(4_000);
+    let message = "warning 1: Dockerfile has more than 2000 instructions and was not judged";
+    assert_eq!(of_code(510, &[("Dockerfile", &huge)]), [message]);
+    let deep = format!("FROM a\n{}", "ONBUILD ".repeat(15_000));
+    assert_eq!(of_code(510, &[("Dockerfile", &deep)]), ["error 2: ONBUILD cannot follow ONBUILD"]);
     let ignore = [("Dockerfile", "FROM a"), (".dockerignore", "a\nb[\n")];
     assert_eq!(of_code(510, &ignore), ["error 2: a pattern that Docker rejects"]);
 }
@@ -249,7 +254,7 @@ fn the_history_and_modules_stay_out_too() {
 
 #[test]
 fn sigterm_reaches_the_program() {
-    let shell = "/bin/sh is process 1 and does not pass SIGTERM to node";
+    let shell = "the shell may stay process 1 and keep SIGTERM from node";
     assert_found(507, "FROM a\nCMD node x.js", &format!("warning 2: CMD is in shell form: {shell}"));
     assert_found(
         507,
@@ -290,6 +295,16 @@ fn a_script_replaces_itself_by_the_program() {
     {
         assert_eq!(of_code(507, &[dockerfile, ("bin/start.sh", script)]), [""; 0], "{script}");
     }
+}
+
+#[test]
+fn a_script_is_found_along_the_path_as_well() {
+    let text = "FROM a\nCOPY docker-entrypoint.sh /usr/local/bin/\nENTRYPOINT [\"docker-entrypoint.sh\"]\nCMD [\"x\"]\n";
+    let files = [("Dockerfile", text), ("docker-entrypoint.sh", "#!/bin/bash\nset -e\n\"$@\"\n")];
+    assert!(of_code(507, &files)[0].contains("docker-entrypoint.sh does not replace itself"));
+    let init = text.replace("[\"docker", "[\"tini\", \"--\", \"docker");
+    assert_eq!(of_code(507, &[("Dockerfile", &init), files[1]]).len(), 1);
+    assert_eq!(of_code(507, &[files[0], ("docker-entrypoint.sh", "#!/bin/bash\nexec \"$@\"\n")]), [""; 0]);
 }
 
 #[test]
@@ -382,6 +397,9 @@ fn what_is_run_is_there() {
     ] {
         assert_eq!(of_code(511, &[("Dockerfile", fine), ("package.json", "{}")]), [""; 0], "{fine}");
     }
+    let chmod = "FROM a\nCOPY . /\nRUN chmod +x /entry.sh\nENTRYPOINT [\"/entry.sh\"]";
+    let message = "warning 4: entry.sh is run and not in the build context";
+    assert_eq!(of_code(511, &[("Dockerfile", chmod)]), [message]);
     let named = "FROM a\nCOPY web/server.js /srv/\nCMD [\"node\", \"/srv/server.js\"]";
     assert_eq!(of_code(511, &[("Dockerfile", named), ("web/server.js", "")]), [""; 0]);
 }

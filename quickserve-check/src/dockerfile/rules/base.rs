@@ -12,7 +12,7 @@ use crate::dockerfile::stages::{Base, Dockerfile};
 
 /// Every image that the file names, once, with the place that matters most: the final image's own base.
 pub(super) fn images(dockerfile: &Dockerfile) -> Vec<(&str, &Span, bool)> {
-    let last = dockerfile.final_indices();
+    let last: BTreeSet<usize> = dockerfile.final_indices().into_iter().collect();
     let mut seen = BTreeSet::new();
     let named = |index: usize| match &dockerfile.stages[index].base {
         Base::Image(name) => Some((&**name, &dockerfile.stages[index].image.span, last.contains(&index))),

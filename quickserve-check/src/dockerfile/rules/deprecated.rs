@@ -109,7 +109,7 @@ fn remote(judge: &Judge<'_>, instruction: &Instruction, sources: &[Word]) -> Opt
     let source = sources.iter().find(|source| {
         let text = &source.text;
         let is_url = text.starts_with("http://") || text.starts_with("https://");
-        is_url && !text.split(['#', '?']).next().unwrap_or(text).ends_with(".git")
+        is_url && text.split(['#', '?']).next().and_then(|url| url.rsplit('.').next()) != Some("git")
     })?;
     if instruction.flag("checksum").is_some() {
         return None;

@@ -1,8 +1,8 @@
 //! QS513: a base that gets no security updates any more.
 //!
-//! Dates are those of the projects: nodejs/Release, devguide.python.org/versions, ruby-lang.org/en/downloads/branches,
+//! Dates are those of the projects: `nodejs/Release`, `devguide.python.org/versions`, ruby-lang.org/en/downloads/branches,
 //! php.net/supported-versions, go.dev/doc/devel/release, Microsoft's .NET lifecycle, wiki.debian.org/LTS,
-//! ubuntu.com/about/release-cycle, alpinelinux.org/releases, Red Hat's and CentOS's announcements, AWS's FAQ of Amazon
+//! ubuntu.com/about/release-cycle, alpinelinux.org/releases, Red Hat's and `CentOS`'s announcements, AWS's FAQ of Amazon
 //! Linux. For Debian the date is that of LTS. A release that is not listed is not judged.
 
 use jiff::civil::{Date, date};

@@ -13,6 +13,8 @@ mod tools;
 mod user;
 mod variables;
 
+use std::collections::BTreeSet;
+
 use quickserve_core::document::Span;
 use quickserve_core::finding::Finding;
 
@@ -61,7 +63,7 @@ impl<'a> Judge<'a> {
 
     /// Every instruction with its stage, and whether that stage is a part of the final image.
     fn all(&self) -> impl Iterator<Item = (usize, bool, &'a Instruction)> + use<'a> {
-        let last = self.dockerfile.final_indices();
+        let last: BTreeSet<usize> = self.dockerfile.final_indices().into_iter().collect();
         let stages = self.dockerfile.stages.iter().enumerate();
         stages.flat_map(move |(index, stage)| {
             let is_final = last.contains(&index);

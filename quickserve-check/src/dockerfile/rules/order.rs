@@ -4,15 +4,18 @@ use quickserve_core::finding::{Code, Finding};
 
 use super::{Judge, has, program, run_commands, shown, span_of, verb};
 use crate::dockerfile::instruction::{Body, Instruction, Word};
+use crate::dockerfile::stages::Base;
 
 pub(super) fn sources_first(judge: &Judge<'_>) -> Vec<Finding> {
     let dockerfile = judge.dockerfile;
     let mut findings = Vec::new();
-    for (index, stage) in dockerfile.stages.iter().enumerate() {
-        // What the bases of the stage have installed is there already.
-        let mut inherited = dockerfile.ancestors(index).into_iter().skip(1);
-        let mut has_installed =
-            inherited.any(|base| dockerfile.stages[base].instructions.iter().any(installs));
+    let mut installed: Vec<bool> = Vec::new();
+    for stage in &dockerfile.stages {
+        // What the base of the stage has installed is there already.
+        let mut has_installed = match stage.base {
+            Base::Stage(base) => installed.get(base).copied().unwrap_or_default(),
+            Base::Scratch | Base::Image(_) | Base::Unknown => false,
+        };
         let mut copied: Option<&Instruction> = None;
         for instruction in &stage.instructions {
             match &instruction.body {
@@ -40,6 +43,7 @@ pub(super) fn sources_first(judge: &Judge<'_>) -> Vec<Finding> {
                 _ => {}
             }
         }
+        installed.push(has_installed);
     }
     findings
 }
@@ -59,10 +63,6 @@ fn finding(judge: &Judge<'_>, copy: &Instruction, install: &[Word]) -> Finding {
     finding
 }
 
-fn installs(instruction: &Instruction) -> bool {
-    run_commands(instruction).iter().any(|words| is_install(words))
-}
-
 /// Whether a command fetches all dependencies that a file of the project lists.
 fn is_install(words: &[Word]) -> bool {
     let verb = verb(words);
@@ -79,9 +79,8 @@ fn is_install(words: &[Word]) -> bool {
                 && words.iter().any(|word| word.text.starts_with("-r") || word.text == "--requirement")
         }
         "python" | "python3" => has(words, "pip") && has(words, "install") && has(words, "-r"),
-        "pipenv" | "poetry" => verb == "install",
+        "pipenv" | "poetry" | "bundle" | "composer" => verb == "install",
         "uv" => verb == "sync",
-        "bundle" | "composer" => verb == "install",
         "go" => {
             verb == "mod" && has(words, "download")
                 || verb == "build"

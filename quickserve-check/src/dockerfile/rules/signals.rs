@@ -61,8 +61,9 @@ fn shell(judge: &Judge<'_>, name: &str, command: &Command) -> Option<Finding> {
     if exec || npm_like(last) {
         return None;
     }
+    // Some shells replace themselves by a last command and some do not: the file does not say which the image has.
     let message =
-        format!("{what}: /bin/sh is process 1 and does not pass SIGTERM to {}", shown_program(last));
+        format!("{what}: the shell may stay process 1 and keep SIGTERM from {}", shown_program(last));
     let hint = match command {
         Command::Shell(_) if commands.len() == 1 && !needs_shell(last) => {
             format!("write {name} [{}]", json(last))

@@ -9,6 +9,9 @@ use crate::dockerfile::instruction::{Body, Command, Instruction, Word};
 use crate::dockerfile::origin::{self, Origin, is_made_by_a_build, script_of};
 use crate::dockerfile::stages::{Stage, join};
 
+/// Where so much is missing, the context is another one: the first names say it.
+const MANY: usize = 50;
+
 pub(super) fn missing(judge: &Judge<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for stage in &judge.dockerfile.stages {
@@ -16,7 +19,12 @@ pub(super) fn missing(judge: &Judge<'_>) -> Vec<Finding> {
             if let Body::Copy { sources, .. } = &instruction.body
                 && instruction.flag("from").is_none()
             {
-                findings.extend(sources.iter().filter_map(|source| copied(judge, instruction, source)));
+                findings.extend(
+                    sources.iter().filter_map(|source| copied(judge, instruction, source)).take(MANY),
+                );
+            }
+            if findings.len() >= MANY {
+                return findings;
             }
         }
         findings.extend(lock_file(judge, stage));
@@ -147,7 +155,8 @@ fn missing_script(script: &str, from: &str) -> String {
 fn run(judge: &Judge<'_>, folder: &str, command: &Command) -> Vec<Finding> {
     let context = judge.context;
     let mut findings = Vec::new();
-    for words in command.simple() {
+    // More than a few scripts in one command nobody writes.
+    for words in command.simple().into_iter().take(8) {
         let Some(script) = script_of(&words) else { continue };
         let path = join(folder, &script.text);
         let (severity, message, hint) = match origin::of(judge.dockerfile, context, &path) {

@@ -53,6 +53,7 @@ pub(super) fn plain_secrets(judge: &Judge<'_>) -> Vec<Finding> {
 /// A secret that comes with the build and stays in the image's history, or in its variables.
 pub(super) fn secret_arguments(judge: &Judge<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let last: BTreeSet<usize> = judge.dockerfile.final_indices().into_iter().collect();
     for (stage, content) in judge.dockerfile.stages.iter().enumerate() {
         let mut arguments: Vec<&Pair> = Vec::new();
         let mut kept = BTreeSet::new();
@@ -86,11 +87,7 @@ pub(super) fn secret_arguments(judge: &Judge<'_>) -> Vec<Finding> {
                         let uses =
                             run_texts(instruction).iter().any(|text| names(text.as_str(), &argument.name));
                         if uses && kept.insert(&argument.name) {
-                            let whose = if judge.dockerfile.final_indices().contains(&stage) {
-                                "the image's"
-                            } else {
-                                "the build's"
-                            };
+                            let whose = if last.contains(&stage) { "the image's" } else { "the build's" };
                             let message = format!(
                                 "the build argument {} stays readable in {whose} history",
                                 argument.name
@@ -160,7 +157,7 @@ fn is_setting(name: &str) -> bool {
 /// Whether a value names a host that is not this container.
 fn points_elsewhere(name: &str, value: &str) -> bool {
     let authority = match value.split_once("://") {
-        Some((scheme, _)) if matches!(scheme, "file" | "sqlite" | "unix" | "jdbc:sqlite" | "sqlite3") => {
+        Some(("file" | "sqlite" | "unix" | "jdbc:sqlite" | "sqlite3", _)) => {
             return false;
         }
         Some((_, rest)) => rest.split(['/', '?']).next().unwrap_or_default(),
