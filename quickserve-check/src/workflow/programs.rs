@@ -16,7 +16,8 @@ impl Command {
         while let [first, rest @ ..] = words
             && WRAPPERS.contains(&first.text.as_str())
         {
-            let skipped = rest.iter().take_while(|word| word.text.starts_with('-') || word.text.contains('='));
+            let skipped =
+                rest.iter().take_while(|word| word.text.starts_with('-') || word.text.contains('='));
             words = &rest[skipped.count()..];
         }
         words
@@ -110,7 +111,18 @@ impl Command {
 
 /// Programs that do nothing but test.
 const TEST_PROGRAMS: [&str; 12] = [
-    "pytest", "jest", "vitest", "mocha", "ava", "rspec", "phpunit", "tox", "nox", "gotestsum", "cypress", "ctest",
+    "pytest",
+    "jest",
+    "vitest",
+    "mocha",
+    "ava",
+    "rspec",
+    "phpunit",
+    "tox",
+    "nox",
+    "gotestsum",
+    "cypress",
+    "ctest",
 ];
 
 /// Commands that put a release into service.
@@ -167,7 +179,9 @@ mod tests {
 
     #[test]
     fn a_command_is_known_behind_wrappers_and_options() {
-        assert!(command("sudo -E env A=1 /usr/bin/aws --region eu ecs --output=text wait x").is("aws ecs wait"));
+        assert!(
+            command("sudo -E env A=1 /usr/bin/aws --region eu ecs --output=text wait x").is("aws ecs wait")
+        );
         assert!(!command("echo aws ecs wait").is("aws ecs wait"));
     }
 
@@ -181,7 +195,14 @@ mod tests {
 
     #[test]
     fn tests_are_known_in_the_words_of_many_languages() {
-        for text in ["npm test", "yarn test:ci", "pnpm run test", "npx jest", "python -m pytest -q", "./gradlew check"] {
+        for text in [
+            "npm test",
+            "yarn test:ci",
+            "pnpm run test",
+            "npx jest",
+            "python -m pytest -q",
+            "./gradlew check",
+        ] {
             assert!(command(text).tests(), "{text}");
         }
         for text in ["npm ci", "echo npm test", "cargo build", "[ -f test ]", "test -f x"] {

@@ -131,7 +131,7 @@ impl<'a> Builder<'a> {
                 } else {
                     Value::String(text.into_owned())
                 };
-                self.put(Node { span, value }, anchor)
+                self.put(Node { span: self.trimmed(span, style), value }, anchor)
             }
             Event::Alias(anchor) => {
                 let Some((node, size)) = self.anchors.get(&anchor) else {
@@ -147,6 +147,15 @@ impl<'a> Builder<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The parser counts blanks behind a quoted text to it.
+    fn trimmed(&self, span: Span, style: ScalarStyle) -> Span {
+        if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+            return span;
+        }
+        let written = self.source.text.get(span.clone()).unwrap_or_default().trim_end();
+        span.start..span.start + written.len()
     }
 
     fn begin(&mut self, start: usize, anchor: usize, kind: Kind) -> Result<(), &'static str> {
@@ -237,7 +246,8 @@ mod tests {
 
     #[test]
     fn every_value_knows_its_place() {
-        let text = "# é\non: push\r\njobs:\r\n  a: { n: 1, t: 'x y' }\r\n  b:\r\n    - true\r\n    - \"q\"\r\n";
+        let text =
+            "# é\non: push\r\njobs:\r\n  a: { n: 1, t: 'x y' }\r\n  b:\r\n    - true\r\n    - \"q\"\r\n";
         let tree = read(text).expect("a tree");
         assert_eq!(written(text, tree.get("on").expect("on")), "push");
         let jobs = tree.get("jobs").expect("jobs");

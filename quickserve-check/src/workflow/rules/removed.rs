@@ -66,7 +66,8 @@ fn aws(unit: Unit<'_>, command: &Command) -> Option<Removed> {
         if command.is(&format!("aws ecs {subcommand}")) {
             let flag = command.flag("--wait")?;
             let message = format!("`aws ecs {subcommand}` has no option --wait, so the command fails");
-            let hint = "remove it, and wait with a command of its own that looks at the deployment's rolloutState";
+            let hint =
+                "remove it, and wait with a command of its own that looks at the deployment's rolloutState";
             return removed(Severity::Error, &flag.span, &message, hint);
         }
     }
@@ -77,7 +78,8 @@ fn aws(unit: Unit<'_>, command: &Command) -> Option<Removed> {
             Origin::Script(_) => Severity::Warning,
         };
         let message = "`aws ecr get-login` is not in version 2 of the AWS CLI";
-        let hint = "use `aws ecr get-login-password | docker login --username AWS --password-stdin <registry>`";
+        let hint =
+            "use `aws ecr get-login-password | docker login --username AWS --password-stdin <registry>`";
         return removed(severity, &head(command, 3), message, hint);
     }
     None
