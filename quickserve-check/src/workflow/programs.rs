@@ -82,8 +82,8 @@ impl Command {
     pub(crate) fn tests(&self) -> bool {
         let words: Vec<&str> = self.subcommands().take(4).collect();
         match words.as_slice() {
-            ["npx" | "bunx", program, ..] => TEST_PROGRAMS.contains(program),
-            ["bundle" | "poetry" | "uv" | "pipenv" | "pdm" | "hatch", "exec" | "run", program, ..] => {
+            ["npx" | "bunx", program, ..]
+            | ["bundle" | "poetry" | "uv" | "pipenv" | "pdm" | "hatch", "exec" | "run", program, ..] => {
                 TEST_PROGRAMS.contains(program)
             }
             ["npm" | "yarn" | "pnpm" | "bun", "run" | "run-script", script, ..] => {
@@ -92,12 +92,15 @@ impl Command {
             ["npm" | "yarn" | "pnpm" | "bun", script, ..] => {
                 matches!(*script, "test" | "t" | "tst") || script.starts_with("test:")
             }
-            ["python" | "python3", "pytest" | "unittest", ..] => true,
-            ["go" | "cargo" | "dotnet" | "mix" | "swift" | "deno" | "bazel" | "sbt" | "make", "test", ..]
-            | ["cargo", "nextest", ..]
-            | ["mvn" | "mvnw", "test" | "verify", ..]
-            | ["gradle" | "gradlew", "test" | "check", ..]
-            | ["rails" | "rake", "test", ..] => true,
+            ["python" | "python3", second, ..] => matches!(*second, "pytest" | "unittest"),
+            ["cargo", second, ..] => matches!(*second, "test" | "nextest"),
+            ["mvn" | "mvnw", second, ..] => matches!(*second, "test" | "verify"),
+            ["gradle" | "gradlew", second, ..] => matches!(*second, "test" | "check"),
+            [
+                "go" | "dotnet" | "mix" | "swift" | "deno" | "bazel" | "sbt" | "make" | "rails" | "rake",
+                second,
+                ..,
+            ] => *second == "test",
             [program, ..] => TEST_PROGRAMS.contains(program),
             [] => false,
         }

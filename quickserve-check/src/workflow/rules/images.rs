@@ -109,14 +109,12 @@ fn is_only_shown(script: &Script, set: &Assignment) -> bool {
     let shell = &script.commands;
     let names = |reference: &Reference| reference.name == set.name;
     let uses = |command: &Command| {
-        let shows = (command.prints()
-            && command.redirects.iter().all(|redirect| redirect.operator.contains('&')))
-            || matches!(command.name(), "[" | "[[" | "test");
-        // What is printed into a pipe goes on.
-        let shows = shows && command.next != Connector::Pipe;
+        let to_a_file = command.redirects.iter().any(|redirect| !redirect.operator.contains('&'));
+        let prints = command.prints() && !to_a_file && command.next != Connector::Pipe;
+        let shows = prints || matches!(command.name(), "[" | "[[" | "test");
         let inside = shell.around(command.block).any(|block| block.kind == BlockKind::Substitution);
         let named = command.all_words().any(|word| word.references.iter().any(names));
-        named && !(shows && !inside)
+        named && (inside || !shows)
     };
     !shell.in_documents.iter().any(names)
         && !shell.commands.iter().any(uses)

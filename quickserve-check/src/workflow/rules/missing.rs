@@ -66,7 +66,7 @@ fn is_in_checkout(unit: Unit<'_>, command: &Command, word: &Word) -> bool {
     let earlier = job.steps.iter().take_while(|other| other.span.start < step.span.start);
     let downloads = earlier.filter(|other| {
         let units = Unit::of_step_commands(other);
-        other.is_action("actions/download-artifact") || units.iter().any(|command| brings(command))
+        other.is_action("actions/download-artifact") || units.iter().any(brings)
     });
     let folder = step.run.as_ref().and_then(|run| run.folder.as_deref()).unwrap_or_default();
     checks_out_here && downloads.count() == 0 && !folder.contains('$')

@@ -51,8 +51,8 @@ fn skipped(unit: Unit<'_>, command: &Command) -> Option<Finding> {
         return warn(&flag.span, "passes when no test is found", "remove --passWithNoTests");
     }
     let next = unit.shell.after(command).next();
-    let succeeds = |next: &&Command| matches!(next.name(), "true" | ":") || next.prints();
-    if command.next == Connector::Or && next.filter(succeeds).is_some() {
+    let succeeds = |next: &Command| matches!(next.name(), "true" | ":") || next.prints();
+    if command.next == Connector::Or && next.is_some_and(succeeds) {
         let message = "goes on when tests fail";
         return warn(&command.span, message, "remove what follows `||`");
     }

@@ -17,7 +17,7 @@ struct Known {
     action: &'static str,
     /// Majors below this one are refused by github.com.
     runs_from: u32,
-    /// The first major for Node.js 20; those below are for 12 or 16.
+    /// The first major for Node.js 20; those below get no updates, and are for 12 or 16, at the very end for 20.
     node20_from: u32,
     /// The first major for Node.js 24.
     node24_from: u32,
@@ -28,7 +28,7 @@ const fn known(action: &'static str, runs_from: u32, node20_from: u32, node24_fr
 }
 
 /// Where a major has both, because a later minor moved on, it counts as the newer.
-const KNOWN: [Known; 21] = [
+const KNOWN: [Known; 20] = [
     known("actions/checkout", 0, 4, 5),
     known("actions/setup-node", 0, 4, 5),
     known("actions/setup-python", 0, 5, 6),
@@ -47,7 +47,6 @@ const KNOWN: [Known; 21] = [
     known("docker/setup-buildx-action", 0, 3, 4),
     known("docker/setup-qemu-action", 0, 3, 4),
     known("docker/metadata-action", 0, 5, 6),
-    known("docker/bake-action", 0, 4, 7),
     known("codecov/codecov-action", 0, 4, 0),
     known("google-github-actions/auth", 0, 2, 3),
 ];
@@ -108,7 +107,7 @@ fn outdated(file: &Text, job: &Job, uses: &str, span: &Span) -> Option<Finding> 
     } else if major < known.node20_from {
         (
             Severity::Warning,
-            format!("{action}@v{major} is for Node.js 16 or older, which no runner has any more"),
+            format!("{action}@v{major} is not maintained any more, and for a Node.js that no runner has"),
         )
     } else if major < known.node24_from {
         (

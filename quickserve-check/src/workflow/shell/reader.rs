@@ -139,9 +139,10 @@ impl Reader<'_> {
                 let is_number = !word.quoted && word.text.bytes().all(|byte| byte.is_ascii_digit());
                 if is_number && self.rest().starts_with(['<', '>']) {
                     // The number of a stream, not a word.
-                } else if !draft.is_empty() || word.quoted {
-                    draft.add(word);
-                } else if !self.keyword(&word, &mut stack, &mut function) {
+                    continue;
+                }
+                let may_be_keyword = draft.is_empty() && !word.quoted;
+                if !(may_be_keyword && self.keyword(&word, &mut stack, &mut function)) {
                     draft.add(word);
                 }
             }

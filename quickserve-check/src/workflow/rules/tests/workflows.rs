@@ -49,7 +49,7 @@ fn an_old_action_is_found_also_behind_a_commit() {
         [
             "error 9:15 actions/upload-artifact@v3 is refused by github.com: the job fails at once",
             "error 10:15 actions/cache/restore@v2 is refused by github.com: the job fails at once",
-            "warning 6:15 actions/checkout@v3 is for Node.js 16 or older, which no runner has any more",
+            "warning 6:15 actions/checkout@v3 is not maintained any more, and for a Node.js that no runner has",
             "info 7:15 actions/checkout@v4 is for Node.js 20; runners have only 24 and run it on that",
         ]
     );
