@@ -21,7 +21,16 @@ const ANSWER: u64 = 1 << 20;
 
 /// What of the checkout around a folder no commit, or no remote, has. Nothing where it is no checkout.
 pub(crate) fn tree(root: &Path) -> Vec<Finding> {
-    let status = ["status", "--porcelain=v2", "--branch", "--untracked-files=normal", "--ignore-submodules=all", "-z", "--", "."];
+    let status = [
+        "status",
+        "--porcelain=v2",
+        "--branch",
+        "--untracked-files=normal",
+        "--ignore-submodules=all",
+        "-z",
+        "--",
+        ".",
+    ];
     let Some(answer) = git(root, status) else { return Vec::new() };
     let mut findings = Vec::new();
     let State { commit, changed } = State::of(&answer);
@@ -99,7 +108,14 @@ fn git<A: AsRef<OsStr>>(root: &Path, arguments: impl IntoIterator<Item = A>) -> 
     let mut child = Command::new("git")
         .arg("--no-optional-locks")
         // The configuration of the checkout may name programs; those that a question could start are switched off.
-        .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.untrackedCache=false"])
+        .args([
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "core.untrackedCache=false",
+        ])
         .arg("-C")
         .arg(folder)
         .args(arguments)
@@ -164,7 +180,11 @@ mod tests {
         std::fs::create_dir(&here).expect("a folder");
         run(&here, &["init", "-q", "-b", "main"]);
         std::fs::write(here.join("a"), "1").expect("written");
-        assert_eq!(messages(&here), Vec::<String>::new(), "before the first commit there is nothing to compare");
+        assert_eq!(
+            messages(&here),
+            Vec::<String>::new(),
+            "before the first commit there is nothing to compare"
+        );
         run(&here, &["add", "a"]);
         run(&here, &["commit", "-q", "-m", "a"]);
         assert_eq!(messages(&here), Vec::<String>::new(), "without a remote nobody is meant to see it");

@@ -16,7 +16,8 @@ impl Command {
         while let [first, rest @ ..] = words
             && WRAPPERS.contains(&first.text.as_str())
         {
-            let skipped = rest.iter().take_while(|word| word.text.starts_with('-') || word.text.contains('='));
+            let skipped =
+                rest.iter().take_while(|word| word.text.starts_with('-') || word.text.contains('='));
             words = &rest[skipped.count()..];
         }
         words
@@ -81,8 +82,8 @@ impl Command {
     pub(crate) fn tests(&self) -> bool {
         let words: Vec<&str> = self.subcommands().take(4).collect();
         match words.as_slice() {
-            ["npx" | "bunx", program, ..] => TEST_PROGRAMS.contains(program),
-            ["bundle" | "poetry" | "uv" | "pipenv" | "pdm" | "hatch", "exec" | "run", program, ..] => {
+            ["npx" | "bunx", program, ..]
+            | ["bundle" | "poetry" | "uv" | "pipenv" | "pdm" | "hatch", "exec" | "run", program, ..] => {
                 TEST_PROGRAMS.contains(program)
             }
             ["npm" | "yarn" | "pnpm" | "bun", "run" | "run-script", script, ..] => {
@@ -91,12 +92,15 @@ impl Command {
             ["npm" | "yarn" | "pnpm" | "bun", script, ..] => {
                 matches!(*script, "test" | "t" | "tst") || script.starts_with("test:")
             }
-            ["python" | "python3", "pytest" | "unittest", ..] => true,
-            ["go" | "cargo" | "dotnet" | "mix" | "swift" | "deno" | "bazel" | "sbt" | "make", "test", ..]
-            | ["cargo", "nextest", ..]
-            | ["mvn" | "mvnw", "test" | "verify", ..]
-            | ["gradle" | "gradlew", "test" | "check", ..]
-            | ["rails" | "rake", "test", ..] => true,
+            ["python" | "python3", second, ..] => matches!(*second, "pytest" | "unittest"),
+            ["cargo", second, ..] => matches!(*second, "test" | "nextest"),
+            ["mvn" | "mvnw", second, ..] => matches!(*second, "test" | "verify"),
+            ["gradle" | "gradlew", second, ..] => matches!(*second, "test" | "check"),
+            [
+                "go" | "dotnet" | "mix" | "swift" | "deno" | "bazel" | "sbt" | "make" | "rails" | "rake",
+                second,
+                ..,
+            ] => *second == "test",
             [program, ..] => TEST_PROGRAMS.contains(program),
             [] => false,
         }
@@ -110,7 +114,18 @@ impl Command {
 
 /// Programs that do nothing but test.
 const TEST_PROGRAMS: [&str; 12] = [
-    "pytest", "jest", "vitest", "mocha", "ava", "rspec", "phpunit", "tox", "nox", "gotestsum", "cypress", "ctest",
+    "pytest",
+    "jest",
+    "vitest",
+    "mocha",
+    "ava",
+    "rspec",
+    "phpunit",
+    "tox",
+    "nox",
+    "gotestsum",
+    "cypress",
+    "ctest",
 ];
 
 /// Commands that put a release into service.
@@ -167,7 +182,9 @@ mod tests {
 
     #[test]
     fn a_command_is_known_behind_wrappers_and_options() {
-        assert!(command("sudo -E env A=1 /usr/bin/aws --region eu ecs --output=text wait x").is("aws ecs wait"));
+        assert!(
+            command("sudo -E env A=1 /usr/bin/aws --region eu ecs --output=text wait x").is("aws ecs wait")
+        );
         assert!(!command("echo aws ecs wait").is("aws ecs wait"));
     }
 
@@ -181,7 +198,14 @@ mod tests {
 
     #[test]
     fn tests_are_known_in_the_words_of_many_languages() {
-        for text in ["npm test", "yarn test:ci", "pnpm run test", "npx jest", "python -m pytest -q", "./gradlew check"] {
+        for text in [
+            "npm test",
+            "yarn test:ci",
+            "pnpm run test",
+            "npx jest",
+            "python -m pytest -q",
+            "./gradlew check",
+        ] {
             assert!(command(text).tests(), "{text}");
         }
         for text in ["npm ci", "echo npm test", "cargo build", "[ -f test ]", "test -f x"] {

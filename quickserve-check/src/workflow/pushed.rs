@@ -41,7 +41,7 @@ pub(crate) fn of<'a>(scope: &Scope<'a>) -> Vec<Pushed<'a>> {
             pushed.extend(words.map(|word| by_command(*unit, word)));
         }
     }
-    for workflow in scope.workflow {
+    if let Some(workflow) = scope.workflow {
         for job in &workflow.jobs {
             pushed.extend(job.steps.iter().flat_map(|step| by_action(workflow, job, step)));
         }
@@ -60,7 +60,12 @@ pub(crate) fn handles_images(command: &Command) -> bool {
 fn references(command: &Command) -> Vec<&Word> {
     let is = |words: &str| command.is(&format!("docker {words}")) || command.is(&format!("podman {words}"));
     if is("push") || is("image push") {
-        return command.program().last().filter(|word| word.text.contains('/') || word.text.contains(':')).into_iter().collect();
+        return command
+            .program()
+            .last()
+            .filter(|word| word.text.contains('/') || word.text.contains(':'))
+            .into_iter()
+            .collect();
     }
     if (is("build") || is("buildx build") || is("image build")) && command.flag("--push").is_some() {
         let words = command.program();
@@ -87,7 +92,8 @@ fn by_command<'a>(unit: Unit<'a>, word: &Word) -> Pushed<'a> {
 fn by_action<'a>(workflow: &'a Workflow, job: &Job, step: &Step) -> Vec<Pushed<'a>> {
     let pushes = step.input("push").is_some_and(|input| input.value != "false")
         || step.input("outputs").is_some_and(|input| input.value.contains("type=registry"));
-    let Some(tags) = step.input("tags").filter(|_| pushes && step.is_action("docker/build-push-action")) else {
+    let Some(tags) = step.input("tags").filter(|_| pushes && step.is_action("docker/build-push-action"))
+    else {
         return Vec::new();
     };
     let mut at = tags.span.start;

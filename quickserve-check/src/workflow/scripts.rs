@@ -130,7 +130,9 @@ mod tests {
     fn scripts_of_the_usual_folders_are_read() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path();
-        for path in ["deploy.sh", "scripts/a/b.sh", "deploy/x.bash", "src/no.sh", "scripts/node_modules/no.sh"] {
+        for path in
+            ["deploy.sh", "scripts/a/b.sh", "deploy/x.bash", "src/no.sh", "scripts/node_modules/no.sh"]
+        {
             std::fs::create_dir_all(root.join(path).parent().expect("a folder")).expect("a folder");
             std::fs::write(root.join(path), "#!/usr/bin/env bash\necho hi\n").expect("written");
         }

@@ -85,11 +85,12 @@ mod tests {
 
     #[test]
     fn placeholders_count_where_ecs_takes_a_text_as_it_is() {
-        let text = "{\"containerDefinitions\": [{\n\"image\": \"${A}/x:${B}\", \"command\": [\"echo ${C}\"]}]}";
+        let text =
+            "{\"containerDefinitions\": [{\n\"image\": \"${A}/x:${B}\", \"command\": [\"echo ${C}\"]}]}";
         let template = Template::of(Text::new("t.json", text)).expect("a template");
         let names: Vec<_> = template.placeholders.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["${A}", "${B}"]);
-        assert_eq!(template.file.source().place(template.placeholders[1].1.start).to_string(), "t.json:2:17");
+        assert_eq!(template.file.source().place(template.placeholders[1].1.start).to_string(), "t.json:2:18");
         assert_eq!(template.images, ["${A}/x:${B}"]);
     }
 }

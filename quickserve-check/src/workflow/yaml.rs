@@ -13,6 +13,9 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks};
 /// How deep lists and tables may be in each other.
 const DEPTH: usize = 64;
 
+/// What is said of a deeper one.
+const TOO_DEEP: &str = "lists and tables in each other deeper than 64";
+
 /// How many values a document may have, those behind aliases counted each time.
 const VALUES: usize = 200_000;
 
@@ -99,7 +102,8 @@ struct Builder<'a> {
     source: Source<'a>,
     code: Code,
     open: Vec<Open>,
-    anchors: BTreeMap<usize, (Node, usize)>,
+    /// What each stands for, how many values that is, and how deep.
+    anchors: BTreeMap<usize, (Node, usize, usize)>,
     values: usize,
     root: Option<Node>,
     findings: Vec<Finding>,
@@ -131,14 +135,17 @@ impl<'a> Builder<'a> {
                 } else {
                     Value::String(text.into_owned())
                 };
-                self.put(Node { span, value }, anchor)
+                self.put(Node { span: self.trimmed(span, style), value }, anchor)
             }
             Event::Alias(anchor) => {
-                let Some((node, size)) = self.anchors.get(&anchor) else {
+                let Some((node, size, depth)) = self.anchors.get(&anchor) else {
                     return Err("an alias inside of what it stands for");
                 };
                 let node = Node { span, value: node.value.clone() };
                 self.values += size;
+                if self.open.len() + depth > DEPTH {
+                    return Err(TOO_DEEP);
+                }
                 self.put(node, 0)
             }
             Event::DocumentEnd if self.root.is_none() => {
@@ -149,9 +156,18 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The parser counts blanks behind a quoted text to it.
+    fn trimmed(&self, span: Span, style: ScalarStyle) -> Span {
+        if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+            return span;
+        }
+        let written = self.source.text.get(span.clone()).unwrap_or_default().trim_end();
+        span.start..span.start + written.len()
+    }
+
     fn begin(&mut self, start: usize, anchor: usize, kind: Kind) -> Result<(), &'static str> {
         self.open.push(Open { start, anchor, kind });
-        if self.open.len() > DEPTH { Err("lists and tables in each other deeper than 64") } else { Ok(()) }
+        if self.open.len() > DEPTH { Err(TOO_DEEP) } else { Ok(()) }
     }
 
     /// Puts a whole value where it belongs.
@@ -161,9 +177,9 @@ impl<'a> Builder<'a> {
             return Err("more than 200,000 values");
         }
         if anchor > 0 {
-            let size = size(&node);
+            let (size, depth) = measure(&node);
             self.values += size;
-            self.anchors.insert(anchor, (node.clone(), size));
+            self.anchors.insert(anchor, (node.clone(), size, depth));
         }
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
@@ -191,12 +207,16 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// How many values it holds.
-fn size(node: &Node) -> usize {
+/// How many values it holds, and how deep they are in each other.
+fn measure(node: &Node) -> (usize, usize) {
+    let together = |(size, depth): (usize, usize), inner: &Node| {
+        let (more, deep) = measure(inner);
+        (size + more, depth.max(deep + 1))
+    };
     match &node.value {
-        Value::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
-        Value::Table(table) => 1 + table.entries.iter().map(|entry| size(&entry.node)).sum::<usize>(),
-        _ => 1,
+        Value::Array(items) => items.iter().fold((1, 1), together),
+        Value::Table(table) => table.entries.iter().map(|entry| &entry.node).fold((1, 1), together),
+        _ => (1, 0),
     }
 }
 
@@ -237,7 +257,8 @@ mod tests {
 
     #[test]
     fn every_value_knows_its_place() {
-        let text = "# é\non: push\r\njobs:\r\n  a: { n: 1, t: 'x y' }\r\n  b:\r\n    - true\r\n    - \"q\"\r\n";
+        let text =
+            "# é\non: push\r\njobs:\r\n  a: { n: 1, t: 'x y' }\r\n  b:\r\n    - true\r\n    - \"q\"\r\n";
         let tree = read(text).expect("a tree");
         assert_eq!(written(text, tree.get("on").expect("on")), "push");
         let jobs = tree.get("jobs").expect("jobs");
@@ -278,7 +299,7 @@ mod tests {
         for n in 1..12 {
             let before = n - 1;
             let list = format!("*a{before}, ").repeat(9);
-            text += &format!("a{n}: &a{n} [{list}*a{before}]\n");
+            text.extend([format!("a{n}: &a{n} [{list}*a{before}]\n")]);
         }
         let findings = read(&text).expect_err("too much");
         assert!(findings[0].contains("more than 200,000 values"), "{findings:?}");
@@ -287,6 +308,9 @@ mod tests {
     #[test]
     fn deep_nesting_is_refused() {
         let findings = read(&"- ".repeat(3000)).expect_err("too deep");
+        assert!(findings[0].contains("deeper than 64"), "{findings:?}");
+        let list = |inner: &str| format!("{}{inner}{}", "[".repeat(40), "]".repeat(40));
+        let findings = read(&format!("a: &a {}\nb: {}\n", list("x"), list("*a"))).expect_err("too deep");
         assert!(findings[0].contains("deeper than 64"), "{findings:?}");
     }
 

@@ -64,7 +64,8 @@ pub(super) fn permissions(pipelines: &Pipelines) -> Vec<Finding> {
     for workflow in pipelines.workflows.iter().filter(|workflow| workflow.permissions.is_none()) {
         for job in workflow.jobs.iter().filter(|job| job.permissions.is_none()) {
             if pipelines.job_deploys(workflow, job) {
-                let message = format!("job {} deploys with every permission that the repository gives", job.id);
+                let message =
+                    format!("job {} deploys with every permission that the repository gives", job.id);
                 let finding = workflow.file.warning(Code::PERMISSIONS, &job.span, message);
                 let hint = "say which it needs, such as `permissions: { contents: read, id-token: write }`";
                 findings.push(finding.with_hint(hint));

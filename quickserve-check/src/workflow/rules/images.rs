@@ -17,7 +17,8 @@ use crate::workflow::template::{self, Template};
 pub(super) fn not_deployed(pipelines: &Pipelines) -> Vec<Finding> {
     let mut findings = Vec::new();
     for scope in pipelines.scopes() {
-        let pushed: Vec<Pushed> = pushed::of(&scope).into_iter().filter(|image| image.tag.is_some()).collect();
+        let pushed: Vec<Pushed> =
+            pushed::of(&scope).into_iter().filter(|image| image.tag.is_some()).collect();
         if pushed.iter().any(|image| !image.is_fixed()) && !names_revision(&scope) {
             for unit in &scope.units {
                 let commands = unit.shell.commands.iter().filter(|command| deploys_what_is_there(command));
@@ -41,7 +42,8 @@ fn deploys_what_is_there(command: &Command) -> bool {
 fn names_revision(scope: &Scope<'_>) -> bool {
     let commands = scope.units.iter().flat_map(|unit| &unit.shell.commands);
     let other = |command: &Command| {
-        command.deploys() && !(command.is("aws ecs update-service") && command.flag("--task-definition").is_none())
+        command.deploys()
+            && !(command.is("aws ecs update-service") && command.flag("--task-definition").is_none())
     };
     let steps = scope.workflow.into_iter().flat_map(|workflow| &workflow.jobs).flat_map(|job| &job.steps);
     let acts = |step: &Step| DEPLOY_ACTIONS.iter().any(|action| step.is_action(action));
@@ -60,7 +62,8 @@ fn not_the_built(pipelines: &Pipelines, unit: Unit<'_>, command: &Command, pushe
     };
     let certain = moving.is_empty() || (!known.is_empty() && !known.iter().any(names_moving));
     let built = pushed.iter().find(|image| !image.is_fixed()).map_or("", |image| image.reference.as_str());
-    let message = format!("{built} is built and not deployed: ECS starts what the current task definition names");
+    let message =
+        format!("{built} is built and not deployed: ECS starts what the current task definition names");
     let finding = if certain {
         unit.file.error(Code::NOT_DEPLOYED, &head, message)
     } else {
@@ -76,15 +79,21 @@ pub(super) fn unused_tag(pipelines: &Pipelines) -> Vec<Finding> {
         let hands_on = |command: &Command| {
             // What is exported, or read by a sourced file, can be used where we do not see it.
             matches!(command.name(), "export" | "source" | "." | "set" | "eval" | "declare")
-                && (command.name() != "set" || command.words.iter().any(|word| word.text.contains('a')))
+                && (command.name() != "set" || command.words.iter().any(|word| exports_all(&word.text)))
         };
         if !commands.iter().any(Command::deploys) || commands.iter().any(hands_on) {
             return Vec::new();
         }
-        let unused = script.commands.assignments().filter(|set| is_version(set) && is_only_shown(script, set));
+        let unused =
+            script.commands.assignments().filter(|set| is_version(set) && is_only_shown(script, set));
         unused.map(|set| unused_version(script, set)).collect()
     };
     pipelines.scripts.iter().flat_map(of_script).collect()
+}
+
+/// Whether an option of `set` hands every variable on.
+fn exports_all(option: &str) -> bool {
+    option == "allexport" || option.strip_prefix('-').is_some_and(|letters| letters.contains('a'))
 }
 
 /// Whether a variable holds the version that the caller asks for.
@@ -100,15 +109,12 @@ fn is_only_shown(script: &Script, set: &Assignment) -> bool {
     let shell = &script.commands;
     let names = |reference: &Reference| reference.name == set.name;
     let uses = |command: &Command| {
-        let shows = (command.prints() && command.redirects.iter().all(|redirect| redirect.operator.contains('&')))
-            || matches!(command.name(), "[" | "[[" | "test");
-        // What is printed into a pipe goes on.
-        let shows = shows && command.next != Connector::Pipe;
-        let inside = shell.around(command.block).any(|block| {
-            block.kind == BlockKind::Substitution
-        });
+        let to_a_file = command.redirects.iter().any(|redirect| !redirect.operator.contains('&'));
+        let prints = command.prints() && !to_a_file && command.next != Connector::Pipe;
+        let shows = prints || matches!(command.name(), "[" | "[[" | "test");
+        let inside = shell.around(command.block).any(|block| block.kind == BlockKind::Substitution);
         let named = command.all_words().any(|word| word.references.iter().any(names));
-        named && !(shows && !inside)
+        named && (inside || !shows)
     };
     !shell.in_documents.iter().any(names)
         && !shell.commands.iter().any(uses)
@@ -116,9 +122,13 @@ fn is_only_shown(script: &Script, set: &Assignment) -> bool {
 }
 
 fn unused_version(script: &Script, set: &Assignment) -> Finding {
-    let message = format!("{} is never used: the version that is asked for is not the one that is deployed", set.name);
+    let message =
+        format!("{} is never used: the version that is asked for is not the one that is deployed", set.name);
     let finding = script.file.error(Code::NOT_DEPLOYED, &set.span, message);
-    finding.with_hint(format!("write ${} into the image of the task definition before it is registered", set.name))
+    finding.with_hint(format!(
+        "write ${} into the image of the task definition before it is registered",
+        set.name
+    ))
 }
 
 /// QS803: `latest` is pushed.
@@ -170,7 +180,8 @@ pub(super) fn literal_template(pipelines: &Pipelines) -> Vec<Finding> {
         if is_filled(pipelines, &name) {
             continue;
         }
-        let flag = command.flag("--cli-input-json").map_or_else(|| command.span.clone(), |word| word.span.clone());
+        let flag =
+            command.flag("--cli-input-json").map_or_else(|| command.span.clone(), |word| word.span.clone());
         findings.push(registered(unit.file, &flag, template, placeholder, span));
     }
     for workflow in &pipelines.workflows {
@@ -204,7 +215,18 @@ fn is_filled(pipelines: &Pipelines, name: &str) -> bool {
     let fills = |command: &Command| {
         let edits = matches!(
             command.name(),
-            "envsubst" | "sed" | "perl" | "jq" | "yq" | "python" | "python3" | "node" | "ruby" | "make" | "just" | "task"
+            "envsubst"
+                | "sed"
+                | "perl"
+                | "jq"
+                | "yq"
+                | "python"
+                | "python3"
+                | "node"
+                | "ruby"
+                | "make"
+                | "just"
+                | "task"
         );
         let names = command.all_words().any(|word| word.text.contains(name));
         let pattern = edits && command.words.iter().any(|word| word.text.contains('*'));
@@ -213,14 +235,18 @@ fn is_filled(pipelines: &Pipelines, name: &str) -> bool {
             || pattern
             || runs_what_we_cannot_see
     };
-    let by_action = pipelines.workflows.iter().flat_map(|workflow| &workflow.jobs).flat_map(|job| &job.steps).any(|step| {
-        !step.is_action(DEPLOY_ACTIONS[0]) && step.with.iter().any(|input| input.value.contains(name))
-    });
+    let by_action =
+        pipelines.workflows.iter().flat_map(|workflow| &workflow.jobs).flat_map(|job| &job.steps).any(
+            |step| {
+                !step.is_action(DEPLOY_ACTIONS[0]) && step.with.iter().any(|input| input.value.contains(name))
+            },
+        );
     // A command in a substitution is in the words of the one around it as well.
     let in_words = |unit: Unit<'_>| {
-        unit.shell.commands.iter().any(|command| {
-            !command.words.is_empty() && fills(command) && !holds_register(command)
-        })
+        unit.shell
+            .commands
+            .iter()
+            .any(|command| !command.words.is_empty() && fills(command) && !holds_register(command))
     };
     by_action || pipelines.units().any(in_words)
 }

@@ -59,12 +59,14 @@ fn is_in_checkout(unit: Unit<'_>, command: &Command, word: &Word) -> bool {
     }
     let Origin::Step(_, job, step) = unit.origin else { return true };
     let checks_out_here = job.steps.iter().any(|step| {
-        step.is_action("actions/checkout") && step.input("path").is_none() && step.input("repository").is_none()
+        step.is_action("actions/checkout")
+            && step.input("path").is_none()
+            && step.input("repository").is_none()
     });
     let earlier = job.steps.iter().take_while(|other| other.span.start < step.span.start);
     let downloads = earlier.filter(|other| {
         let units = Unit::of_step_commands(other);
-        other.is_action("actions/download-artifact") || units.iter().any(|command| brings(command))
+        other.is_action("actions/download-artifact") || units.iter().any(brings)
     });
     let folder = step.run.as_ref().and_then(|run| run.folder.as_deref()).unwrap_or_default();
     checks_out_here && downloads.count() == 0 && !folder.contains('$')
@@ -74,7 +76,10 @@ fn is_made_executable(unit: Unit<'_>, word: &Word) -> bool {
     let name = word.text.rsplit('/').next().unwrap_or_default();
     let makes = |command: &Command| {
         command.name() == "chmod"
-            && command.words.iter().any(|word| word.text.contains(name) || word.text.contains(['*', '$', '.']))
+            && command
+                .words
+                .iter()
+                .any(|word| word.text.contains(name) || word.text.contains(['*', '$', '.']))
     };
     let here = unit.shell.commands.iter().any(makes);
     let Origin::Step(_, job, _) = unit.origin else { return here };

@@ -30,19 +30,23 @@ fn unpinned(file: &Text, uses: &str, span: &Span) -> Option<Finding> {
         return (!image.contains("@sha256:")).then(|| finding.with_hint("name it by its digest"));
     }
     let (action, reference) = uses.split_once('@')?;
-    let is_commit = matches!(reference.len(), 40 | 64) && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_commit =
+        matches!(reference.len(), 40 | 64) && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_commit {
         return None;
     }
     let kind = if matches!(reference, "main" | "master" | "develop" | "trunk") { "branch" } else { "tag" };
     let message = format!("{action} is named by {kind} {reference}, which its owner can move");
     // What GitHub itself owns can hardly be trusted less than GitHub; a workflow elsewhere is mostly one's own.
-    let own = action.starts_with("actions/") || action.starts_with("github/") || action.contains("/.github/workflows/");
+    let own = action.starts_with("actions/")
+        || action.starts_with("github/")
+        || action.contains("/.github/workflows/");
     let finding = if own {
         file.info(Code::UNPINNED_ACTION, span, message)
     } else {
         file.warning(Code::UNPINNED_ACTION, span, message)
     };
-    let hint = format!("name the commit: `{action}@<40 digits> # {reference}`; Dependabot and Renovate keep it new");
+    let hint =
+        format!("name the commit: `{action}@<40 digits> # {reference}`; Dependabot and Renovate keep it new");
     Some(finding.with_hint(hint))
 }

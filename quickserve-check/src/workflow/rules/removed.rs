@@ -34,8 +34,8 @@ pub(super) fn check(pipelines: &Pipelines) -> Vec<Finding> {
     findings
 }
 
-fn removed(severity: Severity, span: &Span, message: &str, hint: &str) -> Option<Removed> {
-    Some(Removed { severity, span: span.clone(), message: message.into(), hint: hint.into() })
+fn removed(severity: Severity, span: &Span, message: &str, hint: &str) -> Removed {
+    Removed { severity, span: span.clone(), message: message.into(), hint: hint.into() }
 }
 
 /// Where a command is named: its program and the subcommands, without arguments.
@@ -50,11 +50,11 @@ fn docker(command: &Command) -> Option<Removed> {
     if command.is("docker scan") {
         let message = "`docker scan` was removed from Docker in April 2023";
         let hint = "use `docker scout cves`, `trivy image` or `grype`, with a severity that fails the job";
-        return removed(Severity::Error, &head(command, 2), message, hint);
+        return Some(removed(Severity::Error, &head(command, 2), message, hint));
     }
     if command.name() == "docker-compose" {
         let message = "`docker-compose` is gone from Docker and from GitHub's runners";
-        return removed(Severity::Warning, &head(command, 1), message, "write `docker compose`");
+        return Some(removed(Severity::Warning, &head(command, 1), message, "write `docker compose`"));
     }
     None
 }
@@ -66,8 +66,9 @@ fn aws(unit: Unit<'_>, command: &Command) -> Option<Removed> {
         if command.is(&format!("aws ecs {subcommand}")) {
             let flag = command.flag("--wait")?;
             let message = format!("`aws ecs {subcommand}` has no option --wait, so the command fails");
-            let hint = "remove it, and wait with a command of its own that looks at the deployment's rolloutState";
-            return removed(Severity::Error, &flag.span, &message, hint);
+            let hint =
+                "remove it, and wait with a command of its own that looks at the deployment's rolloutState";
+            return Some(removed(Severity::Error, &flag.span, &message, hint));
         }
     }
     if command.is("aws ecr get-login") {
@@ -77,8 +78,9 @@ fn aws(unit: Unit<'_>, command: &Command) -> Option<Removed> {
             Origin::Script(_) => Severity::Warning,
         };
         let message = "`aws ecr get-login` is not in version 2 of the AWS CLI";
-        let hint = "use `aws ecr get-login-password | docker login --username AWS --password-stdin <registry>`";
-        return removed(severity, &head(command, 3), message, hint);
+        let hint =
+            "use `aws ecr get-login-password | docker login --username AWS --password-stdin <registry>`";
+        return Some(removed(severity, &head(command, 3), message, hint));
     }
     None
 }
@@ -87,12 +89,12 @@ fn system(command: &Command) -> Option<Removed> {
     if command.name() == "apt-key" {
         let message = "`apt-key` is not in Debian 13 and Ubuntu 26.04 any more";
         let hint = "put the key under /etc/apt/keyrings, and name it with `signed-by` in the source";
-        return removed(Severity::Warning, &head(command, 1), message, hint);
+        return Some(removed(Severity::Warning, &head(command, 1), message, hint));
     }
     if command.is("npm ci") || command.is("npm install") {
         let only = command.flag("--only").filter(|_| command.option("--only") == Some("production"))?;
         let message = "`--only=production` of npm is deprecated";
-        return removed(Severity::Info, &only.span, message, "write `--omit=dev`");
+        return Some(removed(Severity::Info, &only.span, message, "write `--omit=dev`"));
     }
     None
 }
@@ -110,7 +112,7 @@ fn actions(unit: Unit<'_>, command: &Command) -> Option<Removed> {
             let file = if name == "set-output" { "GITHUB_OUTPUT" } else { "GITHUB_STATE" };
             let message = format!("`::{name}` is deprecated, and GitHub will disable it");
             let hint = format!("append to the file: `echo \"name=value\" >> \"${file}\"`");
-            removed(Severity::Warning, &word.span, &message, &hint)
+            Some(removed(Severity::Warning, &word.span, &message, &hint))
         }
         "set-env" | "add-path" => {
             let allows = |key: &str| key == "ACTIONS_ALLOW_UNSECURE_COMMANDS";
@@ -120,7 +122,7 @@ fn actions(unit: Unit<'_>, command: &Command) -> Option<Removed> {
             }
             let file = if name == "set-env" { "GITHUB_ENV" } else { "GITHUB_PATH" };
             let message = format!("`::{name}` is disabled since November 2020, and fails the step");
-            removed(Severity::Error, &word.span, &message, &format!("append to the file ${file}"))
+            Some(removed(Severity::Error, &word.span, &message, &format!("append to the file ${file}")))
         }
         _ => None,
     }

@@ -15,9 +15,11 @@ pub(super) fn unawaited(pipelines: &Pipelines) -> Vec<Finding> {
         let rollbacks = unit.shell.commands.iter().filter(|command| rolls_back(unit, command));
         for command in rollbacks.filter(|command| !is_awaited(unit, command)) {
             let end = command.program().get(2).map_or(command.span.end, |word| word.span.end);
-            let message = "the roll back is started and nobody waits for it: what serves afterwards is unknown";
+            let message =
+                "the roll back is started and nobody waits for it: what serves afterwards is unknown";
             let finding = unit.file.warning(Code::UNAWAITED_ROLLBACK, &(command.span.start..end), message);
-            let hint = "wait for the service to be stable on the previous task definition, and say so if it is not";
+            let hint =
+                "wait for the service to be stable on the previous task definition, and say so if it is not";
             findings.push(finding.with_hint(hint));
         }
     }
@@ -26,7 +28,9 @@ pub(super) fn unawaited(pipelines: &Pipelines) -> Vec<Finding> {
 
 /// Whether a command gives the service back what it had before a failure.
 fn rolls_back(unit: Unit<'_>, command: &Command) -> bool {
-    let Some(definition) = command.option("--task-definition").filter(|_| command.is("aws ecs update-service")) else {
+    let Some(definition) =
+        command.option("--task-definition").filter(|_| command.is("aws ecs update-service"))
+    else {
         return false;
     };
     let name = definition.trim_matches(['$', '{', '}']);
@@ -83,7 +87,9 @@ fn later_steps<'a>(job: &'a Job, step: &Step) -> impl Iterator<Item = &'a Step> 
 /// Whether a step, or all of its job, runs when something before has failed.
 fn handles_failure(job: &Job, step: &Step) -> bool {
     [&job.condition, &step.condition].into_iter().flatten().any(|(condition, _)| {
-        ["failure()", "always()", "cancelled()", "'failure'", "\"failure\""].iter().any(|part| condition.contains(part))
+        ["failure()", "always()", "cancelled()", "'failure'", "\"failure\""]
+            .iter()
+            .any(|part| condition.contains(part))
     })
 }
 
@@ -94,9 +100,13 @@ pub(super) fn judged_late(pipelines: &Pipelines) -> Vec<Finding> {
         let handled = workflow.jobs.iter().any(|job| job.steps.iter().any(|step| handles_failure(job, step)));
         let steps = workflow.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
         for (job, step) in steps.filter(|_| !handled) {
-            if judges(step) && !takes_back(pipelines, workflow, job, step) && serves(pipelines, workflow, job, step) {
+            if judges(step)
+                && !takes_back(pipelines, workflow, job, step)
+                && serves(pipelines, workflow, job, step)
+            {
                 let span = step.run.as_ref().map_or_else(|| step.span.clone(), |run| first(run, step));
-                let message = "this judges the release when it serves already, and nothing takes it back when it fails";
+                let message =
+                    "this judges the release when it serves already, and nothing takes it back when it fails";
                 let finding = workflow.file.warning(Code::NO_ROLLBACK, &span, message);
                 findings.push(finding.with_hint(remedy(pipelines)));
             }
@@ -130,9 +140,15 @@ fn serves(pipelines: &Pipelines, workflow: &Workflow, job: &Job, step: &Step) ->
     let deploys = |job: &Job, other: &Step| pipelines.step_deploys(workflow, job, other);
     let earlier = job.steps.iter().take_while(|other| other.span.start < step.span.start);
     let before = earlier.into_iter().any(|other| deploys(job, other))
-        || workflow.jobs.iter().any(|other| workflow.is_after(job, other) && pipelines.job_deploys(workflow, other));
+        || workflow
+            .jobs
+            .iter()
+            .any(|other| workflow.is_after(job, other) && pipelines.job_deploys(workflow, other));
     let after = later_steps(job, step).any(|other| deploys(job, other))
-        || workflow.jobs.iter().any(|other| workflow.is_after(other, job) && pipelines.job_deploys(workflow, other));
+        || workflow
+            .jobs
+            .iter()
+            .any(|other| workflow.is_after(other, job) && pipelines.job_deploys(workflow, other));
     before && !after
 }
 
@@ -143,13 +159,16 @@ fn remedy(pipelines: &Pipelines) -> String {
     };
     let uncalled = |script: &&Script| {
         let called = |scope: crate::workflow::pipelines::Scope<'_>| {
-            scope.workflow.is_some() && scope.units.iter().filter_map(Unit::script).any(|known| known.path == script.path)
+            scope.workflow.is_some()
+                && scope.units.iter().filter_map(Unit::script).any(|known| known.path == script.path)
         };
         !pipelines.scopes().into_iter().any(called)
     };
     let general = "test before traffic moves, or add a step with `if: failure()` that deploys the previous task definition";
     match pipelines.scripts.iter().filter(rolls_back_itself).find(uncalled) {
-        Some(script) => format!("{general}; {} does take it back, and no workflow calls it", script.file.file),
+        Some(script) => {
+            format!("{general}; {} does take it back, and no workflow calls it", script.file.file)
+        }
         None => general.into(),
     }
 }
@@ -159,10 +178,13 @@ pub(super) fn false_success(pipelines: &Pipelines) -> Vec<Finding> {
     let mut findings = Vec::new();
     for unit in pipelines.units() {
         let waits = unit.shell.commands.iter().filter(|command| command.is("aws ecs wait services-stable"));
-        for command in waits.filter(|command| !looks_afterwards(unit, command) && !follows_rollback(unit, command)) {
+        for command in
+            waits.filter(|command| !looks_afterwards(unit, command) && !follows_rollback(unit, command))
+        {
             let end = command.program().get(3).map_or(command.span.end, |word| word.span.end);
             let start = command.program().first().map_or(command.span.start, |word| word.span.start);
-            let message = "this also succeeds when ECS has rolled the deployment back, and gives up after 10 minutes";
+            let message =
+                "this also succeeds when ECS has rolled the deployment back, and gives up after 10 minutes";
             let finding = unit.file.warning(Code::FALSE_SUCCESS, &(start..end), message);
             let hint = "afterwards, check with `aws ecs describe-services` that the primary deployment has the new task \
                         definition and its rolloutState is COMPLETED";
@@ -179,7 +201,8 @@ fn looks_afterwards(unit: Unit<'_>, wait: &Command) -> bool {
             .iter()
             .any(|subcommand| command.is(&format!("aws ecs {subcommand}")))
     };
-    let here = unit.shell.commands.iter().any(|command| command.span.start > wait.span.start && looks(command));
+    let here =
+        unit.shell.commands.iter().any(|command| command.span.start > wait.span.start && looks(command));
     let Origin::Step(_, job, step) = unit.origin else { return here };
     here || later_steps(job, step).flat_map(Unit::of_step_commands).any(looks)
 }

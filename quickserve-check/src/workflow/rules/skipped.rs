@@ -51,8 +51,8 @@ fn skipped(unit: Unit<'_>, command: &Command) -> Option<Finding> {
         return warn(&flag.span, "passes when no test is found", "remove --passWithNoTests");
     }
     let next = unit.shell.after(command).next();
-    let succeeds = |next: &&Command| matches!(next.name(), "true" | ":") || next.prints();
-    if command.next == Connector::Or && next.filter(succeeds).is_some() {
+    let succeeds = |next: &Command| matches!(next.name(), "true" | ":") || next.prints();
+    if command.next == Connector::Or && next.is_some_and(succeeds) {
         let message = "goes on when tests fail";
         return warn(&command.span, message, "remove what follows `||`");
     }
@@ -69,7 +69,8 @@ fn skipped(unit: Unit<'_>, command: &Command) -> Option<Finding> {
 /// Jobs with tests that a job which deploys does not wait for.
 fn beside(pipelines: &Pipelines, workflow: &Workflow) -> Vec<Finding> {
     let tests = |job: &&Job| job.steps.iter().flat_map(Unit::of_step_commands).any(Command::tests);
-    let deploying: Vec<&Job> = workflow.jobs.iter().filter(|job| pipelines.job_deploys(workflow, job)).collect();
+    let deploying: Vec<&Job> =
+        workflow.jobs.iter().filter(|job| pipelines.job_deploys(workflow, job)).collect();
     let mut findings = Vec::new();
     for job in workflow.jobs.iter().filter(tests) {
         // What runs after a deployment, such as a test of what serves, cannot come before it.
@@ -80,15 +81,19 @@ fn beside(pipelines: &Pipelines, workflow: &Workflow) -> Vec<Finding> {
         for deploy in &deploying {
             let unguarded = !workflow.is_after(deploy, job);
             let anyway = deploy.condition.as_ref().filter(|(condition, _)| {
-                condition.contains("always()") && !condition.contains("result") && !condition.contains("success")
+                condition.contains("always()")
+                    && !condition.contains("result")
+                    && !condition.contains("success")
             });
             let (span, message, hint) = match anyway {
                 Some((_, span)) if !unguarded => {
-                    let message = format!("job {} deploys also when the tests of job {} fail", deploy.id, job.id);
+                    let message =
+                        format!("job {} deploys also when the tests of job {} fail", deploy.id, job.id);
                     (span, message, "remove `always()`".to_owned())
                 }
                 _ if unguarded => {
-                    let message = format!("job {} deploys without waiting for the tests of job {}", deploy.id, job.id);
+                    let message =
+                        format!("job {} deploys without waiting for the tests of job {}", deploy.id, job.id);
                     (&deploy.span, message, format!("add {} to its `needs`", job.id))
                 }
                 _ => continue,

@@ -24,7 +24,8 @@ pub(super) fn check(pipelines: &Pipelines) -> Vec<Finding> {
 /// A recursive removal of a path that an empty variable makes another.
 fn removal(unit: Unit<'_>, command: &Command) -> Option<Finding> {
     let recursive = |word: &Word| {
-        word.text == "--recursive" || (word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains(['r', 'R']))
+        word.text == "--recursive"
+            || (word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains(['r', 'R']))
     };
     if !command.words.iter().any(recursive) {
         return None;
@@ -33,9 +34,18 @@ fn removal(unit: Unit<'_>, command: &Command) -> Option<Finding> {
         word.references.iter().any(|reference| {
             let checked = reference.operator.starts_with(":?") || reference.operator.starts_with('?');
             let path = word.text.as_str();
+            // Who sets it here, or what always is there, is hardly empty.
+            let is_set = unit.value(&reference.name).is_some_and(|value| !value.is_empty())
+                || unit
+                    .shell
+                    .assignments()
+                    .any(|set| set.name == reference.name && !set.value.text.is_empty())
+                || ["GITHUB_", "RUNNER_", "HOME", "PWD", "TMPDIR"]
+                    .iter()
+                    .any(|known| reference.name.starts_with(known));
             let written = [format!("${}/", reference.name), format!("${{{}}}/", reference.name)];
             let begins_root = written.iter().any(|prefix| path.starts_with(prefix.as_str()));
-            !checked && (!reference.quoted || begins_root)
+            !checked && !is_set && (!reference.quoted || begins_root)
         })
     };
     let word = command.words.iter().find(dangerous)?;
@@ -58,13 +68,15 @@ fn errors(script: &Script) -> Option<Finding> {
     let sets = Settings::of(script);
     let Some(span) = sets.errors_end else {
         let first = commands.iter().find(|command| matters(command))?;
-        let finding = script.file.warning(Code::UNSAFE_SCRIPT, &first.span, "the script goes on after a command that fails");
+        let finding = script.file.warning(
+            Code::UNSAFE_SCRIPT,
+            &first.span,
+            "the script goes on after a command that fails",
+        );
         return Some(finding.with_hint("begin it with `set -euo pipefail`"));
     };
     // What comes last in a pipe is looked at; a password that could not be had fails the login.
-    let piped = commands.iter().find(|command| {
-        command.next == Connector::Pipe && matters(command)
-    });
+    let piped = commands.iter().find(|command| command.next == Connector::Pipe && matters(command));
     if let Some(piped) = piped.filter(|_| !sets.pipefail) {
         let message = "a failure of this is not noticed: the pipe has the result of its last command";
         let finding = script.file.warning(Code::UNSAFE_SCRIPT, &piped.span, message);

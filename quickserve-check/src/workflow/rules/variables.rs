@@ -12,7 +12,9 @@ pub(super) fn check(pipelines: &Pipelines) -> Vec<Finding> {
     for workflow in &pipelines.workflows {
         for job in workflow.jobs.iter().filter(|job| !exports(job)) {
             for step in &job.steps {
-                findings.extend(Unit::of_step(workflow, job, step).map(|unit| of_step(workflow, job, step, unit)));
+                findings.extend(
+                    Unit::of_step(workflow, job, step).map(|unit| of_step(workflow, job, step, unit)),
+                );
             }
         }
     }
@@ -47,7 +49,8 @@ fn of_step(workflow: &Workflow, job: &Job, step: &Step, unit: Unit<'_>) -> Vec<F
 
 fn finding(workflow: &Workflow, reference: &Reference, other: &Step) -> Finding {
     let name = &reference.name;
-    let owner = other.name.as_ref().map_or_else(|| "another step".to_owned(), |name| format!("step {name:?}"));
+    let owner =
+        other.name.as_ref().map_or_else(|| "another step".to_owned(), |name| format!("step {name:?}"));
     let message = format!("{name} is empty here: only {owner} has it");
     let finding = workflow.file.error(Code::STEP_VARIABLE, &reference.span, message);
     finding.with_hint(format!("move {name} to the `env` of the job"))
@@ -56,8 +59,15 @@ fn finding(workflow: &Workflow, reference: &Reference, other: &Step) -> Finding 
 /// Whether a text sets a variable by itself.
 fn sets(shell: &Shell, name: &str) -> bool {
     let reads = |command: &Command| {
-        let by_name = matches!(command.name(), "read" | "for" | "mapfile" | "readarray" | "getopts" | "printf" | "eval" | "source" | ".");
-        by_name && command.words.iter().any(|word| word.text.contains(name) || matches!(command.name(), "eval" | "source" | "."))
+        let by_name = matches!(
+            command.name(),
+            "read" | "for" | "mapfile" | "readarray" | "getopts" | "printf" | "eval" | "source" | "."
+        );
+        by_name
+            && command
+                .words
+                .iter()
+                .any(|word| word.text.contains(name) || matches!(command.name(), "eval" | "source" | "."))
     };
     shell.assignments().any(|set| set.name == name) || shell.commands.iter().any(reads)
 }

@@ -17,7 +17,7 @@ struct Known {
     action: &'static str,
     /// Majors below this one are refused by github.com.
     runs_from: u32,
-    /// The first major for Node.js 20; those below are for 12 or 16.
+    /// The first major for Node.js 20; those below get no updates, and are for 12 or 16, at the very end for 20.
     node20_from: u32,
     /// The first major for Node.js 24.
     node24_from: u32,
@@ -28,7 +28,7 @@ const fn known(action: &'static str, runs_from: u32, node20_from: u32, node24_fr
 }
 
 /// Where a major has both, because a later minor moved on, it counts as the newer.
-const KNOWN: [Known; 21] = [
+const KNOWN: [Known; 20] = [
     known("actions/checkout", 0, 4, 5),
     known("actions/setup-node", 0, 4, 5),
     known("actions/setup-python", 0, 5, 6),
@@ -47,7 +47,6 @@ const KNOWN: [Known; 21] = [
     known("docker/setup-buildx-action", 0, 3, 4),
     known("docker/setup-qemu-action", 0, 3, 4),
     known("docker/metadata-action", 0, 5, 6),
-    known("docker/bake-action", 0, 4, 7),
     known("codecov/codecov-action", 0, 4, 0),
     known("google-github-actions/auth", 0, 2, 3),
 ];
@@ -83,7 +82,8 @@ pub(super) fn check(pipelines: &Pipelines) -> Vec<Finding> {
 /// A warning only: one's own runner may have the label.
 fn gone(file: &Text, label: &str, span: &Span) -> Option<Finding> {
     let (_, instead) = GONE.iter().find(|(gone, _)| *gone == label)?;
-    let message = format!("GitHub has no runner {label} any more, and a job for it waits until it is cancelled");
+    let message =
+        format!("GitHub has no runner {label} any more, and a job for it waits until it is cancelled");
     Some(file.warning(Code::OUTDATED_ACTION, span, message).with_hint(format!("write {instead}")))
 }
 
@@ -91,20 +91,29 @@ fn outdated(file: &Text, job: &Job, uses: &str, span: &Span) -> Option<Finding> 
     let (action, reference) = uses.split_once('@')?;
     let name = action.to_ascii_lowercase();
     // `actions/cache/restore` is of the same repository.
-    let is_of = |known: &&Known| name.strip_prefix(known.action).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_of = |known: &&Known| {
+        name.strip_prefix(known.action).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     let known = KNOWN.iter().find(is_of)?;
     let major = major(reference).or_else(|| major(comment(file, span)))?;
-    let hosted = job.runs_on.iter().any(|(label, _)| {
-        ["ubuntu-", "macos-", "windows-"].iter().any(|system| label.starts_with(system))
-    });
+    let hosted = job
+        .runs_on
+        .iter()
+        .any(|(label, _)| ["ubuntu-", "macos-", "windows-"].iter().any(|system| label.starts_with(system)));
     let (severity, what) = if major < known.runs_from {
         // GitHub Enterprise Server still takes them; it has no hosted runners.
         let severity = if hosted { Severity::Error } else { Severity::Warning };
         (severity, format!("{action}@v{major} is refused by github.com: the job fails at once"))
     } else if major < known.node20_from {
-        (Severity::Warning, format!("{action}@v{major} is for Node.js 16 or older, which no runner has any more"))
+        (
+            Severity::Warning,
+            format!("{action}@v{major} is not maintained any more, and for a Node.js that no runner has"),
+        )
     } else if major < known.node24_from {
-        (Severity::Info, format!("{action}@v{major} is for Node.js 20; runners have only 24 and run it on that"))
+        (
+            Severity::Info,
+            format!("{action}@v{major} is for Node.js 20; runners have only 24 and run it on that"),
+        )
     } else {
         return None;
     };

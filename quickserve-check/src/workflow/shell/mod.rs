@@ -146,9 +146,7 @@ impl Shell {
 
     /// The commands after this one in its own list.
     pub(crate) fn after<'a>(&'a self, command: &'a Command) -> impl Iterator<Item = &'a Command> {
-        let later = |other: &&Command| {
-            other.block == command.block && other.span.start > command.span.start
-        };
+        let later = |other: &&Command| other.block == command.block && other.span.start > command.span.start;
         self.commands.iter().filter(later)
     }
 
@@ -190,8 +188,7 @@ mod tests {
     fn commands(text: &str) -> Vec<String> {
         let shown = |command: &Command| {
             let sets = command.assignments.iter().map(|set| format!("{}={}", set.name, set.value.text));
-            let words: Vec<String> =
-                sets.chain(command.words.iter().map(|word| word.text.clone())).collect();
+            let words: Vec<String> = sets.chain(command.words.iter().map(|word| word.text.clone())).collect();
             let next = match command.next {
                 Connector::Sequence => "",
                 Connector::And => " &&",
@@ -235,11 +232,11 @@ mod tests {
 
     #[test]
     fn a_case_has_clauses() {
+        assert_eq!(commands("case $1 in\n (a|b) x;;\n *) y ;;\nesac; z"), ["case $1", "x", "y", "z"]);
         assert_eq!(
-            commands("case $1 in\n (a|b) x;;\n *) y ;;\nesac; z"),
-            ["case $1", "x", "y", "z"]
+            commands("x=$(case $1 in a) b;; esac); c"),
+            ["x=$(case $1 in a) b;; esac)", "case $1", "b", "c"]
         );
-        assert_eq!(commands("x=$(case $1 in a) b;; esac); c"), ["x=$(case $1 in a) b;; esac)", "case $1", "b", "c"]);
     }
 
     #[test]
@@ -268,7 +265,9 @@ mod tests {
         let shell = read("a \"${1:-latest}\" $B/${C} '$D' \"x$E\" ${{ github.sha }} ${F:-$G}");
         let found: Vec<_> = shell
             .references()
-            .map(|reference| format!("{}{}{}", reference.name, reference.operator, u8::from(reference.quoted)))
+            .map(|reference| {
+                format!("{}{}{}", reference.name, reference.operator, u8::from(reference.quoted))
+            })
             .collect();
         assert_eq!(found, ["1:-latest1", "B0", "C0", "E1", "F:-$G0", "G0"]);
         assert_eq!(shell.commands[0].words[5].text, "${{ github.sha }}");

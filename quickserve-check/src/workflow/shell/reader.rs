@@ -6,8 +6,7 @@ use crate::workflow::mapped::Mapping;
 pub(super) fn read(text: &str, mapping: &Mapping) -> Shell {
     let text_block = Block { parent: None, kind: BlockKind::Text };
     let shell = Shell { blocks: vec![text_block], ..Shell::default() };
-    let mut reader =
-        Reader { text, mapping, at: 0, end: text.len(), depth: 0, documents: Vec::new(), shell };
+    let mut reader = Reader { text, mapping, at: 0, end: text.len(), depth: 0, documents: Vec::new(), shell };
     reader.list(0, false);
     reader.shell.commands.sort_by_key(|command| command.span.start);
     reader.shell
@@ -99,8 +98,9 @@ impl Reader<'_> {
             if top.role == Role::Patterns {
                 self.pattern(&mut stack, top.block);
             } else if draft.in_test && "&|<>();\n".contains(char) {
-                self.bump();
-                let text = char.to_string();
+                let doubled = self.rest().starts_with("&&") || self.rest().starts_with("||");
+                let text = self.rest()[..if doubled { 2 } else { 1 }].to_owned();
+                self.at += text.len();
                 draft.words.push(Word { text, ..Word::default() });
             } else if "<>".contains(char) || self.rest().starts_with("&>") {
                 self.redirect(&mut draft, top.block);
@@ -139,9 +139,10 @@ impl Reader<'_> {
                 let is_number = !word.quoted && word.text.bytes().all(|byte| byte.is_ascii_digit());
                 if is_number && self.rest().starts_with(['<', '>']) {
                     // The number of a stream, not a word.
-                } else if !draft.is_empty() || word.quoted {
-                    draft.add(word);
-                } else if !self.keyword(&word, &mut stack, &mut function) {
+                    continue;
+                }
+                let may_be_keyword = draft.is_empty() && !word.quoted;
+                if !(may_be_keyword && self.keyword(&word, &mut stack, &mut function)) {
                     draft.add(word);
                 }
             }
@@ -350,8 +351,7 @@ impl Draft {
     fn add(&mut self, word: Word) {
         self.start.get_or_insert(word.span.start);
         let first = self.words.first().map(|first| first.text.as_str());
-        let declares =
-            matches!(first, None | Some("export" | "local" | "readonly" | "declare" | "typeset"));
+        let declares = matches!(first, None | Some("export" | "local" | "readonly" | "declare" | "typeset"));
         if declares && let Some((name, value)) = word.text.split_once('=') {
             let name = name.trim_end_matches('+').to_owned();
             if is_name(&name) {

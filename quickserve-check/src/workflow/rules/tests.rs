@@ -1,1 +1,0 @@
-//! Every rule, found and not found.
