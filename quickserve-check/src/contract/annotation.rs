@@ -22,7 +22,8 @@ pub(crate) struct Annotations {
 
 /// The words that have a meaning behind an `@`, for a hint.
 const WORDS: [&str; 12] = [
-    "required", "optional", "secret", "type", "enum", "url", "int", "port", "bool", "duration", "json", "string",
+    "required", "optional", "secret", "type", "enum", "url", "int", "port", "bool", "duration", "json",
+    "string",
 ];
 
 /// Other names of the types, as people write them.
@@ -79,7 +80,11 @@ impl Annotations {
         if self.optional && self.required {
             self.required = false;
             let message = "the variable is both optional and required";
-            self.wrong(comment, message, "leave out one of the two; a variable is required unless it says optional");
+            self.wrong(
+                comment,
+                message,
+                "leave out one of the two; a variable is required unless it says optional",
+            );
         }
         rest.trim()
     }
@@ -101,12 +106,16 @@ impl Annotations {
                 self.wrong(comment, "`@optional` makes no variable optional", hint);
             }
             ("type", Some(kind)) => return self.kind(comment, kind),
-            ("enum", Some(_)) => return self.kind(comment, &format!("enum({}", argument.unwrap_or_default())),
+            ("enum", Some(_)) => {
+                return self.kind(comment, &format!("enum({}", argument.unwrap_or_default()));
+            }
             ("type" | "enum", None) => {
                 let hint = "write @enum(a|b|c), or a type such as @int or @url";
                 self.wrong(comment, &format!("`@{word}` says no type"), hint);
             }
-            (word, None) if Kind::WORDS.iter().any(|(known, _)| *known == word) => return self.kind(comment, word),
+            (word, None) if Kind::WORDS.iter().any(|(known, _)| *known == word) => {
+                return self.kind(comment, word);
+            }
             (word, argument) => {
                 let near = nearest(word, WORDS);
                 if near.is_none() && !among {
@@ -156,7 +165,8 @@ impl Annotations {
     }
 
     fn wrong(&mut self, comment: &Comment, message: &str, hint: &str) {
-        let finding = Finding::new(Code::CONTRACT_SYNTAX, quickserve_core::finding::Severity::Warning, message);
+        let finding =
+            Finding::new(Code::CONTRACT_SYNTAX, quickserve_core::finding::Severity::Warning, message);
         self.findings.push(finding.at(comment.place.clone()).with_hint(hint));
     }
 }
@@ -248,12 +258,18 @@ mod tests {
     fn what_is_nearly_an_annotation_is_told() {
         assert_eq!(wrong("@secrt"), "unknown annotation `@secrt`; did you mean @secret");
         assert_eq!(wrong("@type(prot)"), "unknown type `prot`; did you mean port");
-        assert_eq!(wrong("@type"), "`@type` says no type; write @enum(a|b|c), or a type such as @int or @url");
+        assert_eq!(
+            wrong("@type"),
+            "`@type` says no type; write @enum(a|b|c), or a type such as @int or @url"
+        );
         assert!(wrong("@int @elephant").starts_with("unknown annotation `@elephant`; one of @required"));
         assert!(wrong("@enum()").starts_with("unknown type"));
         assert!(wrong("@optional").contains("without the @"));
         assert_eq!(wrong("@port(1)"), "the annotation `@port` takes nothing in brackets; write @port");
-        assert_eq!(wrong("optional @required"), "the variable is both optional and required; leave out one of the two; a variable is required unless it says optional");
+        assert_eq!(
+            wrong("optional @required"),
+            "the variable is both optional and required; leave out one of the two; a variable is required unless it says optional"
+        );
         assert_eq!(wrong("@int @bool"), "the variable has two types; leave one");
     }
 

@@ -93,7 +93,10 @@ pub fn unread(contract: &Contract, readings: &[Reading<'_>]) -> Vec<Finding> {
     unread
         .map(|variable| {
             let message = format!("{} is declared, and no code was found that reads it", variable.name);
-            let hint = match near(&variable.name, read.iter().copied().filter(|read| contract.get(read).is_none())) {
+            let hint = match near(
+                &variable.name,
+                read.iter().copied().filter(|read| contract.get(read).is_none()),
+            ) {
                 Some(near) => format!("the code reads {near}: give it one name"),
                 None => "remove it, or leave it where a library reads it".to_owned(),
             };
@@ -116,8 +119,10 @@ pub fn unvalidated(contract: &Contract, readings: &[Reading<'_>]) -> Option<Find
     let bare: Vec<&Reading<'_>> = readings.iter().filter(bare).collect();
     let names: BTreeSet<&str> = bare.iter().map(|reading| reading.name).collect();
     let severity = if names.len() >= SEVERAL { Severity::Warning } else { Severity::Info };
-    let message =
-        format!("the service needs {} variables and was not seen to look for them at its start", required.len());
+    let message = format!(
+        "the service needs {} variables and was not seen to look for them at its start",
+        required.len()
+    );
     let hint = "end with a message that names what is missing, before the first request";
     let finding = Finding::new(Code::UNVALIDATED_START, severity, message).with_hint(hint);
     Some(match bare.first() {
@@ -161,7 +166,13 @@ mod tests {
     fn shown(findings: &[Finding]) -> Vec<String> {
         let line = |it: &Finding| {
             let place = it.place().map(ToString::to_string).unwrap_or_default();
-            format!("{} {:?} {place} {}; {}", it.code, it.severity, it.message, it.hint.as_deref().unwrap_or("-"))
+            format!(
+                "{} {:?} {place} {}; {}",
+                it.code,
+                it.severity,
+                it.message,
+                it.hint.as_deref().unwrap_or("-")
+            )
         };
         findings.iter().map(line).collect()
     }
@@ -190,7 +201,11 @@ mod tests {
         QS119 Info server.js:1:1 the code reads SENTRY_URL, which nothing declares; declare SENTRY_URL in the contract as `# optional`
         QS119 Warning server.js:3:1 the code reads SHOP_NAME, which nothing declares, and in 2 more places; declare SHOP_NAME in the contract, or give it a default in the code
         ");
-        assert!(undeclared(&read, &declared, Some(Platform::Docker)).iter().any(|it| it.message.contains("AWS_REGION")));
+        assert!(
+            undeclared(&read, &declared, Some(Platform::Docker))
+                .iter()
+                .any(|it| it.message.contains("AWS_REGION"))
+        );
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Contract {
     pub file: Text,
     /// In the order of the file, each once.
     pub variables: Vec<Variable>,
+    /// Where in `variables` a name is.
+    index: BTreeMap<String, usize>,
 }
 
 /// A variable of a [`Contract`].
@@ -58,24 +60,25 @@ impl Contract {
             let finding = Finding::new(Code::CONTRACT_SYNTAX, Severity::Warning, problem.what);
             findings.push(finding.at(problem.place).with_hint(problem.hint));
         }
-        let mut lines: BTreeMap<String, usize> = BTreeMap::new();
-        let mut variables = Vec::new();
+        let mut index: BTreeMap<String, usize> = BTreeMap::new();
+        let mut variables: Vec<Variable> = Vec::new();
         for assignment in assignments {
-            if let Some(first) = lines.get(&assignment.name) {
+            if let Some(&first) = index.get(&assignment.name) {
+                let first = variables[first].place.line;
                 let message = format!("{} is declared twice, first in line {first}", assignment.name);
                 let finding = Finding::new(Code::VARIABLE_TWICE, Severity::Warning, message);
                 findings.push(finding.at(assignment.place).with_hint("keep the one that is right"));
                 continue;
             }
-            lines.insert(assignment.name.clone(), assignment.place.line);
+            index.insert(assignment.name.clone(), variables.len());
             variables.push(variable(assignment, &mut findings));
         }
-        (Self { file, variables }, findings)
+        (Self { file, variables, index }, findings)
     }
 
     /// The variable of that name.
     pub fn get(&self, name: &str) -> Option<&Variable> {
-        self.variables.iter().find(|variable| variable.name == name)
+        self.index.get(name).and_then(|&index| self.variables.get(index))
     }
 
     /// The names in the order of the file.
@@ -103,8 +106,11 @@ fn variable(assignment: Assignment, findings: &mut Vec<Finding>) -> Variable {
 /// Without the text: people paste real values into templates.
 impl fmt::Debug for Contract {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, variables } = self;
-        f.debug_struct("Contract").field("file", &file.file).field("variables", variables).finish_non_exhaustive()
+        let Self { file, variables, .. } = self;
+        f.debug_struct("Contract")
+            .field("file", &file.file)
+            .field("variables", variables)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,7 +132,8 @@ mod tests {
     /// Names, places, and whether they are required, as the core reads them and as this crate does.
     fn both(text: &str) -> [Vec<(String, Place, bool)>; 2] {
         let core = variables::Contract::parse(text, ".env.example");
-        let core = core.variables().iter().map(|it| (it.name.clone(), it.place.clone(), !it.optional)).collect();
+        let core =
+            core.variables().iter().map(|it| (it.name.clone(), it.place.clone(), !it.optional)).collect();
         let (ours, _) = read(text);
         let ours = ours.variables.into_iter().map(|it| (it.name, it.place, it.required)).collect();
         [core, ours]
@@ -144,7 +151,8 @@ mod tests {
 
     #[test]
     fn annotations_say_more_of_a_variable() {
-        let (contract, findings) = read("# @url @secret Where orders are kept\nA=\nB=4 # optional @int how many\n");
+        let (contract, findings) =
+            read("# @url @secret Where orders are kept\nA=\nB=4 # optional @int how many\n");
         let [a, b] = &contract.variables[..] else { panic!("two variables") };
         assert!(a.required && a.secret && !a.has_example && a.kind == Some(Kind::Url));
         assert_eq!(a.description.as_deref(), Some("Where orders are kept"));

@@ -61,14 +61,17 @@ const NO_NAME: Wrong = (
     "the line does not begin with a name of a variable",
     "a name has letters, digits and _ only, and begins with no digit",
 );
-const NOT_CLOSED: Wrong = ("the quote of the value is not closed", "close the quote, or write the value without");
+const NOT_CLOSED: Wrong =
+    ("the quote of the value is not closed", "close the quote, or write the value without");
 const BEHIND_QUOTE: Wrong =
     ("there is text behind the closing quote", "put all of the value in quotes, or a # before a comment");
 const BLANKS: Wrong = ("the value has blanks and no quotes", "put the value in single quotes");
 const STRAY_QUOTE: Wrong =
     ("the value has a quote in the middle that is not closed", "put all of the value in quotes");
-const ESCAPE: Wrong =
-    ("the value has a backslash that escapes nothing", "put the value in single quotes, or double the backslash");
+const ESCAPE: Wrong = (
+    "the value has a backslash that escapes nothing",
+    "put the value in single quotes, or double the backslash",
+);
 
 impl EnvFile {
     /// Reads all of it; a line that cannot be read keeps no other from being read.
@@ -137,7 +140,9 @@ impl<'t> Cursor<'t, '_> {
     ) -> Result<(Assignment, Option<Wrong>), (Place, Wrong)> {
         let declaration = content.strip_prefix("export ").map_or(content, str::trim_start);
         let here = |cursor: &Self| cursor.place(line, content);
-        let Some((name, value)) = declaration.split_once('=') else { return Err((here(self), NO_ASSIGNMENT)) };
+        let Some((name, value)) = declaration.split_once('=') else {
+            return Err((here(self), NO_ASSIGNMENT));
+        };
         let name = name.trim_end();
         if !is_name(name, purpose) {
             return Err((here(self), NO_NAME));
@@ -290,7 +295,9 @@ mod tests {
         let values = read.assignments.iter();
         let problems = read.problems.iter();
         (
-            values.map(|assignment| (assignment.name.clone(), assignment.value.expose().to_owned())).collect(),
+            values
+                .map(|assignment| (assignment.name.clone(), assignment.value.expose().to_owned()))
+                .collect(),
             problems.map(|problem| format!("{} {}", problem.place, problem.what)).collect(),
         )
     }
@@ -321,8 +328,10 @@ mod tests {
 
     #[test]
     fn comments_stay_with_their_variable() {
-        let read = EnvFile::read("# far\n\n# one\n## two\nA=1 # three\nB=\"x\ny\" # four\n", "f", Purpose::Contract);
-        let texts = |comments: &[Comment]| comments.iter().map(|comment| comment.text.clone()).collect::<Vec<_>>();
+        let read =
+            EnvFile::read("# far\n\n# one\n## two\nA=1 # three\nB=\"x\ny\" # four\n", "f", Purpose::Contract);
+        let texts =
+            |comments: &[Comment]| comments.iter().map(|comment| comment.text.clone()).collect::<Vec<_>>();
         assert_eq!(texts(&read.assignments[0].above), ["one", "two"]);
         let behind = |index: usize| read.assignments[index].behind.clone().expect("a comment");
         assert_eq!((behind(0).text.as_str(), behind(0).place.to_string()), ("three", "f:5:7".to_owned()));
@@ -349,7 +358,8 @@ mod tests {
 
     #[test]
     fn values_are_held_to_what_their_reader_accepts() {
-        let text = "A=two words\nB=it's\nC=C:\\Users\nD=\"C:\\Users\"\nE='C:\\Users'\nF=a\\ b\nG=a'b c'd\nh.i=1\n";
+        let text =
+            "A=two words\nB=it's\nC=C:\\Users\nD=\"C:\\Users\"\nE='C:\\Users'\nF=a\\ b\nG=a'b c'd\nh.i=1\n";
         let expected = [
             "f:1:1 the value has blanks and no quotes",
             "f:2:1 the value has a quote in the middle that is not closed",

@@ -57,11 +57,21 @@ pub fn judge(subject: &Subject, contracts: &Contracts, elsewhere: Option<&BTreeS
 }
 
 /// The names that every environment's tasks get, whatever their file of values says.
-fn given<'a>(subject: &'a Subject, contract: &'a Contract, elsewhere: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+fn given<'a>(
+    subject: &'a Subject,
+    contract: &'a Contract,
+    elsewhere: &BTreeSet<&'a str>,
+) -> BTreeSet<&'a str> {
     let platform = subject.platform;
     let own = subject.variables.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_str());
     let by_platform = contract.names().filter(move |name| platform::provided(platform, name));
-    elsewhere.iter().copied().chain(own).chain(by_platform).chain(subject.version_variable.as_deref()).collect()
+    elsewhere
+        .iter()
+        .copied()
+        .chain(own)
+        .chain(by_platform)
+        .chain(subject.version_variable.as_deref())
+        .collect()
 }
 
 /// QS101 where a name is not there at all; QS103, at its place, where it is set to nothing.
@@ -115,7 +125,8 @@ fn placeholder(name: &str, value: &Value, variable: Option<&Variable>) -> Option
         // A secret that the template has is known to all who have the repository; a short one, such as `dev`, is what
         // people give to a database on their own machine.
         let published = template.filter(|variable| variable.secret || is_secret(name));
-        let variable = published.filter(|_| !value.substitutes() && text.len() >= 16 && !text.contains("localhost"))?;
+        let variable =
+            published.filter(|_| !value.substitutes() && text.len() >= 16 && !text.contains("localhost"))?;
         format!("{name} is secret and has the value of {}", variable.place.file)
     };
     let hint = format!("give {name} its own value");
@@ -125,9 +136,11 @@ fn placeholder(name: &str, value: &Value, variable: Option<&Variable>) -> Option
 /// QS104: what the contract says of types.
 fn types(contract: &Contract, values: &Values) -> Vec<Finding> {
     let each = values.entries.iter().filter_map(|entry| {
-        let finding = wrong_type(contract.get(&entry.name)?, entry.value())?;
-        let severity = if values.deployed { Severity::Error } else { Severity::Warning };
-        Some(Finding { severity, ..finding.at(entry.place.clone()) })
+        let mut finding = wrong_type(contract.get(&entry.name)?, entry.value())?;
+        if !values.deployed {
+            finding.severity = Severity::Warning;
+        }
+        Some(finding.at(entry.place.clone()))
     });
     each.collect()
 }

@@ -31,8 +31,8 @@ pub enum Kind {
 const SCHEMES: [&str; 8] = ["data", "file", "jdbc", "mailto", "sqlite", "sqlite3", "unix", "urn"];
 
 const UNITS: [&str; 25] = [
-    "ns", "us", "µs", "ms", "s", "sec", "secs", "second", "seconds", "m", "min", "mins", "minute", "minutes", "h", "hr",
-    "hrs", "hour", "hours", "d", "day", "days", "w", "week", "weeks",
+    "ns", "us", "µs", "ms", "s", "sec", "secs", "second", "seconds", "m", "min", "mins", "minute", "minutes",
+    "h", "hr", "hrs", "hour", "hours", "d", "day", "days", "w", "week", "weeks",
 ];
 
 impl Kind {
@@ -107,7 +107,8 @@ impl fmt::Display for Kind {
 fn is_url(value: &str) -> bool {
     let Some((scheme, rest)) = value.split_once(':') else { return false };
     let inner = |char: char| char.is_ascii_alphanumeric() || matches!(char, '+' | '-' | '.');
-    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.chars().all(inner);
+    let is_scheme =
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.chars().all(inner);
     let known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
     let place = rest.strip_prefix("//");
     let named = place.map_or(known && !rest.is_empty(), |place| !place.is_empty());
@@ -117,8 +118,12 @@ fn is_url(value: &str) -> bool {
 /// `1h30m`, `1.5 hours`, `0`, and ISO 8601's `PT30S`.
 fn is_duration(value: &str) -> bool {
     if let Some(rest) = value.strip_prefix('P') {
-        let inner = |char: char| char.is_ascii_digit() || matches!(char, 'T' | 'Y' | 'M' | 'W' | 'D' | 'H' | 'S' | '.');
-        return rest.len() > 1 && rest.chars().all(inner) && rest.contains(|char: char| char.is_ascii_digit());
+        let inner = |char: char| {
+            char.is_ascii_digit() || matches!(char, 'T' | 'Y' | 'M' | 'W' | 'D' | 'H' | 'S' | '.')
+        };
+        return rest.len() > 1
+            && rest.chars().all(inner)
+            && rest.contains(|char: char| char.is_ascii_digit());
     }
     if value == "0" {
         return true;
@@ -153,12 +158,18 @@ mod tests {
     fn each_type_knows_its_own() {
         let words = Kind::Enumeration(vec!["debug".to_owned(), "info".to_owned()]);
         let right: [(&Kind, &[&str]); 8] = [
-            (&Kind::Url, &["https://a", "postgresql://u:p@h:5432/db?x=y", "sqlite:./dev.db", "jdbc:h2:mem:x"]),
+            (
+                &Kind::Url,
+                &["https://a", "postgresql://u:p@h:5432/db?x=y", "sqlite:./dev.db", "jdbc:h2:mem:x"],
+            ),
             (&Kind::Integer, &["0", "-12", "+3", " 4 "]),
             (&Kind::Port, &["1", "65535"]),
             (&Kind::Boolean, &["TRUE", "false", "1", "0", "Yes", "off"]),
             (&words, &["debug", "info"]),
-            (&Kind::Duration, &["30s", "1h30m", "500ms", "1.5h", "10 minutes", "0", "PT30S", "P1D", "2 Days"]),
+            (
+                &Kind::Duration,
+                &["30s", "1h30m", "500ms", "1.5h", "10 minutes", "0", "PT30S", "P1D", "2 Days"],
+            ),
             (&Kind::Json, &["{}", "[1]", "\"a\"", "{\"a\":1,\"a\":2}", "1"]),
             (&Kind::Text, &["", "anything"]),
         ];
@@ -168,7 +179,10 @@ mod tests {
             }
         }
         let wrong: [(&Kind, &[&str]); 7] = [
-            (&Kind::Url, &["localhost:3000", "host/path", "https://", "http ://a", "://a", "a b://c", "mailto:"]),
+            (
+                &Kind::Url,
+                &["localhost:3000", "host/path", "https://", "http ://a", "://a", "a b://c", "mailto:"],
+            ),
             (&Kind::Integer, &["1.5", "four", "1_000", "0x10"]),
             (&Kind::Port, &["0", "65536", "-1", "http", "3000/tcp"]),
             (&Kind::Boolean, &["2", "maybe", "y e s"]),

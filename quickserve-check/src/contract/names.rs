@@ -21,10 +21,13 @@ const SYNONYMS: [(&str, &str); 12] = [
 /// Parts that people leave out.
 const FILLERS: [&str; 3] = ["API", "NAME", "URL"];
 
+/// How many candidates are looked at. No project has more; a file that was made to be slow does.
+const MOST: usize = 500;
+
 /// Which of the candidates a name that nobody knows must mean. Likeness of letters alone would take `DB_HOST` for
 /// `DB_PORT`: names are compared part by part.
 pub(crate) fn near<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    candidates.into_iter().find(|candidate| is_near(name, candidate))
+    candidates.into_iter().take(MOST).find(|candidate| is_near(name, candidate))
 }
 
 /// Whether two different names must mean the same.
@@ -87,7 +90,8 @@ pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let parts: Vec<&str> = name.split('_').collect();
     let has = |words: &[&str]| parts.iter().any(|part| words.contains(part));
-    if has(&["PUBLIC", "PUBLISHABLE", "PUB", "EXPIRY", "EXPIRES", "TTL", "LIFETIME"]) || name.ends_with("_ID") {
+    if has(&["PUBLIC", "PUBLISHABLE", "PUB", "EXPIRY", "EXPIRES", "TTL", "LIFETIME"]) || name.ends_with("_ID")
+    {
         return false;
     }
     // An address says where a token is got, a file or a name where it lies.
@@ -96,7 +100,19 @@ pub(crate) fn is_secret(name: &str) -> bool {
     if is_place {
         return false;
     }
-    let data = ["DATABASE", "DB", "POSTGRES", "POSTGRESQL", "PG", "MYSQL", "REDIS", "MONGO", "MONGODB", "AMQP", "RABBITMQ"];
+    let data = [
+        "DATABASE",
+        "DB",
+        "POSTGRES",
+        "POSTGRESQL",
+        "PG",
+        "MYSQL",
+        "REDIS",
+        "MONGO",
+        "MONGODB",
+        "AMQP",
+        "RABBITMQ",
+    ];
     has(&["SECRET", "TOKEN", "PASSWORD", "PASSWD", "PASS", "PASSPHRASE", "CREDENTIALS", "APIKEY", "SALT"])
         || name.ends_with("_KEY")
         || (has(&data) && matches!(parts.last(), Some(&("URL" | "URI" | "DSN"))))
@@ -147,10 +163,25 @@ mod tests {
 
     #[test]
     fn names_say_what_is_secret() {
-        for name in ["STRIPE_API_KEY", "TWILIO_AUTH_TOKEN", "DATABASE_URL", "JWT_SECRET", "PGPASSWORD_PASSWORD", "db_pass"] {
+        for name in [
+            "STRIPE_API_KEY",
+            "TWILIO_AUTH_TOKEN",
+            "DATABASE_URL",
+            "JWT_SECRET",
+            "PGPASSWORD_PASSWORD",
+            "db_pass",
+        ] {
             assert!(is_secret(name), "{name}");
         }
-        for name in ["PORT", "APP_URL", "AWS_ACCESS_KEY_ID", "STRIPE_PUBLIC_KEY", "TOKEN_TTL", "TOKEN_ENDPOINT", "KEYBOARD"] {
+        for name in [
+            "PORT",
+            "APP_URL",
+            "AWS_ACCESS_KEY_ID",
+            "STRIPE_PUBLIC_KEY",
+            "TOKEN_TTL",
+            "TOKEN_ENDPOINT",
+            "KEYBOARD",
+        ] {
             assert!(!is_secret(name), "{name}");
         }
     }

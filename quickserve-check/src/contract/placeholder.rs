@@ -5,8 +5,20 @@
 
 /// Whole values.
 const WORDS: [&str; 14] = [
-    "...", "***", "changeit", "changeme", "example", "fill-me-in", "fillmein", "fixme", "placeholder", "redacted",
-    "replaceme", "tbd", "todo", "your_value_here",
+    "...",
+    "***",
+    "changeit",
+    "changeme",
+    "example",
+    "fill-me-in",
+    "fillmein",
+    "fixme",
+    "placeholder",
+    "redacted",
+    "replaceme",
+    "tbd",
+    "todo",
+    "your_value_here",
 ];
 
 /// Parts of a value in sequence, whatever stands between them.
@@ -40,7 +52,9 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
     }
     // Text for people may well say `your`, or show a tag.
     let prose = value.contains(char::is_whitespace);
-    has_crosses(&lower) || has_address_of_nobody(&lower) || !prose && (has_brackets(value) || has_phrase(&lower))
+    has_crosses(&lower)
+        || has_address_of_nobody(&lower)
+        || !prose && (has_brackets(value) || has_phrase(&lower))
 }
 
 /// `xxx` between other signs, or a longer run anywhere.
@@ -65,7 +79,9 @@ fn has_brackets(value: &str) -> bool {
     let square = value.starts_with('[')
         && value.ends_with(']')
         && inner('[', ']').is_some_and(|word| {
-            is_word(word) && word.contains('_') && (word == word.to_ascii_uppercase() || word.contains("your"))
+            is_word(word)
+                && word.contains('_')
+                && (word == word.to_ascii_uppercase() || word.contains("your"))
         });
     angle || square
 }

@@ -52,31 +52,119 @@ const IMAGES: &[&str] = &[
 
 /// What tools, tests and CI set for themselves: code that looks at these asks where it runs.
 const TOOLS: &[&str] = &[
-    "CI", "COLORTERM", "COLUMNS", "DEBUG", "EDITOR", "FORCE_COLOR", "INIT_CWD", "JEST_WORKER_ID", "LANG", "LANGUAGE",
-    "LINES", "LOGNAME", "MIX_ENV", "NEXT_RUNTIME", "NODE_APP_INSTANCE", "NO_COLOR", "OLDPWD", "OUT_DIR", "PAGER",
-    "PYTEST_CURRENT_TEST", "RUST_BACKTRACE", "SHELL", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USERPROFILE",
-    "VITEST", "VITEST_WORKER_ID",
+    "CI",
+    "COLORTERM",
+    "COLUMNS",
+    "DEBUG",
+    "EDITOR",
+    "FORCE_COLOR",
+    "INIT_CWD",
+    "JEST_WORKER_ID",
+    "LANG",
+    "LANGUAGE",
+    "LINES",
+    "LOGNAME",
+    "MIX_ENV",
+    "NEXT_RUNTIME",
+    "NODE_APP_INSTANCE",
+    "NO_COLOR",
+    "OLDPWD",
+    "OUT_DIR",
+    "PAGER",
+    "PYTEST_CURRENT_TEST",
+    "RUST_BACKTRACE",
+    "SHELL",
+    "SYSTEMROOT",
+    "TEMP",
+    "TMP",
+    "TMPDIR",
+    "TZ",
+    "USERPROFILE",
+    "VITEST",
+    "VITEST_WORKER_ID",
 ];
 
 /// The same, by how they begin.
 const TOOL_FAMILIES: &[&str] = &[
-    "BUILDKITE_", "CARGO_", "CIRCLE_", "GITHUB_", "GITLAB_", "LC_", "RUNNER_", "STORYBOOK_", "XDG_", "npm_",
+    "BUILDKITE_",
+    "CARGO_",
+    "CIRCLE_",
+    "GITHUB_",
+    "GITLAB_",
+    "LC_",
+    "RUNNER_",
+    "STORYBOOK_",
+    "XDG_",
+    "npm_",
 ];
 
 /// Variables that frameworks, runtimes and client libraries read, where the code of the service does not.
 const LIBRARIES: &[&str] = &[
-    "DATABASE_URL", "DJANGO_SETTINGS_MODULE", "FLASK_APP", "FLASK_ENV", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "HOST",
-    "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LOG_LEVEL", "MALLOC_ARENA_MAX", "NODE_ENV", "NODE_EXTRA_CA_CERTS",
-    "NODE_OPTIONS", "NODE_TLS_REJECT_UNAUTHORIZED", "NO_PROXY", "PORT", "PYTHONPATH", "PYTHONUNBUFFERED", "RACK_ENV",
-    "RAILS_ENV", "RUST_BACKTRACE", "RUST_LOG", "SECRET_KEY_BASE", "SENTRY_DSN", "SSL_CERT_DIR", "SSL_CERT_FILE", "TZ",
-    "UV_THREADPOOL_SIZE", "WEB_CONCURRENCY",
+    "DATABASE_URL",
+    "DJANGO_SETTINGS_MODULE",
+    "FLASK_APP",
+    "FLASK_ENV",
+    "GOGC",
+    "GOMAXPROCS",
+    "GOMEMLIMIT",
+    "HOST",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "LANG",
+    "LOG_LEVEL",
+    "MALLOC_ARENA_MAX",
+    "NODE_ENV",
+    "NODE_EXTRA_CA_CERTS",
+    "NODE_OPTIONS",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "NO_PROXY",
+    "PORT",
+    "PYTHONPATH",
+    "PYTHONUNBUFFERED",
+    "RACK_ENV",
+    "RAILS_ENV",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+    "SECRET_KEY_BASE",
+    "SENTRY_DSN",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TZ",
+    "UV_THREADPOOL_SIZE",
+    "WEB_CONCURRENCY",
 ];
 
 /// The same, by how they begin.
 const LIBRARY_FAMILIES: &[&str] = &[
-    "ASPNETCORE_", "AWS_", "CELERY_", "COMPOSE_", "DD_", "DOCKER_", "DOTNET_", "GRPC_", "GUNICORN_", "JAVA_", "JVM_",
-    "KC_", "MALLOC_", "MICRONAUT_", "MYSQL_", "NEW_RELIC_", "NEXTAUTH_", "NEXT_", "NUXT_", "OTEL_", "PG", "POSTGRES_",
-    "PUMA_", "QUARKUS_", "RAILS_", "SENTRY_", "SPRING_", "UVICORN_", "VITE_",
+    "ASPNETCORE_",
+    "AWS_",
+    "CELERY_",
+    "COMPOSE_",
+    "DD_",
+    "DOCKER_",
+    "DOTNET_",
+    "GRPC_",
+    "GUNICORN_",
+    "JAVA_",
+    "JVM_",
+    "KC_",
+    "MALLOC_",
+    "MICRONAUT_",
+    "MYSQL_",
+    "NEW_RELIC_",
+    "NEXTAUTH_",
+    "NEXT_",
+    "NUXT_",
+    "OTEL_",
+    "PG",
+    "POSTGRES_",
+    "PUMA_",
+    "QUARKUS_",
+    "RAILS_",
+    "SENTRY_",
+    "SPRING_",
+    "UVICORN_",
+    "VITE_",
 ];
 
 /// Whether the platform, a base image or QuickServe gives this variable to a task. Where the platform is not known, any
@@ -121,9 +209,17 @@ mod tests {
 
     #[test]
     fn tools_and_libraries_are_told_from_the_service() {
-        assert!(belongs_to_tools("GITHUB_SHA") && belongs_to_tools("CI") && belongs_to_tools("npm_package_version"));
+        assert!(
+            belongs_to_tools("GITHUB_SHA")
+                && belongs_to_tools("CI")
+                && belongs_to_tools("npm_package_version")
+        );
         assert!(!belongs_to_tools("CIRCUIT_BREAKER") && !belongs_to_tools("DATABASE_URL"));
-        assert!(read_by_libraries("PGHOST") && read_by_libraries("OTEL_SERVICE_NAME") && read_by_libraries("NODE_ENV"));
+        assert!(
+            read_by_libraries("PGHOST")
+                && read_by_libraries("OTEL_SERVICE_NAME")
+                && read_by_libraries("NODE_ENV")
+        );
         assert!(!read_by_libraries("STRIPE_API_KEY"));
     }
 }

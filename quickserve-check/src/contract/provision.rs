@@ -49,9 +49,11 @@ pub fn misspelt<'n>(
             let meant = near(name, unset())?;
             let message = format!("{name} is not in the contract, which has {meant}");
             let hint = format!("did you mean {meant}");
-            Some(Finding::new(Code::MISSPELT_VARIABLE, quickserve_core::finding::Severity::Warning, message)
-                .at(place.clone())
-                .with_hint(hint))
+            Some(
+                Finding::new(Code::MISSPELT_VARIABLE, quickserve_core::finding::Severity::Warning, message)
+                    .at(place.clone())
+                    .with_hint(hint),
+            )
         })
         .collect()
 }

@@ -31,10 +31,15 @@ pub(crate) fn read(subject: &Subject) -> (Contracts, Vec<Finding>) {
     }
     for file in &subject.env_files {
         // The template in place of values, as in `check --env-file .env.example`: its examples are no values.
-        if subject.contract.as_ref().is_some_and(|contract| subject.path(contract) == subject.path(&file.path)) {
+        if subject
+            .contract
+            .as_ref()
+            .is_some_and(|contract| subject.path(contract) == subject.path(&file.path))
+        {
             continue;
         }
-        let deployed = subject.environment.as_ref().is_none_or(|environment| *environment == file.environment);
+        let deployed =
+            subject.environment.as_ref().is_none_or(|environment| *environment == file.environment);
         match Text::read(&subject.path(&file.path), &subject.name(&file.path)) {
             Ok(text) => {
                 let (values, wrong) = Values::read(&file.environment, &text, deployed);

@@ -7,8 +7,14 @@ use super::platform::{belongs_to_tools, provided};
 
 /// Titles of groups, and how the names in them begin.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Application", &["APP", "BASE", "BIND", "ENVIRONMENT", "HOST", "LISTEN", "LOG", "NODE", "PORT", "PUBLIC"]),
-    ("Database", &["DATABASE", "DB", "MARIADB", "MONGO", "MONGODB", "MYSQL", "PG", "POSTGRES", "POSTGRESQL", "SQLITE"]),
+    (
+        "Application",
+        &["APP", "BASE", "BIND", "ENVIRONMENT", "HOST", "LISTEN", "LOG", "NODE", "PORT", "PUBLIC"],
+    ),
+    (
+        "Database",
+        &["DATABASE", "DB", "MARIADB", "MONGO", "MONGODB", "MYSQL", "PG", "POSTGRES", "POSTGRESQL", "SQLITE"],
+    ),
     ("Cache and queues", &["AMQP", "KAFKA", "MEMCACHED", "NATS", "RABBITMQ", "REDIS"]),
     ("AWS", &["AWS", "CLOUDFRONT", "COGNITO", "DYNAMODB", "S3", "SES", "SNS", "SQS"]),
     ("Mail", &["EMAIL", "MAIL", "MAILER", "SENDGRID", "SMTP"]),

@@ -20,6 +20,8 @@ pub struct Values {
     pub entries: Vec<Entry>,
     /// Whether it is the file of what is deployed; others only weigh less.
     pub(crate) deployed: bool,
+    /// Where in `entries` a name is.
+    index: BTreeMap<String, usize>,
 }
 
 /// A variable of a file of values.
@@ -57,24 +59,26 @@ impl Values {
                 finding.at(problem.place).with_hint(problem.hint)
             })
             .collect();
-        let mut at: BTreeMap<String, usize> = BTreeMap::new();
+        let mut index: BTreeMap<String, usize> = BTreeMap::new();
         let mut entries: Vec<Entry> = Vec::new();
         for assignment in assignments {
             let entry = Entry { name: assignment.name, place: assignment.place, value: assignment.value };
-            let Some(&index) = at.get(&entry.name) else {
-                at.insert(entry.name.clone(), entries.len());
+            let Some(&first) = index.get(&entry.name) else {
+                index.insert(entry.name.clone(), entries.len());
                 entries.push(entry);
                 continue;
             };
-            findings.push(twice(&entries[index], &entry));
-            entries[index] = entry;
+            findings.push(twice(&entries[first], &entry));
+            entries[first] = entry;
         }
-        (Self { environment: environment.into(), file: text.file.clone(), entries, deployed }, findings)
+        let values =
+            Self { environment: environment.into(), file: text.file.clone(), entries, deployed, index };
+        (values, findings)
     }
 
     /// The variable of that name.
     pub fn get(&self, name: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.name == name)
+        self.index.get(name).and_then(|&index| self.entries.get(index))
     }
 
     /// The names in the order of the file.
@@ -112,7 +116,8 @@ mod tests {
         let (values, findings) = read("A=1\nB=2\nA=3\nB=2\n", true);
         assert_eq!(values.get("A").expect("set").place.to_string(), ".env:3:1");
         assert_eq!(values.names().collect::<Vec<_>>(), ["A", "B"]);
-        let texts: Vec<String> = findings.iter().map(|it| format!("{:?} {}", it.severity, it.message)).collect();
+        let texts: Vec<String> =
+            findings.iter().map(|it| format!("{:?} {}", it.severity, it.message)).collect();
         assert_eq!(
             texts,
             [
