@@ -1,129 +1,237 @@
-//! Contract, code and environment beside each other: what one has and another lacks.
+//! What the code reads against what is declared. Pure functions of names and places, whatever reads the code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quickserve_core::config::Platform;
-use quickserve_core::document::nearest;
-use quickserve_core::finding::{Code, Finding, Severity};
+use quickserve_core::finding::{Code, Excerpt, Finding, Place, Severity};
 
-use super::platform::{is_of_runtime, provides};
-use super::{Contract, Values};
-use crate::Subject;
-use crate::code::{self, Need};
+use super::declaration::Contract;
+use super::names::near;
+use super::platform::{belongs_to_tools, provided, read_by_libraries};
 
-/// With so many required variables a service should look for them when it starts.
-const MANY: usize = 3;
-
-/// How many places beside the first are named.
-const PLACES: usize = 3;
-
-/// Required variables that nothing provides.
-pub(super) fn missing(contract: &Contract, provided: &BTreeSet<String>, platform: Option<Platform>) -> Vec<Finding> {
-    let strangers: Vec<&str> =
-        provided.iter().map(String::as_str).filter(|name| contract.variable(name).is_none()).collect();
-    let required = contract.variables.iter().filter(|variable| variable.required);
-    let lacking = required.filter(|variable| !provided.contains(&variable.name) && !provides(platform, &variable.name));
-    let finding = |variable: &super::Variable| {
-        let name = &variable.name;
-        let hint = match nearest(name, strangers.iter().copied()) {
-            Some(near) => format!("{near} is set: did you mean {name}"),
-            None => format!("give {name} to the task, or mark it @optional in {}", variable.place.file),
-        };
-        Finding::error(Code::MISSING_VARIABLE, format!("required variable {name} is given to no task"))
-            .at(variable.place.clone())
-            .with_hint(hint)
-    };
-    lacking.map(finding).collect()
+/// What the code does where a variable is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// It goes on without, or with another value.
+    Defaulted,
+    /// It reads it bare: what happens then nobody knows.
+    Required,
+    /// It says so and ends.
+    Validated,
 }
 
-/// Names in files of values that the contract does not have, and that are nearly one which it has.
-pub(super) fn misspelt(contract: &Contract, all: &[Values]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for values in all {
-        let names = values.names();
-        let absent: Vec<&str> =
-            contract.variables.iter().map(|variable| &*variable.name).filter(|name| !names.contains(name)).collect();
-        for entry in values.entries.iter().filter(|entry| contract.variable(&entry.name).is_none()) {
-            if let Some(near) = nearest(&entry.name, absent.iter().copied()) {
-                let message = format!("{} is not in the contract, and {near} is not set", entry.name);
-                let finding = Finding::new(Code::MISSPELT_VARIABLE, Severity::Warning, message);
-                findings.push(finding.at(entry.place.clone()).with_hint(format!("did you mean {near}")));
-            }
-        }
-    }
-    findings
+/// A place at which code reads a variable.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'a> {
+    /// The variable.
+    pub name: &'a str,
+    /// Where it is read.
+    pub place: &'a Place,
+    /// The line of code, if there is one to show.
+    pub excerpt: Option<&'a Excerpt>,
+    /// How much it is needed there.
+    pub need: Need,
 }
 
-/// Variables that the code reads and nothing declares: one finding each, at the first place that needs it most.
-pub(super) fn undeclared(
-    contract: Option<&Contract>,
-    provided: &BTreeSet<String>,
-    code: &code::Code,
-    subject: &Subject,
+/// From how many on the lack of a look at the start is worth a word.
+const SEVERAL: usize = 3;
+
+/// Variables that the code reads and nothing declares (QS119), each once, where it is needed most. `declared` are the
+/// names of the contract, and those that a task definition, the image and the settings give. Makes sense only where
+/// something is declared at all.
+pub fn undeclared(
+    readings: &[Reading<'_>],
+    declared: &BTreeSet<&str>,
+    platform: Option<Platform>,
 ) -> Vec<Finding> {
-    let is_declared = |name: &str| {
-        contract.is_some_and(|contract| contract.variable(name).is_some())
-            || provided.contains(name)
-            || provides(subject.platform, name)
-            || is_of_runtime(name)
-            || subject.version_variable.as_deref() == Some(name)
+    let mut found: Vec<Finding> = Vec::new();
+    let unread: BTreeSet<&str> = {
+        let read: BTreeSet<&str> = readings.iter().map(|reading| reading.name).collect();
+        declared.difference(&read).copied().collect()
     };
-    let declared: Vec<&str> =
-        contract.iter().flat_map(|contract| &contract.variables).map(|variable| &*variable.name).collect();
-    let names = code.names().into_iter().filter(|name| !is_declared(name));
-    names
-        .filter_map(|name| {
-            let need = code.need(name)?;
-            let mut usages: Vec<_> = code.usages.iter().filter(|usage| usage.name == name).collect();
-            usages.sort_by(|one, next| next.need.cmp(&one.need).then_with(|| one.place.cmp(&next.place)));
-            let (first, others) = usages.split_first()?;
-            let beside = match others.len() {
-                0 => String::new(),
-                more if more <= PLACES => {
-                    let places: Vec<String> = others.iter().map(|usage| usage.place.to_string()).collect();
-                    format!(" (also at {})", places.join(", "))
-                }
-                more => format!(" (also at {more} other places)"),
+    for (name, readings) in by_name(readings) {
+        if declared.contains(name) || provided(platform, name) || belongs_to_tools(name) {
+            continue;
+        }
+        // The first place of those that need it most.
+        let Some(most) = readings.iter().rev().max_by_key(|reading| reading.need) else { continue };
+        // What frameworks set themselves where nobody else does, such as NODE_ENV, weighs less.
+        let heavy = most.need > Need::Defaulted && !read_by_libraries(name);
+        let severity = if heavy { Severity::Warning } else { Severity::Info };
+        let elsewhere = match readings.len() - 1 {
+            0 => String::new(),
+            1 => ", and in one more place".to_owned(),
+            more => format!(", and in {more} more places"),
+        };
+        let message = format!("the code reads {name}, which nothing declares{elsewhere}");
+        let hint = match near(name, unread.iter().copied()) {
+            Some(near) => format!("{near} is declared and never read: did you mean {near}"),
+            None if most.need == Need::Defaulted => format!("declare {name} in the contract as `# optional`"),
+            None => format!("declare {name} in the contract, or give it a default in the code"),
+        };
+        let finding = Finding::new(Code::UNDECLARED_VARIABLE, severity, message);
+        let finding = finding.at(most.place.clone()).with_hint(hint);
+        found.push(match most.excerpt {
+            Some(excerpt) => finding.with_excerpt(excerpt.clone()),
+            None => finding,
+        });
+    }
+    found
+}
+
+/// Variables that the contract declares and no code reads (QS121). Nothing where no code was found that reads any:
+/// then it is in a language that was not looked at.
+pub fn unread(contract: &Contract, readings: &[Reading<'_>]) -> Vec<Finding> {
+    let read: BTreeSet<&str> = readings.iter().map(|reading| reading.name).collect();
+    if read.is_empty() {
+        return Vec::new();
+    }
+    let unread = contract.variables.iter().filter(|variable| {
+        let name = variable.name.as_str();
+        !read.contains(name) && !read_by_libraries(name) && !belongs_to_tools(name) && !provided(None, name)
+    });
+    unread
+        .map(|variable| {
+            let message = format!("{} is declared, and no code was found that reads it", variable.name);
+            let hint = match near(
+                &variable.name,
+                read.iter().copied().filter(|read| contract.get(read).is_none()),
+            ) {
+                Some(near) => format!("the code reads {near}: give it one name"),
+                None => "remove it, or leave it where a library reads it".to_owned(),
             };
-            let severity = if need == Need::Defaulted { Severity::Info } else { Severity::Warning };
-            let message = format!("the code reads {name}, which nothing declares{beside}");
-            let mut finding = Finding::new(Code::UNDECLARED_VARIABLE, severity, message).at(first.place.clone());
-            finding.excerpt.clone_from(&first.excerpt);
-            Some(finding.with_hint(match nearest(name, declared.iter().copied()) {
-                Some(near) => format!("did you mean {near}; else declare it in the contract"),
-                None => "declare it in the contract, and give it a value".to_owned(),
-            }))
+            let finding = Finding::new(Code::UNREAD_VARIABLE, Severity::Info, message);
+            finding.at(variable.place.clone()).with_hint(hint)
         })
         .collect()
 }
 
-/// Variables that are declared and that no code reads. Nothing is said where no code reads any.
-pub(super) fn unread(contract: &Contract, code: &code::Code) -> Vec<Finding> {
-    let read = code.names();
-    if !contract.variables.iter().any(|variable| read.contains(&*variable.name)) {
-        return Vec::new();
+/// A service that needs several variables and looks after none of them at its start (QS122). A warning where the code
+/// reads several of them bare; worth knowing where a schema that was not recognised may do it.
+pub fn unvalidated(contract: &Contract, readings: &[Reading<'_>]) -> Option<Finding> {
+    let required: BTreeSet<&str> =
+        contract.variables.iter().filter(|it| it.required).map(|it| it.name.as_str()).collect();
+    let looked_after = readings.iter().any(|reading| reading.need == Need::Validated);
+    if required.len() < SEVERAL || readings.is_empty() || looked_after {
+        return None;
     }
-    let unread = contract.variables.iter().filter(|variable| {
-        !read.contains(&*variable.name) && !is_of_runtime(&variable.name) && !variable.name.starts_with("AWS_")
-    });
-    let finding = |variable: &super::Variable| {
-        let message = format!("{} is declared, and no code reads it by that name", variable.name);
-        let finding = Finding::new(Code::UNREAD_VARIABLE, Severity::Info, message).at(variable.place.clone());
-        finding.with_hint("remove it from the contract, unless a library reads it")
-    };
-    unread.map(finding).collect()
+    let bare = |reading: &&Reading<'_>| reading.need == Need::Required && required.contains(reading.name);
+    let bare: Vec<&Reading<'_>> = readings.iter().filter(bare).collect();
+    let names: BTreeSet<&str> = bare.iter().map(|reading| reading.name).collect();
+    let severity = if names.len() >= SEVERAL { Severity::Warning } else { Severity::Info };
+    let message = format!(
+        "the service needs {} variables and was not seen to look for them at its start",
+        required.len()
+    );
+    let hint = "end with a message that names what is missing, before the first request";
+    let finding = Finding::new(Code::UNVALIDATED_START, severity, message).with_hint(hint);
+    Some(match bare.first() {
+        Some(first) => finding.at(first.place.clone()),
+        None => finding.on(contract.file.file.clone()),
+    })
 }
 
-/// A service with many required variables that looks for none of them when it starts.
-pub(super) fn unvalidated(contract: &Contract, code: &code::Code) -> Vec<Finding> {
-    let required: Vec<_> = contract.variables.iter().filter(|variable| variable.required).collect();
-    let bare = |name: &str| code.need(name) == Some(Need::Required);
-    let read: Vec<_> = required.iter().filter(|variable| bare(&variable.name)).collect();
-    let validates = code.usages.iter().any(|usage| usage.need == Need::Validated);
-    let Some(first) = read.first().filter(|_| read.len() >= MANY && !validates) else { return Vec::new() };
-    let Some(usage) = code.usages.iter().find(|usage| usage.name == first.name) else { return Vec::new() };
-    let message = format!("the code reads {} required variables and looks for none of them at its start", read.len());
-    let mut finding = Finding::new(Code::UNVALIDATED_START, Severity::Warning, message).at(usage.place.clone());
-    finding.excerpt.clone_from(&usage.excerpt);
-    vec![finding.with_hint("check all of them first, say which are missing, and end")]
+/// In the order of names; within a name in the order given.
+pub(crate) fn by_name<'r, 'a>(readings: &'r [Reading<'a>]) -> BTreeMap<&'a str, Vec<&'r Reading<'a>>> {
+    let mut names: BTreeMap<&str, Vec<&Reading<'_>>> = BTreeMap::new();
+    for reading in readings {
+        names.entry(reading.name).or_default().push(reading);
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Text;
+
+    struct Lines {
+        places: Vec<Place>,
+    }
+
+    fn places(count: usize) -> Lines {
+        let place = |line| Place { file: "server.js".to_owned(), line, column: 1 };
+        Lines { places: (1..=count).map(place).collect() }
+    }
+
+    fn readings<'a>(lines: &'a Lines, read: &[(&'a str, Need)]) -> Vec<Reading<'a>> {
+        let each = read.iter().zip(&lines.places);
+        each.map(|(&(name, need), place)| Reading { name, place, excerpt: None, need }).collect()
+    }
+
+    fn contract(text: &str) -> Contract {
+        Contract::read(Text::new(".env.example", text)).0
+    }
+
+    fn shown(findings: &[Finding]) -> Vec<String> {
+        let line = |it: &Finding| {
+            let place = it.place().map(ToString::to_string).unwrap_or_default();
+            format!(
+                "{} {:?} {place} {}; {}",
+                it.code,
+                it.severity,
+                it.message,
+                it.hint.as_deref().unwrap_or("-")
+            )
+        };
+        findings.iter().map(line).collect()
+    }
+
+    #[test]
+    fn what_the_code_reads_and_nothing_declares_is_found_where_it_is_needed_most() {
+        let lines = places(9);
+        let read = readings(
+            &lines,
+            &[
+                ("SENTRY_URL", Need::Defaulted),
+                ("SHOP_NAME", Need::Defaulted),
+                ("SHOP_NAME", Need::Required),
+                ("SHOP_NAME", Need::Required),
+                ("DATABASE_URI", Need::Validated),
+                ("NODE_ENV", Need::Required),
+                ("PORT", Need::Required),
+                ("AWS_REGION", Need::Required),
+                ("CI", Need::Required),
+            ],
+        );
+        let declared = BTreeSet::from(["DATABASE_URL", "PORT"]);
+        insta::assert_snapshot!(shown(&undeclared(&read, &declared, Some(Platform::Ecs))).join("\n"), @r"
+        QS119 Warning server.js:5:1 the code reads DATABASE_URI, which nothing declares; DATABASE_URL is declared and never read: did you mean DATABASE_URL
+        QS119 Info server.js:6:1 the code reads NODE_ENV, which nothing declares; declare NODE_ENV in the contract, or give it a default in the code
+        QS119 Info server.js:1:1 the code reads SENTRY_URL, which nothing declares; declare SENTRY_URL in the contract as `# optional`
+        QS119 Warning server.js:3:1 the code reads SHOP_NAME, which nothing declares, and in 2 more places; declare SHOP_NAME in the contract, or give it a default in the code
+        ");
+        assert!(
+            undeclared(&read, &declared, Some(Platform::Docker))
+                .iter()
+                .any(|it| it.message.contains("AWS_REGION"))
+        );
+    }
+
+    #[test]
+    fn what_is_declared_and_not_read_is_worth_knowing() {
+        let contract = contract("SHOP_NAME=\nSHOP_COLOUR=\nNODE_ENV=\nAWS_REGION=\nSTRIPE_API_KEY=\n");
+        let lines = places(2);
+        let read = readings(&lines, &[("SHOP_NAME", Need::Required), ("STRIPE_KEY", Need::Required)]);
+        insta::assert_snapshot!(shown(&unread(&contract, &read)).join("\n"), @r"
+        QS121 Info .env.example:2:1 SHOP_COLOUR is declared, and no code was found that reads it; remove it, or leave it where a library reads it
+        QS121 Info .env.example:5:1 STRIPE_API_KEY is declared, and no code was found that reads it; the code reads STRIPE_KEY: give it one name
+        ");
+        assert_eq!(unread(&contract, &[]), []);
+    }
+
+    #[test]
+    fn a_start_without_a_look_is_told_once() {
+        let three = contract("A_NAME=\nB_NAME=\nC_NAME=\n# optional\nD_NAME=\n");
+        let lines = places(3);
+        let bare = [("A_NAME", Need::Required), ("B_NAME", Need::Required), ("C_NAME", Need::Required)];
+        let finding = unvalidated(&three, &readings(&lines, &bare)).expect("a finding");
+        assert_eq!((finding.severity, finding.place()), (Severity::Warning, lines.places.first()));
+        assert!(finding.message.starts_with("the service needs 3 variables"));
+        let finding = unvalidated(&three, &readings(&lines, &bare[..1])).expect("a finding");
+        assert_eq!(finding.severity, Severity::Info);
+        assert_eq!(unvalidated(&three, &readings(&lines, &[("A_NAME", Need::Validated)])), None);
+        assert_eq!(unvalidated(&three, &[]), None);
+        assert_eq!(unvalidated(&contract("A_NAME=\nB_NAME=\n"), &readings(&lines, &bare)), None);
+    }
 }

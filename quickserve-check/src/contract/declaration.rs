@@ -1,237 +1,213 @@
-//! The contract itself: which variables there must be, and what kind of value each takes.
+//! The contract: which variables a service needs.
 
-use quickserve_core::document::did_you_mean;
-use quickserve_core::finding::{Code, Finding, Place};
+use std::collections::BTreeMap;
+use std::fmt;
 
-use super::Kind;
-use super::env_file::{Assignment, Comment, Value, parse};
+use quickserve_core::finding::{Code, Finding, Place, Severity};
+
+use super::annotation::Annotations;
+use super::env_file::{Assignment, EnvFile, Purpose};
+use super::kind::Kind;
+use super::value::Value;
 use crate::Text;
 
-/// The variables that a file declares.
-#[derive(Debug, Clone)]
+/// The variables that a file such as `.env.example` declares.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Contract {
     /// The file.
     pub file: Text,
     /// In the order of the file, each once.
     pub variables: Vec<Variable>,
+    /// Where in `variables` a name is.
+    index: BTreeMap<String, usize>,
 }
 
 /// A variable of a [`Contract`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Variable {
     /// Its name.
     pub name: String,
     /// Where it is declared.
     pub place: Place,
-    /// Whether the service cannot run without it.
+    /// Whether a service does not run without it.
     pub required: bool,
-    /// The kind of its value, where the contract says it.
+    /// The type that its value has, where the contract says one.
     pub kind: Option<Kind>,
-    /// Whether it is said to be secret.
+    /// Whether the contract says that it is secret.
     pub secret: bool,
-    /// What it is for.
+    /// Whether the contract gives it a value.
+    pub has_example: bool,
+    /// What the contract says of it beyond that.
     pub description: Option<String>,
     example: Value,
 }
 
 impl Variable {
-    /// Whether the contract gives an example of its value.
-    pub fn has_example(&self) -> bool {
-        !self.example.is_empty()
-    }
-
-    /// Whether a value is the contract's own example.
-    pub fn is_example(&self, value: &Value) -> bool {
-        self.has_example() && value.text() == self.example.text()
+    /// The value that the contract gives it.
+    pub(crate) fn example(&self) -> &Value {
+        &self.example
     }
 }
 
-/// Words that a comment may mark a variable with.
-const MARKS: [&str; 4] = ["optional", "required", "secret", "type"];
-
 impl Contract {
-    /// Reads a contract; lines that cannot be read are told and left out.
-    pub fn read(file: Text, findings: &mut Vec<Finding>) -> Self {
-        let (assignments, faults) = parse(&file.text);
-        for fault in faults {
-            let place = file.source().place(fault.span.start);
-            findings.push(warning(fault.message).at(place).with_hint("comments begin with #"));
+    /// Reads a contract, and says what in it cannot be read. Of a name that is there twice, the first counts.
+    pub fn read(file: Text) -> (Self, Vec<Finding>) {
+        let EnvFile { assignments, problems } = EnvFile::read(&file.text, &file.file, Purpose::Contract);
+        let mut findings: Vec<Finding> = Vec::new();
+        for problem in problems {
+            let finding = Finding::new(Code::CONTRACT_SYNTAX, Severity::Warning, problem.what);
+            findings.push(finding.at(problem.place).with_hint(problem.hint));
         }
+        let mut index: BTreeMap<String, usize> = BTreeMap::new();
         let mut variables: Vec<Variable> = Vec::new();
         for assignment in assignments {
-            let place = file.source().place(assignment.name_span.start);
-            if let Some(first) = variables.iter().find(|variable| variable.name == assignment.name) {
-                let message = format!("{} is declared twice, first in line {}", first.name, first.place.line);
-                let finding = Finding::new(Code::VARIABLE_TWICE, quickserve_core::finding::Severity::Warning, message);
-                findings.push(finding.at(place).with_hint("remove one of the two"));
+            if let Some(&first) = index.get(&assignment.name) {
+                let first = variables[first].place.line;
+                let message = format!("{} is declared twice, first in line {first}", assignment.name);
+                let finding = Finding::new(Code::VARIABLE_TWICE, Severity::Warning, message);
+                findings.push(finding.at(assignment.place).with_hint("keep the one that is right"));
                 continue;
             }
-            variables.push(variable(&file, assignment, place, findings));
+            index.insert(assignment.name.clone(), variables.len());
+            variables.push(variable(assignment, &mut findings));
         }
-        Self { file, variables }
+        (Self { file, variables, index }, findings)
     }
 
     /// The variable of that name.
-    pub fn variable(&self, name: &str) -> Option<&Variable> {
-        self.variables.iter().find(|variable| variable.name == name)
+    pub fn get(&self, name: &str) -> Option<&Variable> {
+        self.index.get(name).and_then(|&index| self.variables.get(index))
+    }
+
+    /// The names in the order of the file.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(|variable| variable.name.as_str())
     }
 }
 
-fn warning(message: impl Into<String>) -> Finding {
-    Finding::new(Code::CONTRACT_SYNTAX, quickserve_core::finding::Severity::Warning, message)
-}
-
-fn variable(file: &Text, assignment: Assignment, place: Place, findings: &mut Vec<Finding>) -> Variable {
-    let Assignment { name, value, above, behind, .. } = assignment;
-    let mut variable = Variable {
-        required: !says_optional(&above) && !says_optional(&behind),
-        kind: (name == "PORT").then_some(Kind::Port),
-        secret: false,
-        description: None,
-        example: value,
-        place,
+fn variable(assignment: Assignment, findings: &mut Vec<Finding>) -> Variable {
+    let Assignment { name, place, value, above, behind } = assignment;
+    let annotations = Annotations::read(above.iter().chain(&behind));
+    findings.extend(annotations.findings);
+    Variable {
         name,
-    };
-    let mut said = Vec::new();
-    for comment in [&above, &behind] {
-        said.push(marked(file, comment, &mut variable, findings));
+        place,
+        required: !annotations.optional,
+        kind: annotations.kind,
+        secret: annotations.secret,
+        has_example: !value.is_empty(),
+        description: annotations.description,
+        example: value,
     }
-    let description = said.join(" ").trim().to_owned();
-    variable.description = (!description.is_empty()).then_some(description);
-    variable
 }
 
-/// As the core's reader of contracts has it: a line of the comment that begins with the word.
-fn says_optional(comment: &Comment) -> bool {
-    comment.text.lines().any(|line| {
-        let word = line.split(|char: char| !char.is_ascii_alphabetic()).next().unwrap_or_default();
-        word.eq_ignore_ascii_case("optional")
-    })
-}
-
-/// Obeys the marks in a comment, and answers what it says beside them.
-fn marked(file: &Text, comment: &Comment, variable: &mut Variable, findings: &mut Vec<Finding>) -> String {
-    let mut said = String::new();
-    let mut rest = comment.text.as_str();
-    while let Some(at) = rest.find('@') {
-        // Within a word it is an address.
-        let begins = rest[..at].chars().next_back().is_none_or(char::is_whitespace);
-        let mark = &rest[at + 1..];
-        let length = mark.find(|char: char| !char.is_ascii_alphabetic()).unwrap_or(mark.len());
-        if !begins || length == 0 {
-            said.push_str(&rest[..=at]);
-            rest = mark;
-            continue;
-        }
-        said.push_str(&rest[..at]);
-        let (word, after) = mark.split_at(length);
-        rest = after;
-        let problem = match word {
-            "optional" => {
-                variable.required = false;
-                None
-            }
-            "required" => {
-                variable.required = true;
-                None
-            }
-            "secret" => {
-                variable.secret = true;
-                None
-            }
-            "type" => match after.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-                Some((kind, after)) => {
-                    rest = after;
-                    match kind.parse() {
-                        Ok(kind) => {
-                            variable.kind = Some(kind);
-                            None
-                        }
-                        Err(hint) => Some((format!("no kind of value is called {kind:?}"), Some(hint))),
-                    }
-                }
-                None => Some(("@type says no kind".to_owned(), Some("write @type(int)".to_owned()))),
-            },
-            other => Some((format!("no mark is called @{other}"), did_you_mean(other, &MARKS))),
-        };
-        if let Some((message, hint)) = problem {
-            let mut finding = warning(message).at(file.source().place(comment.start));
-            finding.hint = hint.filter(|hint| !hint.is_empty());
-            findings.push(finding);
-        }
+/// Without the text: people paste real values into templates.
+impl fmt::Debug for Contract {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, variables, .. } = self;
+        f.debug_struct("Contract")
+            .field("file", &file.file)
+            .field("variables", variables)
+            .finish_non_exhaustive()
     }
-    said.push_str(rest);
-    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use quickserve_core::config::variables;
 
     use super::*;
 
+    const EXAMPLE: &str = include_str!("../../../tests/fixtures/case-study/.env.example");
+    const STOREFRONT: &str = include_str!("../../../examples/storefront/.env.example");
+
     fn read(text: &str) -> (Contract, Vec<String>) {
-        let mut findings = Vec::new();
-        let contract = Contract::read(Text::new(".env.example", text), &mut findings);
-        (contract, findings.iter().map(ToString::to_string).collect())
+        let (contract, findings) = Contract::read(Text::new(".env.example", text));
+        (contract, findings.iter().map(|finding| format!("{finding}")).collect())
+    }
+
+    /// Names, places, and whether they are required, as the core reads them and as this crate does.
+    fn both(text: &str) -> [Vec<(String, Place, bool)>; 2] {
+        let core = variables::Contract::parse(text, ".env.example");
+        let core =
+            core.variables().iter().map(|it| (it.name.clone(), it.place.clone(), !it.optional)).collect();
+        let (ours, _) = read(text);
+        let ours = ours.variables.into_iter().map(|it| (it.name, it.place, it.required)).collect();
+        [core, ours]
     }
 
     #[test]
-    fn marks_say_what_a_variable_takes() {
-        let text = "# The database of orders. @secret @type(url)\nDATABASE_URL=x\n\
-                    LOG_LEVEL=info # @optional @type(enum: debug, info)\nPORT=3000\n# mail to a@b.example\nMAIL=\n";
-        let (contract, findings) = read(text);
+    fn the_case_study_declares_eight_required_variables() {
+        let (contract, findings) = read(EXAMPLE);
+        assert_eq!(contract.variables.len(), 8);
+        assert!(contract.variables.iter().all(|variable| variable.required && variable.has_example));
+        assert_eq!(contract.get("STRIPE_API_KEY").expect("declared").place.to_string(), ".env.example:14:1");
         assert_eq!(findings, Vec::<String>::new());
-        let of = |name: &str| contract.variable(name).expect("a variable");
-        assert!(of("DATABASE_URL").secret && of("DATABASE_URL").required);
-        assert_eq!(of("DATABASE_URL").description.as_deref(), Some("The database of orders."));
-        assert_eq!(of("DATABASE_URL").kind, Some(Kind::Url));
-        assert!(!of("LOG_LEVEL").required);
-        assert_eq!(of("PORT").kind, Some(Kind::Port));
-        assert_eq!(of("MAIL").description.as_deref(), Some("mail to a@b.example"));
+        assert!(!format!("{contract:?}").contains("sk_live"), "no value is shown");
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_with_its_place() {
-        let (_, findings) = read("A=1 # @optonal\n# @type(itn)\nB=1\nC: 1\nA=2\n# @type\nD=\n");
-        insta::assert_snapshot!(findings.join("\n"), @r#"
-        QS123 this line gives no variable a value: NAME=value
-          --> .env.example:4:1
-          hint: comments begin with #
-        QS123 no mark is called @optonal
-          --> .env.example:1:5
-          hint: did you mean `optional`
-        QS123 no kind of value is called "itn"
-          --> .env.example:2:1
-          hint: did you mean `int`
-        QS108 A is declared twice, first in line 1
+    fn annotations_say_more_of_a_variable() {
+        let (contract, findings) =
+            read("# @url @secret Where orders are kept\nA=\nB=4 # optional @int how many\n");
+        let [a, b] = &contract.variables[..] else { panic!("two variables") };
+        assert!(a.required && a.secret && !a.has_example && a.kind == Some(Kind::Url));
+        assert_eq!(a.description.as_deref(), Some("Where orders are kept"));
+        assert!(!b.required && !b.secret && b.has_example && b.kind == Some(Kind::Integer));
+        assert_eq!(b.description.as_deref(), Some("how many"));
+        assert_eq!(findings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_without_the_line() {
+        let (_, findings) = read("hunter2\n# @secrt\nA=hunter2\nA=hunter2\nB=\"hunter2\n");
+        insta::assert_snapshot!(findings.join("\n"), @r"
+        QS123 the line is not NAME=value
+          --> .env.example:1:1
+          hint: write NAME=value, or begin the line with #
+        QS123 the quote of the value is not closed
           --> .env.example:5:1
-          hint: remove one of the two
-        QS123 @type says no kind
-          --> .env.example:6:1
-          hint: write @type(int)
-        "#);
+          hint: close the quote, or write the value without
+        QS123 unknown annotation `@secrt`
+          --> .env.example:2:3
+          hint: did you mean @secret
+        QS108 A is declared twice, first in line 3
+          --> .env.example:4:1
+          hint: keep the one that is right
+        ");
     }
 
-    /// The core reads the same file when it deploys.
     #[test]
-    fn a_plain_contract_means_the_same_to_the_core() {
+    fn the_core_reads_the_same_contract() {
         let texts = [
-            "A=1\n# optional: text\nB=2\nC=3 # optional\n",
-            "# optional\n\nA=1\nexport B=2\n",
-            "A=\"x\ny\" # optional\nB='#'\n",
-            "# Application\nNODE_ENV=production\nPORT=3000\n\n# Optionally so\nX=1\n",
+            EXAMPLE,
+            STOREFRONT,
+            "",
+            "A=1\n# Optional: for logs\nB=2\nC= # optional\nexport D='x' # optional\n\n# optional\n\nE=5\nF=a#optional\n",
+            "KEY=\"-----BEGIN\\\"\nNOT_A=variable\n-----END\" # optional\nB=1",
+            "\u{feff}A=1\r\n## optional @int\r\nB=2\r\nA=3 # optional\r\nmy-name=4\r\nspring.name=5\r\nC",
+            "# optional\n# @int more\nA='b' c\nB='it''s' # optional\nC=\t# optional\nD=x\t# optional\nE=$X # optional, y",
+            "  export   A = 1 # optional\n#optional\nB=\n#  Optionally\nC=\"\\\\\" # optional\n",
         ];
         for text in texts {
-            let (contract, _) = read(text);
-            let ours: Vec<(&str, bool)> =
-                contract.variables.iter().map(|variable| (&*variable.name, variable.required)).collect();
-            let core = variables::Contract::parse(text, ".env.example");
-            let cores: Vec<(&str, bool)> =
-                core.variables().iter().map(|variable| (&*variable.name, !variable.optional)).collect();
-            assert_eq!(ours, cores, "{text}");
+            let [core, ours] = both(text);
+            assert_eq!(core, ours, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn the_core_reads_the_same_lines(lines in proptest::collection::vec(
+            "(export )?[A-C] ?= ?([a-z@ $]{0,4}|'[a-z #\"]{0,4}'|\"[a-z #']{0,4}\"|\"a\n# b\nD=c\")( ?# ?(optional|Optional:|x))?|# ?(optional|@int|x)|",
+            0..9,
+        )) {
+            let [core, ours] = both(&lines.join("\n"));
+            prop_assert_eq!(core, ours);
         }
     }
 }

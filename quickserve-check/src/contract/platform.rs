@@ -1,42 +1,187 @@
-//! Variables that nobody declares because the platform gives them to every task.
+//! Variables that nobody has to declare: platforms, images and tools give them.
 
 use quickserve_core::config::Platform;
 
-/// What containers have anyhow, and what QuickServe gives to every task.
-const EVERYWHERE: &[&str] =
-    &["HOME", "HOSTNAME", "PATH", "PWD", "TERM", "TZ", "LANG", "LC_ALL", "SHLVL", "USER", "SHELL", "TMPDIR", "CI",
-      "QUICKSERVE_RELEASE", "IMAGE_TAG", "NO_COLOR", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+/// What every container has: from the engine, from QuickServe itself.
+const CONTAINER: &[&str] =
+    &["HOME", "HOSTNAME", "IMAGE_TAG", "PATH", "PWD", "QUICKSERVE_RELEASE", "SHLVL", "TERM", "USER"];
 
-/// ECS documentation, "Task metadata endpoint", "Task IAM role", "Amazon ECS environment variables": what the agent
-/// gives to containers.
+/// What ECS gives to a task's containers.
+///
+/// ECS developer guide, "Amazon ECS environment variables"
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-environment-variables.html>). The region has always
+/// been there on Fargate; on EC2 only from the agent that has <https://github.com/aws/amazon-ecs-agent/pull/4946> (merged
+/// in April 2026). `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` is there with a task role, `ECS_AGENT_URI` with platform
+/// version 1.4.0 or agent 1.65 on.
 const ECS: &[&str] = &[
-    "AWS_REGION",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_DEFAULT_REGION",
     "AWS_EXECUTION_ENV",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_REGION",
+    "ECS_AGENT_URI",
+    "ECS_CONTAINER_METADATA_FILE",
     "ECS_CONTAINER_METADATA_URI",
     "ECS_CONTAINER_METADATA_URI_V4",
-    "ECS_AGENT_URI",
 ];
 
-/// Settings of runtimes and frameworks: they have a default, whether or not the application's own code reads them.
-const RUNTIMES: &[&str] = &[
-    "NODE_ENV", "NODE_OPTIONS", "RAILS_ENV", "RACK_ENV", "RUST_LOG", "RUST_BACKTRACE", "PYTHONUNBUFFERED", "PYTHONPATH",
-    "DJANGO_SETTINGS_MODULE", "FLASK_ENV", "FLASK_APP", "JAVA_OPTS", "JAVA_TOOL_OPTIONS", "GOMAXPROCS", "GOMEMLIMIT",
-    "ASPNETCORE_ENVIRONMENT", "ASPNETCORE_URLS", "DOTNET_ENVIRONMENT", "SPRING_PROFILES_ACTIVE", "APP_ENV", "PORT", "DEBUG",
+/// What well-known base images set; the pages of the official images on Docker Hub, and their Dockerfiles.
+const IMAGES: &[&str] = &[
+    "ASPNETCORE_HTTP_PORTS",
+    "ASPNET_VERSION",
+    "BUNDLE_APP_CONFIG",
+    "BUNDLE_SILENCE_ROOT_WARNING",
+    "CARGO_HOME",
+    "DOTNET_RUNNING_IN_CONTAINER",
+    "DOTNET_VERSION",
+    "GEM_HOME",
+    "GOLANG_VERSION",
+    "GOPATH",
+    "GOTOOLCHAIN",
+    "JAVA_HOME",
+    "JAVA_VERSION",
+    "NGINX_VERSION",
+    "NODE_VERSION",
+    "PHP_INI_DIR",
+    "PHP_VERSION",
+    "PYTHON_VERSION",
+    "RUBY_VERSION",
+    "RUSTUP_HOME",
+    "RUST_VERSION",
+    "YARN_VERSION",
+];
+
+/// What tools, tests and CI set for themselves: code that looks at these asks where it runs.
+const TOOLS: &[&str] = &[
+    "CI",
+    "COLORTERM",
+    "COLUMNS",
+    "DEBUG",
+    "EDITOR",
+    "FORCE_COLOR",
+    "INIT_CWD",
+    "JEST_WORKER_ID",
+    "LANG",
+    "LANGUAGE",
+    "LINES",
+    "LOGNAME",
+    "MIX_ENV",
+    "NEXT_RUNTIME",
+    "NODE_APP_INSTANCE",
+    "NO_COLOR",
+    "OLDPWD",
+    "OUT_DIR",
+    "PAGER",
+    "PYTEST_CURRENT_TEST",
+    "RUST_BACKTRACE",
+    "SHELL",
+    "SYSTEMROOT",
+    "TEMP",
+    "TMP",
+    "TMPDIR",
+    "TZ",
+    "USERPROFILE",
+    "VITEST",
+    "VITEST_WORKER_ID",
+];
+
+/// The same, by how they begin.
+const TOOL_FAMILIES: &[&str] = &[
+    "BUILDKITE_",
+    "CARGO_",
+    "CIRCLE_",
+    "GITHUB_",
+    "GITLAB_",
+    "LC_",
+    "RUNNER_",
+    "STORYBOOK_",
+    "XDG_",
+    "npm_",
+];
+
+/// Variables that frameworks, runtimes and client libraries read, where the code of the service does not.
+const LIBRARIES: &[&str] = &[
+    "DATABASE_URL",
+    "DJANGO_SETTINGS_MODULE",
+    "FLASK_APP",
+    "FLASK_ENV",
+    "GOGC",
+    "GOMAXPROCS",
+    "GOMEMLIMIT",
+    "HOST",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "LANG",
     "LOG_LEVEL",
+    "MALLOC_ARENA_MAX",
+    "NODE_ENV",
+    "NODE_EXTRA_CA_CERTS",
+    "NODE_OPTIONS",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "NO_PROXY",
+    "PORT",
+    "PYTHONPATH",
+    "PYTHONUNBUFFERED",
+    "RACK_ENV",
+    "RAILS_ENV",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+    "SECRET_KEY_BASE",
+    "SENTRY_DSN",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TZ",
+    "UV_THREADPOOL_SIZE",
+    "WEB_CONCURRENCY",
 ];
 
-/// Whether every task has that variable without anybody's doing. Where the platform is not known, whatever one of
-/// them gives counts.
-pub fn provides(platform: Option<Platform>, name: &str) -> bool {
-    EVERYWHERE.contains(&name) || (platform != Some(Platform::Docker) && ECS.contains(&name))
+/// The same, by how they begin.
+const LIBRARY_FAMILIES: &[&str] = &[
+    "ASPNETCORE_",
+    "AWS_",
+    "CELERY_",
+    "COMPOSE_",
+    "DD_",
+    "DOCKER_",
+    "DOTNET_",
+    "GRPC_",
+    "GUNICORN_",
+    "JAVA_",
+    "JVM_",
+    "KC_",
+    "MALLOC_",
+    "MICRONAUT_",
+    "MYSQL_",
+    "NEW_RELIC_",
+    "NEXTAUTH_",
+    "NEXT_",
+    "NUXT_",
+    "OTEL_",
+    "PG",
+    "POSTGRES_",
+    "PUMA_",
+    "QUARKUS_",
+    "RAILS_",
+    "SENTRY_",
+    "SPRING_",
+    "UVICORN_",
+    "VITE_",
+];
+
+/// Whether the platform, a base image or QuickServe gives this variable to a task. Where the platform is not known, any
+/// of them will do: nothing is reported as missing that may be there.
+pub fn provided(platform: Option<Platform>, name: &str) -> bool {
+    let on_ecs = platform != Some(Platform::Docker) && ECS.contains(&name);
+    CONTAINER.contains(&name) || IMAGES.contains(&name) || on_ecs
 }
 
-/// Whether a runtime or framework reads that variable, or does without it.
-pub fn is_of_runtime(name: &str) -> bool {
-    RUNTIMES.contains(&name) || EVERYWHERE.contains(&name)
+/// Whether reading this variable is no matter of the service's configuration.
+pub fn belongs_to_tools(name: &str) -> bool {
+    TOOLS.contains(&name) || TOOL_FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+/// Whether something reads this variable that is not in the service's code.
+pub fn read_by_libraries(name: &str) -> bool {
+    LIBRARIES.contains(&name) || LIBRARY_FAMILIES.iter().any(|family| name.starts_with(family))
 }
 
 #[cfg(test)]
@@ -44,11 +189,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ecs_gives_the_region_and_docker_does_not() {
-        assert!(provides(Some(Platform::Ecs), "AWS_REGION"));
-        assert!(!provides(Some(Platform::Docker), "AWS_REGION"));
-        assert!(provides(None, "AWS_REGION"));
-        assert!(provides(Some(Platform::Docker), "QUICKSERVE_RELEASE"));
-        assert!(!provides(None, "DATABASE_URL"));
+    fn the_region_is_there_on_ecs_and_not_on_docker() {
+        assert!(provided(Some(Platform::Ecs), "AWS_REGION"));
+        assert!(!provided(Some(Platform::Docker), "AWS_REGION"));
+        assert!(provided(None, "AWS_REGION"), "in doubt it is there");
+    }
+
+    #[test]
+    fn what_a_service_must_be_given_is_not_provided() {
+        for platform in [None, Some(Platform::Docker), Some(Platform::Ecs)] {
+            for name in ["DATABASE_URL", "PORT", "NODE_ENV", "AWS_ACCESS_KEY_ID", "APP_NAME"] {
+                assert!(!provided(platform, name), "{name}");
+            }
+            for name in ["PATH", "HOSTNAME", "NODE_VERSION", "QUICKSERVE_RELEASE", "IMAGE_TAG"] {
+                assert!(provided(platform, name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn tools_and_libraries_are_told_from_the_service() {
+        assert!(
+            belongs_to_tools("GITHUB_SHA")
+                && belongs_to_tools("CI")
+                && belongs_to_tools("npm_package_version")
+        );
+        assert!(!belongs_to_tools("CIRCUIT_BREAKER") && !belongs_to_tools("DATABASE_URL"));
+        assert!(
+            read_by_libraries("PGHOST")
+                && read_by_libraries("OTEL_SERVICE_NAME")
+                && read_by_libraries("NODE_ENV")
+        );
+        assert!(!read_by_libraries("STRIPE_API_KEY"));
     }
 }

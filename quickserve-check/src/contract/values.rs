@@ -1,176 +1,144 @@
-//! Files of values: what is in them is held to the contract, and no value is ever shown.
+//! Files of values: one environment's `.env`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use quickserve_core::finding::{Code, Finding, Place, Severity};
 
-use super::env_file::{Value, parse};
-use super::{Contract, is_placeholder};
+use super::env_file::{EnvFile, Purpose};
+use super::value::Value;
 use crate::Text;
 
-/// A file of values, for one environment.
-#[derive(Debug)]
+/// What a file of values says.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Values {
-    /// The environment.
+    /// The environment that it is for.
     pub environment: String,
     /// What findings call the file.
     pub file: String,
-    /// In the order of the file; a name may be there twice.
+    /// In the order of the file, each name once: the last counts.
     pub entries: Vec<Entry>,
+    /// Whether it is the file of what is deployed; others only weigh less.
+    pub(crate) deployed: bool,
+    /// Where in `entries` a name is.
+    index: BTreeMap<String, usize>,
 }
 
 /// A variable of a file of values.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
     /// Its name.
     pub name: String,
-    /// Where it is.
+    /// Where it is set.
     pub place: Place,
     value: Value,
 }
 
 impl Entry {
-    /// Its value, which is never shown.
-    pub fn value(&self) -> &Value {
+    /// Whether it is set to nothing, which an application takes for missing.
+    pub fn is_empty(&self) -> bool {
+        self.value.is_empty()
+    }
+
+    pub(crate) fn value(&self) -> &Value {
         &self.value
     }
 }
 
 impl Values {
-    /// Reads a file; lines that cannot be read are told and left out.
-    pub fn read(environment: &str, file: &Text, findings: &mut Vec<Finding>) -> Self {
-        let (assignments, faults) = parse(&file.text);
-        findings.extend(faults.into_iter().map(|fault| {
-            let place = file.source().place(fault.span.start);
-            Finding::error(Code::ENV_FILE, fault.message).at(place).with_hint("comments begin with #")
-        }));
-        let entry = |assignment: super::env_file::Assignment| Entry {
-            place: file.source().place(assignment.name_span.start),
-            name: assignment.name,
-            value: assignment.value,
-        };
-        let entries = assignments.into_iter().map(entry).collect();
-        Self { environment: environment.to_owned(), file: file.file.clone(), entries }
+    /// Reads a file of values, and says what in it cannot be read and what is set twice. `deployed`: whether it is of
+    /// the environment that is deployed to.
+    pub fn read(environment: impl Into<String>, text: &Text, deployed: bool) -> (Self, Vec<Finding>) {
+        let EnvFile { assignments, problems } = EnvFile::read(&text.text, &text.file, Purpose::Values);
+        let weight = if deployed { Severity::Error } else { Severity::Warning };
+        let mut findings: Vec<Finding> = problems
+            .into_iter()
+            .map(|problem| {
+                let finding = Finding::new(Code::ENV_FILE, weight, problem.what);
+                finding.at(problem.place).with_hint(problem.hint)
+            })
+            .collect();
+        let mut index: BTreeMap<String, usize> = BTreeMap::new();
+        let mut entries: Vec<Entry> = Vec::new();
+        for assignment in assignments {
+            let entry = Entry { name: assignment.name, place: assignment.place, value: assignment.value };
+            let Some(&first) = index.get(&entry.name) else {
+                index.insert(entry.name.clone(), entries.len());
+                entries.push(entry);
+                continue;
+            };
+            findings.push(twice(&entries[first], &entry));
+            entries[first] = entry;
+        }
+        let values =
+            Self { environment: environment.into(), file: text.file.clone(), entries, deployed, index };
+        (values, findings)
     }
 
-    /// The names, each once.
-    pub fn names(&self) -> BTreeSet<&str> {
-        self.entries.iter().map(|entry| entry.name.as_str()).collect()
+    /// The variable of that name.
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.index.get(name).and_then(|&index| self.entries.get(index))
+    }
+
+    /// The names in the order of the file.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.name.as_str())
+    }
+
+    /// The names that have a value.
+    pub fn set(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().filter(|entry| !entry.is_empty()).map(|entry| entry.name.as_str())
     }
 }
 
-/// Names that are there twice: which one counts depends on who reads the file.
-pub(super) fn twice(values: &Values) -> Vec<Finding> {
-    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut findings = Vec::new();
-    for entry in &values.entries {
-        if let Some(line) = first.get(entry.name.as_str()) {
-            let message = format!("{} is set twice, first in line {line}", entry.name);
-            let finding = Finding::new(Code::VARIABLE_TWICE, Severity::Warning, message);
-            findings.push(finding.at(entry.place.clone()).with_hint("remove one of the two"));
-        } else {
-            first.insert(&entry.name, entry.place.line);
-        }
-    }
-    findings
-}
-
-/// Values that are none, or of another kind than the contract asks for.
-pub(super) fn judge(values: &Values, contract: Option<&Contract>) -> Vec<Finding> {
-    let finding = |entry: &Entry| {
-        let variable = contract.and_then(|contract| contract.variable(&entry.name));
-        let text = entry.value.text();
-        if text.trim().is_empty() {
-            return None;
-        }
-        if is_placeholder(text) {
-            let example = variable.is_some_and(|variable| variable.is_example(&entry.value));
-            let what = if example { "still has the example of the contract" } else { "has a placeholder for a value" };
-            let finding = Finding::error(Code::PLACEHOLDER_VALUE, format!("{} {what}", entry.name));
-            return Some(finding.at(entry.place.clone()).with_hint("write its real value"));
-        }
-        let kind = variable?.kind.as_ref()?;
-        (!kind.takes(text)).then(|| {
-            let message = format!("{} is not {kind}", entry.name);
-            Finding::error(Code::VARIABLE_TYPE, message).at(entry.place.clone()).with_hint(format!("write {kind}"))
-        })
+fn twice(first: &Entry, last: &Entry) -> Finding {
+    let (weight, how) = if first.value == last.value {
+        (Severity::Info, "to the same value")
+    } else {
+        (Severity::Warning, "to different values")
     };
-    values.entries.iter().filter_map(finding).collect()
-}
-
-/// Names that one environment has and another has not.
-pub(super) fn differing(all: &[Values]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for values in all {
-        for entry in &values.entries {
-            let lacking: Vec<&str> = all
-                .iter()
-                .filter(|other| other.environment != values.environment && !other.names().contains(&*entry.name))
-                .map(|other| &*other.environment)
-                .collect();
-            if !lacking.is_empty() {
-                let message = format!("{} is set for {} and not for {}", entry.name, values.environment, lacking.join(", "));
-                let finding = Finding::new(Code::VARIABLES_DIFFER, Severity::Info, message);
-                findings.push(finding.at(entry.place.clone()));
-            }
-        }
-    }
-    findings
+    let message = format!("{} is set twice {how}, first in line {}", last.name, first.place.line);
+    let hint = "keep one: some readers take the first, others the last";
+    Finding::new(Code::VARIABLE_TWICE, weight, message).at(last.place.clone()).with_hint(hint)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn values(environment: &str, text: &str) -> (Values, Vec<Finding>) {
-        let mut findings = Vec::new();
-        let file = Text::new(format!(".env.{environment}"), text);
-        (Values::read(environment, &file, &mut findings), findings)
-    }
-
-    fn shown(findings: &[Finding]) -> String {
-        findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    fn read(text: &str, deployed: bool) -> (Values, Vec<Finding>) {
+        Values::read("production", &Text::new(".env", text), deployed)
     }
 
     #[test]
-    fn values_are_held_to_the_contract_and_never_shown() {
-        let contract = "DATABASE_URL=postgresql://user:password@host:5432/dbname # @type(url)\nPORT=3000\nNODE_ENV=production\n";
-        let contract = Contract::read(Text::new(".env.example", contract), &mut Vec::new());
-        let text = "DATABASE_URL=postgresql://user:password@host:5432/dbname\nPORT=http-s3cret\nNODE_ENV=production\n\
-                    STRIPE_API_KEY=sk_live_xxxxx\nEMPTY=\nPORT=3000\nnonsense s3cret\n";
-        let (values, faults) = values("local", text);
-        let all = [faults, judge(&values, Some(&contract)), twice(&values)].concat();
-        insta::assert_snapshot!(shown(&all), @r"
-        QS102 this line gives no variable a value: NAME=value
-          --> .env.local:7:1
-          hint: comments begin with #
-        QS103 DATABASE_URL still has the example of the contract
-          --> .env.local:1:1
-          hint: write its real value
-        QS104 PORT is not a port, 1 to 65535
-          --> .env.local:2:1
-          hint: write a port, 1 to 65535
-        QS103 STRIPE_API_KEY has a placeholder for a value
-          --> .env.local:4:1
-          hint: write its real value
-        QS108 PORT is set twice, first in line 2
-          --> .env.local:6:1
-          hint: remove one of the two
-        ");
-        assert!(all.iter().all(|finding| finding.excerpt.is_none()));
+    fn the_last_value_counts_and_twice_is_told() {
+        let (values, findings) = read("A=1\nB=2\nA=3\nB=2\n", true);
+        assert_eq!(values.get("A").expect("set").place.to_string(), ".env:3:1");
+        assert_eq!(values.names().collect::<Vec<_>>(), ["A", "B"]);
+        let texts: Vec<String> =
+            findings.iter().map(|it| format!("{:?} {}", it.severity, it.message)).collect();
+        assert_eq!(
+            texts,
+            [
+                "Warning A is set twice to different values, first in line 1",
+                "Info B is set twice to the same value, first in line 2"
+            ]
+        );
     }
 
     #[test]
-    fn environments_are_compared_by_name() {
-        let (staging, _) = values("staging", "A=1\nDB_URI=x\n");
-        let (production, _) = values("production", "A=2\nDB_URL=x\n");
-        insta::assert_snapshot!(shown(&differing(&[staging, production])), @r"
-        QS116 DB_URI is set for staging and not for production
-          --> .env.staging:2:1
-        QS116 DB_URL is set for production and not for staging
-          --> .env.production:2:1
-        ");
+    fn a_line_that_cannot_be_read_weighs_as_much_as_the_environment() {
+        for (deployed, severity) in [(true, Severity::Error), (false, Severity::Warning)] {
+            let (_, findings) = read("A=two words", deployed);
+            assert_eq!((findings[0].code, findings[0].severity), (Code::ENV_FILE, severity));
+            assert_eq!(findings[0].excerpt, None);
+        }
+    }
+
+    #[test]
+    fn no_value_is_shown() {
+        let (values, findings) = read("A=hunter2\nA=hunter22\nB=\"hunter2\nhunter2", true);
+        assert!(!format!("{values:?} {findings:?}").contains("hunter2"));
     }
 }

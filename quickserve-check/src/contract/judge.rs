@@ -1,0 +1,171 @@
+//! What is wrong with the values of environments, by the contract and by themselves.
+
+use std::collections::BTreeSet;
+
+use quickserve_core::finding::{Code, Finding, Severity};
+use quickserve_core::preflight::Report;
+
+use super::declaration::{Contract, Variable};
+use super::environments::differ;
+use super::names::is_secret;
+use super::placeholder::is_placeholder;
+use super::platform;
+use super::provision::{absence, absent, misspelt};
+use super::read::Contracts;
+use super::value::Value;
+use super::values::{Entry, Values};
+use crate::{Facts, Subject};
+
+pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
+    judge(subject, &facts.contracts, elsewhere(subject, facts).as_ref())
+}
+
+/// Names that tasks get from elsewhere than files of values and settings; `None` where that cannot be known.
+fn elsewhere<'f>(subject: &Subject, _facts: &'f Facts) -> Option<BTreeSet<&'f str>> {
+    // A task definition, or a service on ECS that is not described here, gives variables that are not known here.
+    (subject.definition.is_none() && !subject.is_for_ecs()).then(BTreeSet::new)
+}
+
+/// Judges the values of environments. `elsewhere` are the names that tasks get from the task definition and the image;
+/// without it (`None`: not known) no variable is reported as missing, and names are not compared with the contract.
+pub fn judge(subject: &Subject, contracts: &Contracts, elsewhere: Option<&BTreeSet<&str>>) -> Report {
+    let Contracts { contract, values } = contracts;
+    let contract = contract.as_ref();
+    let mut report = Report::default();
+    for values in values {
+        report = report.and(Report::of(placeholders(contract, values)));
+        if let Some(contract) = contract {
+            report = report.and(Report::of(types(contract, values)));
+            if let Some(elsewhere) = elsewhere {
+                let given = given(subject, contract, elsewhere);
+                report = report.and(Report::of(missing(contract, values, &given)));
+                report = report.and(Report::of(misspellings(contract, values, &given)));
+            }
+        }
+    }
+    if let (Some(contract), Some(elsewhere)) = (contract, elsewhere)
+        && !values.iter().any(|values| values.deployed)
+        && !(elsewhere.is_empty() && subject.variables.is_empty())
+    {
+        let given = given(subject, contract, elsewhere);
+        report = report.and(Report::of(super::missing(contract, &given)));
+    }
+    if values.len() > 1 {
+        report = report.and(Report::of(differ(contract, values)));
+    }
+    report.and(Report::of(settings(subject, contract)))
+}
+
+/// The names that every environment's tasks get, whatever their file of values says.
+fn given<'a>(
+    subject: &'a Subject,
+    contract: &'a Contract,
+    elsewhere: &BTreeSet<&'a str>,
+) -> BTreeSet<&'a str> {
+    let platform = subject.platform;
+    let own = subject.variables.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_str());
+    let by_platform = contract.names().filter(move |name| platform::provided(platform, name));
+    elsewhere
+        .iter()
+        .copied()
+        .chain(own)
+        .chain(by_platform)
+        .chain(subject.version_variable.as_deref())
+        .collect()
+}
+
+/// QS101 where a name is not there at all; QS103, at its place, where it is set to nothing.
+fn missing(contract: &Contract, values: &Values, given: &BTreeSet<&str>) -> Vec<Finding> {
+    let provided: BTreeSet<&str> = given.iter().copied().chain(values.set()).collect();
+    let mut findings = Vec::new();
+    for variable in absent(contract, &provided) {
+        let mut finding = match values.get(&variable.name) {
+            None => absence(contract, &provided, variable),
+            Some(entry) => empty(variable, entry),
+        };
+        if !values.deployed {
+            finding.severity = Severity::Warning;
+            finding.message = format!("{} in {}", finding.message, values.environment);
+        }
+        findings.push(finding);
+    }
+    findings
+}
+
+fn empty(variable: &Variable, entry: &Entry) -> Finding {
+    let Variable { name, place, .. } = variable;
+    let hint = format!("give it a value, or mark it `# optional` in {}", place.file);
+    let message = format!("required variable {name} is set to nothing");
+    Finding::error(Code::PLACEHOLDER_VALUE, message).at(entry.place.clone()).with_hint(hint)
+}
+
+fn misspellings(contract: &Contract, values: &Values, given: &BTreeSet<&str>) -> Vec<Finding> {
+    let provided: BTreeSet<&str> = given.iter().copied().chain(values.names()).collect();
+    misspelt(contract, values.entries.iter().map(|entry| (entry.name.as_str(), &entry.place)), &provided)
+}
+
+/// QS103: what a person was to replace.
+fn placeholders(contract: Option<&Contract>, values: &Values) -> Vec<Finding> {
+    let each = values.entries.iter().filter_map(|entry| {
+        let variable = contract.and_then(|contract| contract.get(&entry.name));
+        placeholder(&entry.name, entry.value(), variable).map(|finding| finding.at(entry.place.clone()))
+    });
+    each.collect()
+}
+
+fn placeholder(name: &str, value: &Value, variable: Option<&Variable>) -> Option<Finding> {
+    let text = value.expose();
+    let template = variable.filter(|variable| variable.has_example && variable.example() == value);
+    let message = if is_placeholder(text) {
+        match template {
+            Some(variable) => format!("{name} still has the value of {}", variable.place.file),
+            None => format!("the value of {name} is a placeholder"),
+        }
+    } else {
+        // A secret that the template has is known to all who have the repository; a short one, such as `dev`, is what
+        // people give to a database on their own machine.
+        let published = template.filter(|variable| variable.secret || is_secret(name));
+        let variable =
+            published.filter(|_| !value.substitutes() && text.len() >= 16 && !text.contains("localhost"))?;
+        format!("{name} is secret and has the value of {}", variable.place.file)
+    };
+    let hint = format!("give {name} its own value");
+    Some(Finding::new(Code::PLACEHOLDER_VALUE, Severity::Warning, message).with_hint(hint))
+}
+
+/// QS104: what the contract says of types.
+fn types(contract: &Contract, values: &Values) -> Vec<Finding> {
+    let each = values.entries.iter().filter_map(|entry| {
+        let mut finding = wrong_type(contract.get(&entry.name)?, entry.value())?;
+        if !values.deployed {
+            finding.severity = Severity::Warning;
+        }
+        Some(finding.at(entry.place.clone()))
+    });
+    each.collect()
+}
+
+/// A placeholder is of no type, and said to be one; an empty value is missing.
+fn wrong_type(variable: &Variable, value: &Value) -> Option<Finding> {
+    let kind = variable.kind.as_ref()?;
+    let text = value.expose();
+    if value.is_empty() || value.substitutes() || is_placeholder(text) || kind.accepts(text) {
+        return None;
+    }
+    let message = format!("the value of {} is not {}", variable.name, kind.noun());
+    let hint = format!("such as {}; {} asks for `{kind}`", kind.example(), variable.place);
+    Some(Finding::error(Code::VARIABLE_TYPE, message).with_hint(hint))
+}
+
+/// The same for `variables` of the settings. They have no place here, and may have placeholders of their own.
+fn settings(subject: &Subject, contract: Option<&Contract>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, text) in subject.variables.iter().filter(|(_, text)| !text.contains("${")) {
+        let value = Value::literal(text.as_str());
+        let variable = contract.and_then(|contract| contract.get(name));
+        let wrong = placeholder(name, &value, variable);
+        let wrong = wrong.or_else(|| variable.and_then(|variable| wrong_type(variable, &value)));
+        findings.extend(wrong.map(|finding| finding.on(format!("variables.{name}"))));
+    }
+    findings
+}
