@@ -9,6 +9,7 @@ mod configuration;
 mod contract;
 mod doctor;
 mod engine;
+mod env;
 mod everyday;
 mod fenced;
 mod housekeeping;

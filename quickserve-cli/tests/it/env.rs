@@ -1,0 +1,59 @@
+//! `env`: the contract of variables, by name.
+
+use crate::support::{Shop, snapshot};
+
+/// A shop whose code reads what it reads.
+fn shop() -> Shop {
+    let shop = Shop::empty();
+    shop.configure("image = \"shop:1\"");
+    shop.write(
+        ".env.example",
+        "# The database of orders. @secret @type(url)\nDATABASE_URL=\nSTRIPE_API_KEY=\n# optional\nLOG_LEVEL=info\nSENTRY_DSN= # optional\n",
+    );
+    shop.write(".env", "DATABASE_URL=postgresql://u:s3cret-value@db/shop\nEXTRA=s3cret-value\n");
+    shop.write(
+        "server.js",
+        "const required = [\"DATABASE_URL\", \"STRIPE_API_KEY\"];\nrequired.forEach((name) => {\n  if (!process.env[name]) {\n    \
+         process.exit(1);\n  }\n});\nconst level = process.env.LOG_LEVEL || \"info\";\nconst queue = process.env.QUEUE_URL;\n",
+    );
+    shop
+}
+
+#[test]
+fn show_says_what_has_a_value_and_from_where() {
+    let shop = shop();
+    snapshot("env_show", &shop.ends(0, &["env", "show"]));
+    let json = shop.ends(0, &["env", "show", "--format", "json"]).json();
+    assert_eq!(json["variables"][0]["from"][0], "env_file");
+    assert_eq!(json["undeclared"][0], "QUEUE_URL");
+}
+
+#[test]
+fn scan_finds_what_the_code_reads_and_a_template_is_made_of_it() {
+    let shop = shop();
+    snapshot("env_scan", &shop.ends(0, &["env", "scan"]));
+    snapshot("env_template", &shop.ends(0, &["env", "template"]));
+    // A contract that a person wrote is not written over.
+    assert_eq!(shop.run(&["env", "template", "--output", ".env.example"]).code, 2);
+    shop.ends(0, &["env", "template", "--output", ".env.sample"]);
+    assert!(std::fs::read_to_string(shop.path().join(".env.sample")).expect("a file").contains("QUEUE_URL="));
+}
+
+#[test]
+fn environments_are_compared_by_name() {
+    let shop = shop();
+    let text = std::fs::read_to_string(shop.path().join("quickserve.toml")).expect("a file");
+    let other = "[environments.staging]\nplatform = \"docker\"\npublic_port = 18081\nenv_file = \".env.staging\"\n";
+    shop.write("quickserve.toml", &format!("{text}{other}"));
+    shop.write(".env.staging", "DATABASE_URL=x\nDATABASE_URI=x\n");
+    snapshot("env_diff", &shop.ends(0, &["env", "diff", "local", "staging"]));
+    snapshot("env_diff_unknown", &shop.run(&["env", "diff", "local", "production"]));
+}
+
+#[test]
+fn without_a_contract_it_says_how_to_get_one() {
+    let shop = Shop::empty();
+    let text = "service = \"shop\"\nport = 3000\n[environments.local]\npublic_port = 18080\n";
+    shop.write("quickserve.toml", text);
+    snapshot("env_no_contract", &shop.run(&["env", "show"]));
+}
