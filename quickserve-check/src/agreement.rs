@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use quickserve_core::finding::Finding;
 use quickserve_core::preflight::Report;
 
+use crate::contract::{Reading, elsewhere, undeclared, unread, unvalidated};
 use crate::definition::{
     Container, Definition, PortClaim, claims, disagree, hidden_version, liveness, missing_program, no_task_role, probe,
 };
@@ -31,6 +32,7 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
     if !paths.is_empty() {
         report = report.and(Report::of(routes(subject, facts, &paths)));
     }
+    report = report.and(coverage(subject, facts));
     let Some(definition) = &facts.definition else { return report };
     let Some(main) = definition.main(subject) else { return report };
     let dockerfile = facts.build.dockerfile.as_ref();
@@ -40,11 +42,32 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
         report = report.and(Report::of(found.into_iter().collect()));
     }
     if subject.is_for_ecs() {
-        let reads = facts.code.names();
+        let mut reads = facts.code.names();
+        let of_image = dockerfile.map(Dockerfile::environment).unwrap_or_default();
+        reads.retain(|read| !of_image.iter().any(|(name, ..)| name == read));
         report = report.and(Report::of(hidden_version(definition, subject, &reads).into_iter().collect()));
         report = report.and(Report::of(no_task_role(definition, uses_aws(facts)).into_iter().collect()));
     }
     report
+}
+
+/// What the code reads beside what is declared: by the contract, the task definition, the image, and files of values.
+fn coverage(subject: &Subject, facts: &Facts) -> Report {
+    let readings = Reading::all(&facts.code);
+    let mut report = Report::default();
+    if let Some(contract) = &facts.contracts.contract {
+        report = report.and(Report::of(unread(contract, &readings)));
+        report = report.and(Report::of(unvalidated(contract, &readings).into_iter().collect()));
+    }
+    let Some(elsewhere) = elsewhere(subject, facts) else { return report };
+    if facts.contracts.contract.is_none() && facts.definition.is_none() {
+        return report;
+    }
+    let contract = facts.contracts.contract.iter().flat_map(|contract| contract.names());
+    let values = facts.contracts.values.iter().flat_map(|values| values.names());
+    let own = subject.variables.keys().chain(&elsewhere).chain(&subject.version_variable).map(String::as_str);
+    let declared: BTreeSet<&str> = contract.chain(values).chain(own).collect();
+    report.and(Report::of(undeclared(&readings, &declared, subject.platform)))
 }
 
 /// What the final image may have got beside its base.

@@ -8,17 +8,8 @@ use quickserve_core::finding::{Code, Excerpt, Finding, Place, Severity};
 use super::declaration::Contract;
 use super::names::near;
 use super::platform::{belongs_to_tools, provided, read_by_libraries};
-
-/// What the code does where a variable is absent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
-    /// It goes on without, or with another value.
-    Defaulted,
-    /// It reads it bare: what happens then nobody knows.
-    Required,
-    /// It says so and ends.
-    Validated,
-}
+pub use crate::code::Need;
+use crate::code::Code as Reads;
 
 /// A place at which code reads a variable.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +22,19 @@ pub struct Reading<'a> {
     pub excerpt: Option<&'a Excerpt>,
     /// How much it is needed there.
     pub need: Need,
+}
+
+impl<'a> Reading<'a> {
+    /// Every place at which the code reads a variable.
+    pub fn all(code: &'a Reads) -> Vec<Self> {
+        let reading = |usage: &'a crate::code::Usage| Self {
+            name: &usage.name,
+            place: &usage.place,
+            excerpt: usage.excerpt.as_ref(),
+            need: usage.need,
+        };
+        code.usages.iter().map(reading).collect()
+    }
 }
 
 /// From how many on the lack of a look at the start is worth a word.

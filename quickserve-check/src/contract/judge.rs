@@ -14,16 +14,31 @@ use super::provision::{absence, absent, misspelt};
 use super::read::Contracts;
 use super::value::Value;
 use super::values::{Entry, Values};
+use crate::dockerfile::Dockerfile;
 use crate::{Facts, Subject};
 
 pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
-    judge(subject, &facts.contracts, elsewhere(subject, facts).as_ref())
+    let elsewhere = elsewhere(subject, facts);
+    let names: Option<BTreeSet<&str>> =
+        elsewhere.as_ref().map(|names| names.iter().map(String::as_str).collect());
+    judge(subject, &facts.contracts, names.as_ref())
 }
 
 /// Names that tasks get from elsewhere than files of values and settings; `None` where that cannot be known.
-fn elsewhere<'f>(subject: &Subject, _facts: &'f Facts) -> Option<BTreeSet<&'f str>> {
-    // A task definition, or a service on ECS that is not described here, gives variables that are not known here.
-    (subject.definition.is_none() && !subject.is_for_ecs()).then(BTreeSet::new)
+pub(crate) fn elsewhere(subject: &Subject, facts: &Facts) -> Option<BTreeSet<String>> {
+    let dockerfile = facts.build.dockerfile.iter().flat_map(Dockerfile::environment);
+    let mut names: BTreeSet<String> = dockerfile.map(|(name, ..)| name).collect();
+    match &facts.definition {
+        Some(definition) => {
+            let main = definition.main(subject)?;
+            names.extend(main.environment().into_iter().map(|(name, ..)| name.to_owned()));
+            names.extend(main.secrets().into_iter().map(|(name, ..)| name.to_owned()));
+        }
+        // One that could not be read, or is not described here, gives what is not known.
+        None if subject.definition.is_some() || subject.is_for_ecs() => return None,
+        None => {}
+    }
+    Some(names)
 }
 
 /// Judges the values of environments. `elsewhere` are the names that tasks get from the task definition and the image;

@@ -29,7 +29,7 @@ mod tests;
 pub use coverage::{Need, Reading, undeclared, unread, unvalidated};
 pub use declaration::{Contract, Variable};
 pub use environments::{Difference, diff};
-pub(crate) use judge::check;
+pub(crate) use judge::{check, elsewhere};
 pub use judge::judge;
 pub use kind::Kind;
 pub use platform::{belongs_to_tools, provided, read_by_libraries};

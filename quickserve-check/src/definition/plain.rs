@@ -4,67 +4,7 @@ use quickserve_core::finding::{Code, Finding};
 
 use super::{Definition, placeholder};
 use crate::Subject;
-
-/// Words of a name, any of which says that the value is secret.
-const SECRET: &[&str] =
-    &["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "CREDENTIAL", "CREDENTIALS"];
-
-/// Words that say so when KEY follows.
-const SECRET_KEYS: &[&str] = &["API", "ACCESS", "PRIVATE", "ENCRYPTION", "SIGNING"];
-
-/// Last words of a name that is of something about the secret and not of the secret.
-const ABOUT: &[&str] = &[
-    "FILE",
-    "PATH",
-    "NAME",
-    "ARN",
-    "ID",
-    "URL",
-    "URI",
-    "TTL",
-    "EXPIRY",
-    "EXPIRES",
-    "EXPIRATION",
-    "LIFETIME",
-    "LENGTH",
-    "HEADER",
-    "ENDPOINT",
-    "ISSUER",
-    "AUDIENCE",
-    "TYPE",
-    "ALGORITHM",
-    "ENABLED",
-    "REGION",
-    "VERSION",
-    "PREFIX",
-    "HOST",
-    "BUCKET",
-    "SECONDS",
-    "MINUTES",
-    "HOURS",
-    "DAYS",
-    "POLICY",
-    "SCOPE",
-    "LIMIT",
-    "USERNAME",
-    "EMAIL",
-    "PARAMETER",
-];
-
-/// Values that nobody means.
-const STAND_INS: &[&str] = &[
-    "changeme",
-    "change-me",
-    "change_me",
-    "example",
-    "placeholder",
-    "dummy",
-    "your",
-    "xxx",
-    "todo",
-    "redacted",
-    "***",
-];
+use crate::secrets::looks_secret;
 
 /// ECS documentation, "Pass sensitive data to a container".
 pub(super) fn secrets(definition: &Definition, _: &Subject) -> Vec<Finding> {
@@ -83,47 +23,9 @@ pub(super) fn secrets(definition: &Definition, _: &Subject) -> Vec<Finding> {
     findings
 }
 
-/// Whether a variable is surely a secret, by its name or by a password in its URL.
+/// Whether a variable is surely a secret, by its name or by its value.
 fn plain_secret(name: &str, value: &str) -> bool {
-    if value.contains("${") || placeholder::foreign(value).is_some() {
-        return false;
-    }
-    url_password(value).is_some_and(is_meant) || (is_secret_name(name) && is_literal(value))
-}
-
-fn is_secret_name(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    let words: Vec<&str> = upper.split(['_', '-', '.']).collect();
-    let secret = words.iter().any(|word| SECRET.contains(word) || word.ends_with("PASSWORD"))
-        || words.windows(2).any(|pair| SECRET_KEYS.contains(&pair[0]) && pair[1] == "KEY");
-    let about = words.last().is_some_and(|word| ABOUT.contains(word));
-    let public = words.iter().any(|word| matches!(*word, "PUBLIC" | "PUBLISHABLE"));
-    secret && !about && !public
-}
-
-/// Whether a value is one that somebody would keep secret: not a switch, a number, a path or a reference.
-fn is_literal(value: &str) -> bool {
-    let reference = value.starts_with(['/', '.']) || value.starts_with("arn:") || value.contains("://");
-    let plain = value.len() < 6
-        || value.chars().all(|char| char.is_ascii_digit())
-        || value.contains(char::is_whitespace);
-    let words = ["true", "false", "disabled", "enabled", "required", "optional", "bearer"];
-    !reference && !plain && !words.contains(&&*value.to_ascii_lowercase()) && is_meant(value)
-}
-
-fn is_meant(value: &str) -> bool {
-    let lower = value.to_ascii_lowercase();
-    !value.is_empty()
-        && !STAND_INS.iter().any(|word| lower.contains(word))
-        && !matches!(&*lower, "password" | "pass" | "secret")
-}
-
-/// The password of `scheme://user:password@host`.
-fn url_password(value: &str) -> Option<&str> {
-    let (_, rest) = value.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (user, _) = authority.rsplit_once('@')?;
-    user.split_once(':').map(|(_, password)| password)
+    !value.contains("${") && placeholder::foreign(value).is_none() && looks_secret(name, value)
 }
 
 #[cfg(test)]

@@ -122,8 +122,10 @@ fn read_files(subject: &Subject) -> (Build, Vec<Finding>) {
     (Build { dockerfile, context, script, hadolint: Vec::new() }, findings)
 }
 
-pub(crate) fn check(_subject: &Subject, facts: &Facts) -> Report {
-    judge(&facts.build, &Circumstances { today: today(), has_other_health_check: false })
+pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
+    let main = facts.definition.as_ref().and_then(|definition| definition.main(subject));
+    let has_other_health_check = main.is_some_and(|main| main.health_command().is_some());
+    judge(&facts.build, &Circumstances { today: today(), has_other_health_check })
 }
 
 /// Judges what was read.

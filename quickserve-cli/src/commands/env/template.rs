@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
+use quickserve_check::contract::{Reading, template};
 use quickserve_core::{Error, ErrorKind};
 
 use crate::failure::Failure;
@@ -12,7 +13,7 @@ use crate::settings::Context;
 
 pub(super) async fn run(context: &Context, output: Option<&Path>) -> Result<(), Failure> {
     let code = super::code(super::subject(context)?).await?;
-    let text = quickserve_check::contract::template(&code);
+    let text = template(&Reading::all(&code));
     let Some(path) = output else {
         output::data(&text);
         return Ok(());
