@@ -352,4 +352,21 @@ mod tests {
         let workflow = read("on: push\njobs:\n  a: { needs: b }\n  b: { needs: a }\n  c: {}\n");
         assert!(!workflow.is_after(&workflow.jobs[0], &workflow.jobs[2]));
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+        #[test]
+        fn no_commands_in_any_style_make_it_panic(
+            style in "(\\||>|\\|-|>\\+|\\|2|'|\"|)",
+            commands in "([a$(){};|<'\"\\\\`#é ]|\n        |docker push x:latest|aws ecs wait|\\$\\{\\{|\\}\\}){0,30}",
+        ) {
+            let text = format!("on: push\njobs:\n  a:\n    steps:\n      - run: {style}\n        {commands}{style}\n");
+            if let (Some(workflow), _) = Workflow::read(Text::new("ci.yml", text)) {
+                let run = workflow.jobs[0].steps.first().and_then(|step| step.run.as_ref());
+                for word in run.into_iter().flat_map(|run| &run.commands.commands).flat_map(|command| &command.words) {
+                    let _ = workflow.file.warning(Code::WORKFLOW_SYNTAX, &word.span, "a word");
+                }
+            }
+        }
+    }
 }
