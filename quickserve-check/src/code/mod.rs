@@ -21,6 +21,8 @@ mod php;
 mod python;
 mod ruby;
 mod rust;
+#[cfg(test)]
+mod shapes_tests;
 mod shell;
 mod usage;
 mod walk;
