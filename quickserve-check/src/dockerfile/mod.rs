@@ -1,7 +1,7 @@
 //! The Dockerfile and the build context: QS5xx, and what of QS1xx and QS2xx a Dockerfile alone shows.
 //!
-//! [`lines`] joins lines, [`parse`] makes instructions of them, [`stages`] says what the final image inherits;
-//! [`context`] says what is copied into it, by the rules of [`ignore`]. Each file of [`rules`] has one subject.
+//! `lines` joins lines, `parse` makes instructions of them, `stages` says what the final image inherits;
+//! `context` says what is copied into it, by the rules of `ignore`. Each file of `rules` has one subject.
 
 mod context;
 #[cfg(test)]

@@ -372,6 +372,13 @@ fn npm_ci_has_its_lock_file() {
     assert_eq!(of_code(511, &[dockerfile, ("package.json", "{}"), ("package-lock.json", "{}")]), [""; 0]);
     let deeper = ("Dockerfile", "FROM a\nCOPY web/package*.json ./\nRUN npm ci\n");
     assert_eq!(of_code(511, &[deeper, ("web/package.json", "{}"), ("web/package-lock.json", "")]), [""; 0]);
+    for fine in [
+        "FROM a\nCOPY . /app\nWORKDIR /app/web\nRUN npm ci\n",
+        "FROM a\nCOPY . .\nRUN npm install --package-lock-only && npm ci\n",
+        "FROM a\nCOPY . .\nRUN cd web && npm ci\n",
+    ] {
+        assert_eq!(of_code(511, &[("Dockerfile", fine), ("package.json", "{}")]), [""; 0], "{fine}");
+    }
     let made = ("Dockerfile", "FROM a\nCOPY package.json .\nCOPY --from=x /lock .\nRUN npm ci\n");
     assert_eq!(of_code(511, &[made, ("package.json", "{}")]), [""; 0]);
 }
