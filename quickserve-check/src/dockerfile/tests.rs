@@ -462,7 +462,10 @@ fn no_value_of_a_secret_is_shown() {
     let secret = "4f9a8e21c0d7";
     let text = format!(
         "FROM a\nENV DB_PASSWORD={secret}\nENV API_TOKEN {secret}\nARG KEY_SECRET={secret}\nENV A=1 {secret}\n\
-         LABEL {secret}\nENV DATABASE_URL=postgres://u:{secret}@db.example.org/x\n"
+         LABEL {secret}\nENV DATABASE_URL=postgres://u:{secret}@db.example.org/x\nENV PORT=1 DB_PASSWORD={secret}\nEXPOSE 2\n\
+         RUN npm config set //x/:_authToken={secret} && npm ci --only=production\n\
+         RUN curl -u me:{secret} https://x.org/k | apt-key add -\nCOPY . .\nRUN npm ci --token {secret}\n\
+         CMD serve --password {secret}\n"
     );
     let findings = report(&[("Dockerfile", &text)]).findings;
     assert!(findings.len() > 5);
