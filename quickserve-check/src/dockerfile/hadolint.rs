@@ -10,6 +10,7 @@ use std::time::Duration;
 use quickserve_core::document::{Node, Source, Value, parse_json};
 use quickserve_core::finding::{Code, Finding, Severity};
 
+use super::secrecy::shows_secret;
 use crate::Text;
 
 /// How long it may take. It takes a twentieth of a second.
@@ -129,6 +130,8 @@ fn finding(remark: &Remark, file: &Text) -> Finding {
         _ => Severity::Info,
     };
     let message = remark.message.lines().next().unwrap_or_default().trim_end_matches('.');
+    // It may quote a word of the file.
+    let message = if shows_secret(message) { "see its page" } else { message };
     let message = format!("hadolint {}: {message}", remark.rule);
     let start: usize =
         file.text.split_inclusive('\n').take(remark.line.saturating_sub(1)).map(str::len).sum();

@@ -1,7 +1,7 @@
 //! The Dockerfile and the build context: QS5xx, and what of QS1xx and QS2xx a Dockerfile alone shows.
 //!
-//! [`lines`] joins lines, [`parse`] makes instructions of them, [`stages`] says what the final image inherits;
-//! [`context`] says what is copied into it, by the rules of [`ignore`]. Each file of [`rules`] has one subject.
+//! `lines` joins lines, `parse` makes instructions of them, `stages` says what the final image inherits;
+//! `context` says what is copied into it, by the rules of `ignore`. Each file of `rules` has one subject.
 
 mod context;
 #[cfg(test)]
@@ -145,7 +145,18 @@ pub(crate) fn judge(build: &Build, circumstances: &Circumstances) -> Report {
     if !build.hadolint.is_empty() {
         report = report.and(Report::of(remarks));
     }
+    for finding in &mut report.findings {
+        hide_secrets(finding, &dockerfile.file);
+    }
     report
+}
+
+/// Takes away the excerpt of a line that may show a secret beside what the finding is about.
+fn hide_secrets(finding: &mut Finding, file: &Text) {
+    let line = finding.place().and_then(|place| file.text.lines().nth(place.line.saturating_sub(1)));
+    if line.is_some_and(secrecy::shows_secret) {
+        finding.excerpt = None;
+    }
 }
 
 #[expect(

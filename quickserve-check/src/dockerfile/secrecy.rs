@@ -182,6 +182,28 @@ pub(crate) fn has_secret_value(text: &str) -> bool {
     })
 }
 
+/// Whether a line may show a secret: `NAME=value`, `--password value`, `-u user:password`, a key by its shape.
+/// It rather says yes: then the line is not shown.
+pub(crate) fn shows_secret(line: &str) -> bool {
+    let is_secret = |name: &str| {
+        let name = name.rsplit([':', '/', '.']).next().unwrap_or_default().trim_start_matches('-');
+        is_secret_name(&name.replace('-', "_"))
+    };
+    let mut before = "";
+    line.split(|char: char| char.is_whitespace() || matches!(char, '"' | '\'' | ';' | ',')).any(|word| {
+        let named =
+            word.split_once('=').is_some_and(|(name, value)| is_secret(name) && !is_placeholder(value));
+        let follows = (is_secret(before) || matches!(before, "-u" | "--user") && word.contains(':'))
+            && !word.contains('=')
+            && !is_placeholder(word);
+        let value = word.rsplit('=').next().unwrap_or_default();
+        if !word.is_empty() {
+            before = word;
+        }
+        named || follows || is_key(value) || word.split('=').any(has_password)
+    })
+}
+
 /// Whether a file is there for tests, examples or documentation.
 pub(crate) fn is_fixture(path: &str) -> bool {
     let words = [

@@ -372,6 +372,13 @@ fn npm_ci_has_its_lock_file() {
     assert_eq!(of_code(511, &[dockerfile, ("package.json", "{}"), ("package-lock.json", "{}")]), [""; 0]);
     let deeper = ("Dockerfile", "FROM a\nCOPY web/package*.json ./\nRUN npm ci\n");
     assert_eq!(of_code(511, &[deeper, ("web/package.json", "{}"), ("web/package-lock.json", "")]), [""; 0]);
+    for fine in [
+        "FROM a\nCOPY . /app\nWORKDIR /app/web\nRUN npm ci\n",
+        "FROM a\nCOPY . .\nRUN npm install --package-lock-only && npm ci\n",
+        "FROM a\nCOPY . .\nRUN cd web && npm ci\n",
+    ] {
+        assert_eq!(of_code(511, &[("Dockerfile", fine), ("package.json", "{}")]), [""; 0], "{fine}");
+    }
     let made = ("Dockerfile", "FROM a\nCOPY package.json .\nCOPY --from=x /lock .\nRUN npm ci\n");
     assert_eq!(of_code(511, &[made, ("package.json", "{}")]), [""; 0]);
 }
@@ -455,7 +462,10 @@ fn no_value_of_a_secret_is_shown() {
     let secret = "4f9a8e21c0d7";
     let text = format!(
         "FROM a\nENV DB_PASSWORD={secret}\nENV API_TOKEN {secret}\nARG KEY_SECRET={secret}\nENV A=1 {secret}\n\
-         LABEL {secret}\nENV DATABASE_URL=postgres://u:{secret}@db.example.org/x\n"
+         LABEL {secret}\nENV DATABASE_URL=postgres://u:{secret}@db.example.org/x\nENV PORT=1 DB_PASSWORD={secret}\nEXPOSE 2\n\
+         RUN npm config set //x/:_authToken={secret} && npm ci --only=production\n\
+         RUN curl -u me:{secret} https://x.org/k | apt-key add -\nCOPY . .\nRUN npm ci --token {secret}\n\
+         CMD serve --password {secret}\n"
     );
     let findings = report(&[("Dockerfile", &text)]).findings;
     assert!(findings.len() > 5);

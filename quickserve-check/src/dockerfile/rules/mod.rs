@@ -22,7 +22,7 @@ use super::context::Context;
 use super::instruction::{Body, Command, Instruction, Word};
 use super::lines::Joined;
 use super::stages::Dockerfile;
-use super::{Circumstances, shell};
+use super::{Circumstances, secrecy, shell};
 use crate::Text;
 
 /// What rules look at.
@@ -116,9 +116,16 @@ fn span_of(words: &[Word]) -> Span {
 
 /// A command in a message, cut where it is long.
 fn shown(words: &[Word]) -> String {
-    let mut text = words.iter().map(|word| &*word.text).collect::<Vec<_>>().join(" ");
+    let mut text = text_of(words);
+    if secrecy::shows_secret(&text) {
+        return format!("{} …", program(words));
+    }
     if text.chars().count() > 48 {
         text = text.chars().take(47).collect::<String>() + "…";
     }
     text
+}
+
+fn text_of(words: &[Word]) -> String {
+    words.iter().map(|word| &*word.text).collect::<Vec<_>>().join(" ")
 }

@@ -2,10 +2,11 @@
 
 use quickserve_core::finding::{Code, Finding};
 
-use super::{Judge, has, program, shown, span_of, verb};
+use super::{Judge, has, program, shown, span_of, text_of, verb};
 use crate::Text;
 use crate::dockerfile::instruction::{Command, Word, script};
 use crate::dockerfile::origin::without_init;
+use crate::dockerfile::secrecy::shows_secret;
 
 pub(super) fn swallowed(judge: &Judge<'_>) -> Vec<Finding> {
     let dockerfile = judge.dockerfile;
@@ -65,7 +66,7 @@ fn shell(judge: &Judge<'_>, name: &str, command: &Command) -> Option<Finding> {
     let message =
         format!("{what}: the shell may stay process 1 and keep SIGTERM from {}", shown_program(last));
     let hint = match command {
-        Command::Shell(_) if commands.len() == 1 && !needs_shell(last) => {
+        Command::Shell(_) if commands.len() == 1 && !needs_shell(last) && !shows_secret(&text_of(last)) => {
             format!("write {name} [{}]", json(last))
         }
         _ => format!("write exec before {}", shown_program(last)),

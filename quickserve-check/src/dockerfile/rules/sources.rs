@@ -112,16 +112,17 @@ fn lock_file(judge: &Judge<'_>, stage: &Stage) -> Option<Finding> {
                     }
                 }
             }
-            Body::Workdir(word) if word.text.contains("..") => return None,
+            // Another folder, which may have a lock file of its own.
+            Body::Workdir(_) => folder = None,
             Body::Run { .. } => {
                 let commands = run_commands(instruction);
+                let npm = commands.iter().find(|words| {
+                    program(words) == "npm" && matches!(verb(words), "ci" | "install" | "i" | "shrinkwrap")
+                });
+                let Some(words) = npm else { continue };
+                // Any other of these writes the lock file.
                 let moves = commands.iter().any(|words| program(words) == "cd");
-                let Some(words) =
-                    commands.iter().find(|words| program(words) == "npm" && verb(words) == "ci")
-                else {
-                    continue;
-                };
-                let is_here = !moves && !has(words, "--prefix") && !has(words, "-C");
+                let is_here = verb(words) == "ci" && !moves && !has(words, "--prefix") && !has(words, "-C");
                 return lock_file_of(judge, folder.as_deref().filter(|_| is_here)?, words);
             }
             _ => {}
