@@ -8,7 +8,8 @@ use quickserve_core::preflight::Report;
 
 use crate::contract::{Reading, elsewhere, undeclared, unread, unvalidated};
 use crate::definition::{
-    Container, Definition, PortClaim, claims, disagree, hidden_version, liveness, missing_program, no_task_role, probe,
+    Container, Definition, PortClaim, claims, disagree, hidden_version, liveness, missing_program,
+    no_task_role, probe,
 };
 use crate::dockerfile::Dockerfile;
 use crate::{Facts, Subject, Text};
@@ -17,8 +18,20 @@ use crate::{Facts, Subject, Text};
 const ROUTES: usize = 200;
 
 /// Parts of the names of files in which routes are written.
-const ROUTE_NAMES: [&str; 12] =
-    ["app", "server", "main", "index", "route", "health", "api", "status", "web", "urls", "views", "controller"];
+const ROUTE_NAMES: [&str; 12] = [
+    "app",
+    "server",
+    "main",
+    "index",
+    "route",
+    "health",
+    "api",
+    "status",
+    "web",
+    "urls",
+    "views",
+    "controller",
+];
 
 /// The languages whose routes are understood.
 const ROUTE_KINDS: [&str; 8] = ["js", "mjs", "cjs", "ts", "py", "go", "tsx", "jsx"];
@@ -74,7 +87,8 @@ fn coverage(subject: &Subject, facts: &Facts) -> Report {
 fn installs(dockerfile: &Dockerfile) -> String {
     let chain = dockerfile.chain();
     let runs = chain.iter().flat_map(|stage| &stage.instructions);
-    let text = |instruction: &crate::dockerfile::Instruction| dockerfile.file.text.get(instruction.span.clone());
+    let text =
+        |instruction: &crate::dockerfile::Instruction| dockerfile.file.text.get(instruction.span.clone());
     runs.filter_map(text).collect::<Vec<_>>().join("\n")
 }
 
@@ -93,16 +107,22 @@ fn ports(
         let exposed = dockerfile.exposed();
         // Of several ports one is enough.
         if !exposed.iter().any(|(port, _)| agrees(*port)) {
-            let claim = exposed.first().map(|(port, span)| PortClaim::new(&dockerfile.file, span, *port, "EXPOSE"));
+            let claim =
+                exposed.first().map(|(port, span)| PortClaim::new(&dockerfile.file, span, *port, "EXPOSE"));
             all.extend(claim);
         }
-        let variables = dockerfile.environment().into_iter().filter(|(name, ..)| name == "PORT" && !sets_port);
+        let variables =
+            dockerfile.environment().into_iter().filter(|(name, ..)| name == "PORT" && !sets_port);
         let port = variables.filter_map(|(_, value, span)| Some((value.parse().ok()?, span)));
-        all.extend(port.map(|(port, span)| PortClaim::new(&dockerfile.file, &span, port, "PORT of the image").binding()));
+        all.extend(port.map(|(port, span)| {
+            PortClaim::new(&dockerfile.file, &span, port, "PORT of the image").binding()
+        }));
     }
     let script = script(subject, main, dockerfile);
     let asked = script.as_ref().and_then(|script| Some((script, probe(script).port?)));
-    all.extend(asked.map(|(script, (port, span))| PortClaim::new(script, &span, port, format!("the port that {} asks", script.file))));
+    all.extend(asked.map(|(script, (port, span))| {
+        PortClaim::new(script, &span, port, format!("the port that {} asks", script.file))
+    }));
     let mut findings = disagree(&all);
     findings.retain(|finding| finding.place().is_some_and(|place| place.file != definition.file.file));
     findings
@@ -130,7 +150,8 @@ fn health_paths(subject: &Subject, facts: &Facts) -> BTreeSet<String> {
     let main = facts.definition.as_ref().and_then(|definition| definition.main(subject));
     let of_definition = main.and_then(|main| main.health_url()).map(|url| url.path);
     let dockerfile = facts.build.dockerfile.as_ref();
-    let of_script = main.and_then(|main| script(subject, main, dockerfile)).and_then(|script| probe(&script).path);
+    let of_script =
+        main.and_then(|main| script(subject, main, dockerfile)).and_then(|script| probe(&script).path);
     of_definition.into_iter().chain(of_script.map(|(path, _)| path)).filter(|path| path != "/").collect()
 }
 

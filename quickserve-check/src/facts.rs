@@ -63,8 +63,14 @@ fn joined<T>(result: thread::Result<T>) -> T {
 pub fn check(subject: &Subject) -> Report {
     let mut facts = Facts::read(subject);
     let mut report = Report::of(std::mem::take(&mut facts.findings));
-    let checks: [fn(&Subject, &Facts) -> Report; 6] =
-        [contract::check, secrets::check, definition::check, dockerfile::check, workflow::check, agreement::check];
+    let checks: [fn(&Subject, &Facts) -> Report; 6] = [
+        contract::check,
+        secrets::check,
+        definition::check,
+        dockerfile::check,
+        workflow::check,
+        agreement::check,
+    ];
     for check in checks {
         report = report.and(check(subject, &facts));
     }

@@ -40,6 +40,8 @@ pub struct Subject {
     pub dockerfile: Option<PathBuf>,
     /// The build context; [`root`](Subject::root) where it is not said.
     pub context: Option<PathBuf>,
+    /// The program hadolint, by its name or path, whose findings shall join; one that is not there adds none.
+    pub hadolint: Option<PathBuf>,
     /// Whether a deployment is about to begin, which no workflow and no script of the project has a part in: what is
     /// wrong with those is a warning at most.
     pub deploying: bool,
@@ -127,7 +129,9 @@ impl Subject {
     /// Whether no file is named, and none was found.
     pub fn is_empty(&self) -> bool {
         let named = [&self.definition, &self.contract, &self.dockerfile];
-        named.into_iter().all(Option::is_none) && self.env_files.is_empty() && !self.root.join(".github").is_dir()
+        named.into_iter().all(Option::is_none)
+            && self.env_files.is_empty()
+            && !self.root.join(".github").is_dir()
     }
 
     /// Where a file is.

@@ -2,8 +2,8 @@
 //! environment.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
@@ -80,9 +80,8 @@ pub(crate) struct Terminal {
 impl Environment {
     /// Reads it, once.
     pub(crate) fn read() -> Self {
-        let text = |(name, value): (OsString, OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
+        let text =
+            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
         Self {
             variables: std::env::vars_os().filter_map(text).collect(),
             arguments: std::env::args_os().collect(),

@@ -54,7 +54,9 @@ impl DockerPlatform {
         let (seen, deaths) = try_join!(try_join_all(looks), self.engine().deaths(&labels, since, until))?;
         let seen = seen.into_iter().flatten();
         let mut states: Vec<ContainerState> = seen.filter_map(|closeup| state(closeup, &deaths)).collect();
-        states.sort_by(|one, next| (&one.release, &one.task, &one.name).cmp(&(&next.release, &next.task, &next.name)));
+        states.sort_by(|one, next| {
+            (&one.release, &one.task, &one.name).cmp(&(&next.release, &next.task, &next.name))
+        });
         Ok(states)
     }
 }

@@ -29,11 +29,11 @@
 //! can be set up to see a secret value. Crates that log through `tracing` are not affected.
 
 mod command;
+mod diagnosis;
 mod down;
 mod engine;
 mod holder;
 mod images;
-mod diagnosis;
 pub mod keeper;
 mod logs;
 mod mask;
@@ -49,8 +49,8 @@ mod task_set;
 mod text;
 
 pub use command::{Exec, ExecPlace, OneOff, Running, RunningHandle, RunningInput, RunningOutput};
-pub use down::Swept;
 pub use diagnosis::{ContainerState, End};
+pub use down::Swept;
 pub use engine::{CheckRun, Engine, Machine, Output, TerminalSize};
 pub use holder::PortHolder;
 pub use images::{ImageStore, RegistryAuth};

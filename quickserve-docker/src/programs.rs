@@ -93,8 +93,11 @@ fn read(archive: impl Read, asked: BTreeSet<String>) -> io::Result<Programs> {
             continue;
         };
         let is_gone = |path: &String| {
-            let within = |folder: &String| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-            layer.removed.contains(path) || layer.removed.iter().any(within) || layer.emptied.iter().any(within)
+            let within =
+                |folder: &String| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+            layer.removed.contains(path)
+                || layer.removed.iter().any(within)
+                || layer.emptied.iter().any(within)
         };
         paths.retain(|path| !is_gone(path));
         paths.extend(layer.added.iter().cloned());
@@ -201,7 +204,10 @@ mod tests {
 
     #[test]
     fn a_program_is_found_in_any_layer_compressed_or_not() {
-        let layers = [archive(&[("bin/busybox", b"x"), ("bin/sh", b"x")]), gzipped(&archive(&[("usr/bin/curl", b"x")]))];
+        let layers = [
+            archive(&[("bin/busybox", b"x"), ("bin/sh", b"x")]),
+            gzipped(&archive(&[("usr/bin/curl", b"x")])),
+        ];
         let programs = programs(&layers, &["curl", "wget", "/bin/sh", "/bin/bash"]);
         assert!(!programs.lacks("curl") && !programs.lacks("/bin/sh"));
         assert!(programs.lacks("wget") && programs.lacks("/bin/bash"));

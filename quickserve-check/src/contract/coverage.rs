@@ -8,8 +8,8 @@ use quickserve_core::finding::{Code, Excerpt, Finding, Place, Severity};
 use super::declaration::Contract;
 use super::names::near;
 use super::platform::{belongs_to_tools, provided, read_by_libraries};
-pub use crate::code::Need;
 use crate::code::Code as Reads;
+pub use crate::code::Need;
 
 /// A place at which code reads a variable.
 #[derive(Debug, Clone, Copy)]

@@ -90,8 +90,9 @@ pub(crate) struct Circumstances {
 
 pub(crate) fn read(subject: &Subject) -> (Build, Vec<Finding>) {
     let (mut build, findings) = read_files(subject);
-    if let (Some(_), Some(path)) = (&build.dockerfile, &subject.dockerfile) {
-        build.hadolint = hadolint::run("hadolint".as_ref(), &subject.root, path).unwrap_or_default();
+    if let (Some(_), Some(path), Some(program)) = (&build.dockerfile, &subject.dockerfile, &subject.hadolint)
+    {
+        build.hadolint = hadolint::run(program, &subject.root, path).unwrap_or_default();
     }
     (build, findings)
 }

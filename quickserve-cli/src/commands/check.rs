@@ -20,6 +20,9 @@ use crate::render::{Diagnostics, Line, Reporter, Style, Tone, annotate, sarif, w
 use crate::settings::{Context, Verbosity};
 use crate::target::Target;
 
+/// Whoever has it gets its findings too.
+const HADOLINT: &str = "hadolint";
+
 /// Answers the exit code: 3 where a deployment would be refused.
 pub(super) async fn run(context: &Context, arguments: &Check, reporter: &Reporter) -> Result<u8, Failure> {
     let report = if arguments.names_files() || !Project::is_there(context) {
@@ -51,8 +54,12 @@ async fn files(context: &Context, arguments: &Check) -> Result<Report, Failure> 
         }
     }
     if subject.is_empty() {
-        let hint = "name them, such as --task-definition task.json --env-file .env.example --dockerfile Dockerfile";
-        return Err(Failure::usage("there is nothing to check here: no quickserve.toml, no Dockerfile", hint));
+        let hint =
+            "name them, such as --task-definition task.json --env-file .env.example --dockerfile Dockerfile";
+        return Err(Failure::usage(
+            "there is nothing to check here: no quickserve.toml, no Dockerfile",
+            hint,
+        ));
     }
     read(subject).await
 }
@@ -61,6 +68,7 @@ async fn files(context: &Context, arguments: &Check) -> Result<Report, Failure> 
 pub(super) fn folder(context: &Context) -> Subject {
     let mut subject = Subject::in_folder(&context.folder);
     subject.shown = shown(context, &context.folder);
+    subject.hadolint = Some(PathBuf::from(HADOLINT));
     subject.placeholders = context.placeholders().clone();
     subject
 }
@@ -89,7 +97,8 @@ async fn project(context: &Context, arguments: &Check, reporter: &Reporter) -> R
         Err(failure) => return Err(failure),
     };
     let subject = subject(context, &target, &project);
-    let (files, standing) = tokio::join!(read(subject), standing(context, &target, &project, &arguments.draft.image, reporter));
+    let (files, standing) =
+        tokio::join!(read(subject), standing(context, &target, &project, &arguments.draft.image, reporter));
     let mut report = files?.and(standing?).accepting(&target.settings.accepted_findings);
     quickserve_check::sort(&mut report.findings);
     Ok(report)
@@ -99,6 +108,7 @@ async fn project(context: &Context, arguments: &Check, reporter: &Reporter) -> R
 pub(super) fn subject(context: &Context, target: &Target, project: &Project) -> Subject {
     let mut subject = Subject::of(&target.settings, &project.folder);
     subject.shown = shown(context, &project.folder);
+    subject.hadolint = Some(PathBuf::from(HADOLINT));
     subject.placeholders = context.placeholders().clone();
     if let Some(image) = &context.image {
         subject.image = Some(image.clone());
@@ -144,7 +154,12 @@ async fn standing(
         host::check(&stage.engine, &target.settings, &draft.workload, &resolved),
     )?;
     let notes = Report { passed: 0, findings: draft.notes.clone() };
-    Ok(notes.and(draft.check(stage.secrets.as_ref(), &resolved).await?).and(images).and(programs).and(host).and(ports))
+    Ok(notes
+        .and(draft.check(stage.secrets.as_ref(), &resolved).await?)
+        .and(images)
+        .and(programs)
+        .and(host)
+        .and(ports))
 }
 
 /// Without an engine, ports and images are unknown: that is said, and refuses here as it would refuse a deployment.
@@ -194,8 +209,11 @@ fn summary(report: &Report) -> Vec<Line> {
     };
     let (errors, warnings, notes) = (of(Severity::Error), of(Severity::Warning), of(Severity::Info));
     let counts = [(errors, "error"), (warnings, "warning"), (notes, "note")];
-    let counts: Vec<String> =
-        counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| words::count(count, noun)).collect();
+    let counts: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| words::count(count, noun))
+        .collect();
     let passed = format!("{} passed", report.passed);
     let text = std::iter::once(passed).chain(counts).collect::<Vec<_>>().join(", ");
     let next = report.findings.first().map(|finding| format!("quickserve explain {}", finding.code));

@@ -119,6 +119,8 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Failure> {
     let mut subject = check::subject(context, target, project);
     subject.deploying = true;
+    // What only it knows is no reason to wait.
+    subject.hadolint = None;
     let (resolved, ports, journal, files) = tokio::join!(
         preflight::resolve(stage.images.as_ref(), &draft.references),
         ports::check(&stage.engine, &stage.control, &target.key, &target.reach),

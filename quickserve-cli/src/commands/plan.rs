@@ -19,7 +19,8 @@ pub(super) async fn run(context: &Context, arguments: &Plan, reporter: &Reporter
     let draft = drafted(context, &target, &project, &arguments.draft)?;
     let (stage, commit) = tokio::join!(target.stage(context, reporter), assemble::commit(&project.folder));
     let stage = stage?;
-    let prepared = prepare(context, &target, &project, &stage, draft, commit, &arguments.draft, reporter).await?;
+    let prepared =
+        prepare(context, &target, &project, &stage, draft, commit, &arguments.draft, reporter).await?;
     let plan = stage.deployer.plan(&prepared.request).await?;
     let release = &prepared.request.release;
     let condemned = prepared.state.condemned.get(&release.id);

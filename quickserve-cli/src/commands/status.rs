@@ -264,8 +264,13 @@ impl Seen {
 
     /// What does not agree, what may go wrong, and what could be better.
     pub(super) fn doubts(&self) -> Vec<Line> {
-        let in_flight = self.in_flight.as_ref().map(|in_flight| Line::toned("inflight", in_flight.sentence(), Tone::Bad));
-        let amiss = self.amiss.iter().chain(&self.cautions).map(|text| Line::toned("caution", text.clone(), Tone::Bad));
+        let in_flight =
+            self.in_flight.as_ref().map(|in_flight| Line::toned("inflight", in_flight.sentence(), Tone::Bad));
+        let amiss = self
+            .amiss
+            .iter()
+            .chain(&self.cautions)
+            .map(|text| Line::toned("caution", text.clone(), Tone::Bad));
         let notes = self.notes.iter().map(|text| Line::new("note", text.clone()));
         in_flight.into_iter().chain(amiss).chain(notes).collect()
     }

@@ -23,12 +23,7 @@ pub(crate) async fn check(
     Ok(reports.into_iter().fold(Report::default(), Report::and))
 }
 
-async fn look(
-    store: &ImageStore,
-    container: &Container,
-    reference: &str,
-    id: &str,
-) -> Result<Report> {
+async fn look(store: &ImageStore, container: &Container, reference: &str, id: &str) -> Result<Report> {
     let needed = preflight::health_check_programs(container);
     if needed.is_empty() {
         return Ok(Report::default());

@@ -210,7 +210,9 @@ fn renderer(context: &Context, live: bool) -> Box<dyn Render> {
             Box::new(live::Live::new(narrator, style))
         }
         // Of a log one wants to know when what was, and nobody watches what a command in the background writes.
-        Format::Human | Format::Sarif => Box::new(plain::Plain::new(narrator, style, context.nonce.is_some())),
+        Format::Human | Format::Sarif => {
+            Box::new(plain::Plain::new(narrator, style, context.nonce.is_some()))
+        }
     }
 }
 

@@ -9,11 +9,9 @@ use serde_json::{Value, json};
 
 /// Findings as one SARIF log.
 pub(crate) fn log(findings: &[Finding]) -> Value {
-    let codes: Vec<Code> = findings.iter().map(|finding| finding.code).collect::<BTreeSet<_>>().into_iter().collect();
-    let rules: Vec<Value> = codes
-        .iter()
-        .map(|code| json!({ "id": code, "helpUri": code.docs() }))
-        .collect();
+    let codes: Vec<Code> =
+        findings.iter().map(|finding| finding.code).collect::<BTreeSet<_>>().into_iter().collect();
+    let rules: Vec<Value> = codes.iter().map(|code| json!({ "id": code, "helpUri": code.docs() })).collect();
     let results: Vec<Value> = findings.iter().map(|finding| result(&codes, finding)).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -64,7 +62,9 @@ fn uri(path: &str) -> String {
     let mut uri = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => uri.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                uri.push(char::from(byte))
+            }
             _ => uri.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -80,7 +80,9 @@ mod tests {
     fn findings_are_results_with_their_rule_level_and_region() {
         let place = Place { file: "deploy/task 1.json".into(), line: 41, column: 11 };
         let findings = [
-            Finding::error(Code::HEALTH_CHECK_PROGRAM, "health check runs curl").at(place).with_hint("use node"),
+            Finding::error(Code::HEALTH_CHECK_PROGRAM, "health check runs curl")
+                .at(place)
+                .with_hint("use node"),
             Finding::new(Code::PORT_HELD, Severity::Warning, "port 8080 is held").on("127.0.0.1:8080"),
             Finding::new(Code::DIRTY_TREE, Severity::Info, "uncommitted changes"),
         ];

@@ -71,7 +71,10 @@ fn findings_are_machine_readable() {
     let results = sarif["runs"][0]["results"].as_array().expect("results");
     assert_eq!(results.len(), json["findings"].as_array().expect("findings").len());
     let github = shop.ends(3, &["check", "--format", "github"]);
-    assert_eq!(github.stderr.lines().filter(|line| line.starts_with("::error ")).count(), errors(&shop.ends(3, &["check", "--format", "json"])).len());
+    assert_eq!(
+        github.stderr.lines().filter(|line| line.starts_with("::error ")).count(),
+        errors(&shop.ends(3, &["check", "--format", "json"])).len()
+    );
     snapshot("check_sarif_elsewhere", &shop.run(&["status", "--format", "sarif"]));
 }
 
@@ -145,10 +148,20 @@ fn no_format_shows_a_secret() {
     let shop = Shop::empty();
     case_study(&shop);
     let secret = planted();
-    shop.write(".env", &format!("STRIPE_API_KEY={secret}\nDATABASE_URL=postgresql://shop:{secret}@db/shop\nPORT={secret}\n"));
-    shop.write("Dockerfile", &format!("FROM node:22-alpine\nENV STRIPE_API_KEY={secret}\nARG TOKEN={secret}\nRUN echo {secret}\n"));
-    shop.write("server.js", &format!("const key = \"{secret}\";\nconsole.log(process.env.STRIPE_API_KEY);\n"));
-    let definition = std::fs::read_to_string(shop.path().join("deploy/aws-task-definition.json")).expect("a file");
+    shop.write(
+        ".env",
+        &format!("STRIPE_API_KEY={secret}\nDATABASE_URL=postgresql://shop:{secret}@db/shop\nPORT={secret}\n"),
+    );
+    shop.write(
+        "Dockerfile",
+        &format!("FROM node:22-alpine\nENV STRIPE_API_KEY={secret}\nARG TOKEN={secret}\nRUN echo {secret}\n"),
+    );
+    shop.write(
+        "server.js",
+        &format!("const key = \"{secret}\";\nconsole.log(process.env.STRIPE_API_KEY);\n"),
+    );
+    let definition =
+        std::fs::read_to_string(shop.path().join("deploy/aws-task-definition.json")).expect("a file");
     let plain = format!("\"environment\": [\n{{\"name\": \"STRIPE_API_KEY\", \"value\": \"{secret}\"}},");
     shop.write("deploy/aws-task-definition.json", &definition.replacen("\"environment\": [", &plain, 1));
     shop.write(".github/workflows/deploy.yml", &format!("on: push\njobs:\n  a:\n    runs-on: x\n    env:\n      KEY: {secret}\n    steps:\n      - run: echo {secret}\n"));
@@ -178,21 +191,28 @@ fn files_that_cannot_be_read_are_findings_with_their_place() {
     write("latin.json", b"{\"family\": \"caf\xe9\"}");
     write("deep.json", "[".repeat(200_000).as_bytes());
     std::os::unix::fs::symlink("loop.json", shop.path().join("loop.json")).expect("a link");
-    std::fs::File::create(shop.path().join("huge.json")).and_then(|file| file.set_len(100 << 20)).expect("a sparse file");
+    std::fs::File::create(shop.path().join("huge.json"))
+        .and_then(|file| file.set_len(100 << 20))
+        .expect("a sparse file");
     std::fs::create_dir(shop.path().join("folder.json")).expect("a folder");
     for name in ["yaml", "broken", "bom", "latin", "deep", "loop", "huge", "folder", "absent"] {
         let name = format!("{name}.json");
         let ran = shop.run(&["check", "--format", "json", "--task-definition", &name]);
         assert_eq!(ran.code, 3, "{ran}");
         let json = ran.json();
-        let first = json["findings"].as_array().expect("findings").iter().find(|finding| finding["severity"] == "error");
+        let first = json["findings"]
+            .as_array()
+            .expect("findings")
+            .iter()
+            .find(|finding| finding["severity"] == "error");
         let place = &first.expect("an error")["where"];
         assert!(place["file"] == *name || place["resource"] == *name, "{name}: {json}");
     }
     // CRLF is no fault, and moves no place.
     write(".env.example", b"A=1\r\nB = 2\r\n\r\nC=\r\n");
     write("Dockerfile", b"FROM alpine:3.22\r\nUSER app\r\n");
-    let ran = shop.run(&["check", "--env-file", ".env.example", "--dockerfile", "Dockerfile", "--format", "json"]);
+    let ran =
+        shop.run(&["check", "--env-file", ".env.example", "--dockerfile", "Dockerfile", "--format", "json"]);
     assert_eq!(errors(&ran), Vec::<String>::new(), "{ran}");
 }
 
@@ -214,10 +234,19 @@ fn every_finding_is_explained() {
 #[test]
 fn the_fixtures_are_what_the_case_study_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/case-study");
-    let there: Vec<PathBuf> = [".env.example", "Dockerfile", ".dockerignore", "server.js", "healthcheck.js", "deploy/deploy.sh", "deploy/aws-task-definition.json", ".github/workflows/deploy.yml"]
-        .iter()
-        .map(|name| root.join(name))
-        .filter(|path| !path.is_file())
-        .collect();
+    let there: Vec<PathBuf> = [
+        ".env.example",
+        "Dockerfile",
+        ".dockerignore",
+        "server.js",
+        "healthcheck.js",
+        "deploy/deploy.sh",
+        "deploy/aws-task-definition.json",
+        ".github/workflows/deploy.yml",
+    ]
+    .iter()
+    .map(|name| root.join(name))
+    .filter(|path| !path.is_file())
+    .collect();
     assert_eq!(there, Vec::<PathBuf>::new(), "missing fixtures");
 }

@@ -31,7 +31,8 @@ fn the_documented_exit_codes_are_those_of_the_code() {
 fn every_finding_has_a_page_that_says_what_why_and_how_to_mend() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/findings");
     for code in Code::ALL {
-        let page = std::fs::read_to_string(folder.join(format!("{code}.md"))).unwrap_or_else(|_| panic!("{code}"));
+        let page =
+            std::fs::read_to_string(folder.join(format!("{code}.md"))).unwrap_or_else(|_| panic!("{code}"));
         assert!(page.starts_with(&format!("# {code}\n\n")), "{code}");
         for part in ["\n*Why it ", "\n*To mend it:*"] {
             assert!(page.contains(part), "{code} has no {part:?}");
@@ -58,7 +59,8 @@ const FAMILIES: [(u16, &str); 8] = [
 #[expect(clippy::disallowed_methods, reason = "snapshots are updated by the same variable")]
 fn the_index_of_findings_is_what_their_pages_say() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    let (head, _) = include_str!("../../../docs/reference/findings.md").split_once("\n## ").expect("families");
+    let (head, _) =
+        include_str!("../../../docs/reference/findings.md").split_once("\n## ").expect("families");
     let mut index = head.to_owned();
     let mut contents = String::new();
     for (family, name) in FAMILIES {
@@ -76,8 +78,7 @@ fn the_index_of_findings_is_what_their_pages_say() {
         }
     }
     let summary = std::fs::read_to_string(docs.join("SUMMARY.md")).expect("the contents");
-    let listed: String =
-        summary.split_inclusive('\n').filter(|line| line.starts_with("  - [QS")).collect();
+    let listed: String = summary.split_inclusive('\n').filter(|line| line.starts_with("  - [QS")).collect();
     // Written where they belong when that is asked for, as snapshots are.
     if std::env::var_os("INSTA_UPDATE").is_some_and(|update| update == "always") {
         std::fs::write(docs.join("reference/findings.md"), &index).expect("written");

@@ -52,12 +52,14 @@ fn a_task_that_ends_again_and_again_is_told_with_its_causes() {
     shop.ends(0, &["deploy", "--image", &shop.image("1")]);
     shop.ends(0, &["deploy", "--image", &shop.image("2")]);
     for _ in 0..3 {
-        let task = containers(&shop.service).into_iter().find(|task| task.state == "running").expect("a task");
+        let task =
+            containers(&shop.service).into_iter().find(|task| task.state == "running").expect("a task");
         let pid = docker(&["inspect", "--format", "{{.State.Pid}}", &task.id]);
         assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
         // The engine waits before it starts a container again.
         let began = Instant::now();
-        while docker(&["inspect", "--format", "{{.State.Pid}} {{.State.Running}}", &task.id]) == format!("{pid} true")
+        while docker(&["inspect", "--format", "{{.State.Pid}} {{.State.Running}}", &task.id])
+            == format!("{pid} true")
             || docker(&["inspect", "--format", "{{.State.Running}}", &task.id]) != "true"
         {
             assert!(began.elapsed() < Duration::from_secs(60), "it does not come back");
@@ -68,7 +70,10 @@ fn a_task_that_ends_again_and_again_is_told_with_its_causes() {
     assert!(findings(&json).contains(&"QS424"), "{json}");
     assert_eq!(json["examined"]["ends"][0]["count"], 3, "{json}");
     assert!(remedies(&json).contains(&"quickserve rollback"), "{json}");
-    assert!(json["remedies"].as_array().expect("remedies").iter().all(|remedy| remedy["safe"] == false), "{json}");
+    assert!(
+        json["remedies"].as_array().expect("remedies").iter().all(|remedy| remedy["safe"] == false),
+        "{json}"
+    );
     let told = shop.ends(0, &["doctor"]);
     assert!(told.stdout.contains("3x exited 137"), "{told}");
 }
@@ -80,7 +85,10 @@ fn a_contract_that_grew_and_a_stranger_on_the_port_are_told() {
     shop.write(".env.example", "DATABASE_URL=\nSTRIPE_API_KEY=\nTWILIO_AUTH_TOKEN=\n");
     let json = shop.ends(0, &["doctor", "--format", "json"]).json();
     assert_eq!(findings(&json), ["QS101"], "{json}");
-    assert!(json["findings"][0]["message"].as_str().expect("a message").contains("TWILIO_AUTH_TOKEN"), "{json}");
+    assert!(
+        json["findings"][0]["message"].as_str().expect("a message").contains("TWILIO_AUTH_TOKEN"),
+        "{json}"
+    );
 
     shop.ends(0, &["router", "stop", "--force"]);
     let stranger = TcpListener::bind(("127.0.0.1", shop.port)).expect("the port");

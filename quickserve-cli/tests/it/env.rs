@@ -43,7 +43,8 @@ fn scan_finds_what_the_code_reads_and_a_template_is_made_of_it() {
 fn environments_are_compared_by_name() {
     let shop = shop();
     let text = std::fs::read_to_string(shop.path().join("quickserve.toml")).expect("a file");
-    let other = "[environments.staging]\nplatform = \"docker\"\npublic_port = 18081\nenv_file = \".env.staging\"\n";
+    let other =
+        "[environments.staging]\nplatform = \"docker\"\npublic_port = 18081\nenv_file = \".env.staging\"\n";
     shop.write("quickserve.toml", &format!("{text}{other}"));
     shop.write(".env.staging", "DATABASE_URL=x\nDATABASE_URI=x\n");
     snapshot("env_diff", &shop.ends(0, &["env", "diff", "local", "staging"]));

@@ -18,7 +18,10 @@ pub fn architecture(images: &BTreeMap<String, ResolvedImage>, machine: &str) -> 
     let reports = images.iter().map(|(container, image)| {
         // A variant such as `linux/arm/v7` is a matter of the processor's age.
         let same = image.platform == machine || image.platform.starts_with(&format!("{machine}/"));
-        let message = format!("image {} is for {}, and this machine is {machine}", image.image.reference, image.platform);
+        let message = format!(
+            "image {} is for {}, and this machine is {machine}",
+            image.image.reference, image.platform
+        );
         let finding = Finding::new(Code::IMAGE_ARCHITECTURE, Severity::Warning, message)
             .on(format!("container {container}"))
             .with_hint(format!("build it with --platform {machine}"));
@@ -30,15 +33,17 @@ pub fn architecture(images: &BTreeMap<String, ResolvedImage>, machine: &str) -> 
 /// Whether the tasks fit into the machine's memory, in bytes, when all of them use all that they may: so many at a
 /// time, those of the release from before included.
 pub fn memory(workload: &Workload, tasks: u32, machine: u64) -> Report {
-    let of_containers = workload.containers.iter().map(|container| {
-        container.memory_mib.or(container.memory_reservation_mib).map_or(0, u64::from)
-    });
+    let of_containers = workload
+        .containers
+        .iter()
+        .map(|container| container.memory_mib.or(container.memory_reservation_mib).map_or(0, u64::from));
     let task = workload.memory_mib.map_or_else(|| of_containers.sum(), u64::from);
     let (need, has) = (task * u64::from(tasks), machine / MIB);
     if need <= has {
         return Report::of(Vec::new());
     }
-    let message = format!("{tasks} tasks of {task} MiB need {need} MiB at a time, and this machine has {has} MiB");
+    let message =
+        format!("{tasks} tasks of {task} MiB need {need} MiB at a time, and this machine has {has} MiB");
     let finding = Finding::new(Code::HOST_RESOURCES, Severity::Warning, message);
     Report::of(vec![finding.with_hint("fewer tasks, a smaller limit, or the strategy recreate")])
 }
@@ -90,6 +95,9 @@ mod tests {
     #[test]
     fn a_full_disk_is_told() {
         assert_eq!(disk("/var/lib/docker", LITTLE).passed, 1);
-        assert_eq!(disk("/var/lib/docker", 5_000_000).findings[0].message, "only 5 MB are free where the engine keeps images");
+        assert_eq!(
+            disk("/var/lib/docker", 5_000_000).findings[0].message,
+            "only 5 MB are free where the engine keeps images"
+        );
     }
 }

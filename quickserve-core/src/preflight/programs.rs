@@ -34,8 +34,8 @@ fn first_program(text: &str) -> Option<String> {
 
 /// What the shell does itself, and words of its language. POSIX, "Shell Command Language".
 const BUILTINS: [&str; 22] = [
-    "test", "[", "true", "false", "echo", "printf", "cd", "exit", "if", "while", "for", "case", "until", "{", "(", "!",
-    "read", "kill", "command", "type", "set", ":",
+    "test", "[", "true", "false", "echo", "printf", "cd", "exit", "if", "while", "for", "case", "until", "{",
+    "(", "!", "read", "kill", "command", "type", "set", ":",
 ];
 
 fn is_assignment(word: &str) -> bool {

@@ -116,7 +116,10 @@ mod tests {
             ] } },
         });
         let closeup = closeup_from(serde_json::from_value(response).expect("an answer"));
-        assert_eq!(closeup.variables.iter().map(String::as_str).collect::<Vec<_>>(), ["DATABASE_URL", "PORT"]);
+        assert_eq!(
+            closeup.variables.iter().map(String::as_str).collect::<Vec<_>>(),
+            ["DATABASE_URL", "PORT"]
+        );
         let said = closeup.checks[0].said.as_deref().expect("a line");
         assert!(said.starts_with("cannot reach ") && !said.contains("s3cret"), "{said}");
         assert!(!format!("{closeup:?}").contains("s3cret"));

@@ -90,10 +90,12 @@ mod tests {
             event("die", "b", "137"),
             event("die", "b", "143"),
         ];
-        let told: Vec<(String, i64, bool)> =
-            deaths(events).into_iter().map(|death| (death.container, death.exit_code, death.out_of_memory)).collect();
-        let expected =
-            [("a", 1, false), ("a", 1, false), ("b", 137, true), ("b", 143, false)].map(|(id, code, starved)| (id.to_owned(), code, starved));
+        let told: Vec<(String, i64, bool)> = deaths(events)
+            .into_iter()
+            .map(|death| (death.container, death.exit_code, death.out_of_memory))
+            .collect();
+        let expected = [("a", 1, false), ("a", 1, false), ("b", 137, true), ("b", 143, false)]
+            .map(|(id, code, starved)| (id.to_owned(), code, starved));
         assert_eq!(told, expected);
     }
 }

@@ -67,8 +67,12 @@ impl Examination {
                 None => Ok(None),
             }
         };
-        let (containers, failures, holder, machine) =
-            tokio::join!(stage.platform.containers(since, now), failures, holder, Machine::look(context, &stage.engine));
+        let (containers, failures, holder, machine) = tokio::join!(
+            stage.platform.containers(since, now),
+            failures,
+            holder,
+            Machine::look(context, &stage.engine)
+        );
         let contract = target.settings.env_contract.as_ref().and_then(|path| {
             let path = project.path(path);
             let text = std::fs::read_to_string(&path).ok()?;
@@ -76,7 +80,14 @@ impl Examination {
         });
         let main = current.and_then(|release| seen.release(release));
         let main = main.map(|release| release.workload.main_container().to_owned());
-        Ok(Self { containers: containers?, failures: failures?, contract, main, holder: holder?, machine: machine? })
+        Ok(Self {
+            containers: containers?,
+            failures: failures?,
+            contract,
+            main,
+            holder: holder?,
+            machine: machine?,
+        })
     }
 
     /// Ends of containers, those of one kind together, the most frequent first.
@@ -104,13 +115,16 @@ impl Examination {
     /// Required variables of the contract that the promoted release's running tasks do not have.
     pub(super) fn missing_variables(&self, seen: &Seen) -> Vec<&str> {
         let (Some(contract), Some(main)) = (&self.contract, &self.main) else { return Vec::new() };
-        let tasks = self.containers.iter().filter(|container| {
-            Some(&container.release) == seen.promoted() && container.name == *main
-        });
+        let tasks = self
+            .containers
+            .iter()
+            .filter(|container| Some(&container.release) == seen.promoted() && container.name == *main);
         let mut missing: BTreeSet<&str> = BTreeSet::new();
         for task in tasks {
             let required = contract.variables().iter().filter(|variable| !variable.optional);
-            missing.extend(required.map(|variable| &*variable.name).filter(|name| !task.variables.contains(*name)));
+            missing.extend(
+                required.map(|variable| &*variable.name).filter(|name| !task.variables.contains(*name)),
+            );
         }
         missing.into_iter().collect()
     }
@@ -118,7 +132,9 @@ impl Examination {
     /// Releases beside the promoted one that still have containers, how many run, and whether requests reach them.
     pub(super) fn others(&self, seen: &Seen) -> Vec<(ReleaseId, u64, bool)> {
         let mut others: BTreeMap<&ReleaseId, u64> = BTreeMap::new();
-        for container in self.containers.iter().filter(|container| Some(&container.release) != seen.promoted()) {
+        for container in
+            self.containers.iter().filter(|container| Some(&container.release) != seen.promoted())
+        {
             *others.entry(&container.release).or_default() += u64::from(container.is_running);
         }
         let reached = |release: &ReleaseId| seen.serving().iter().any(|one| one.release == *release);
@@ -142,18 +158,26 @@ impl Examination {
             let text = format!("{} {}", short_task(&container.task.0), container.name);
             let of = container.checks.len();
             lines.push(match failed.clone().next_back() {
-                None => Line::new("health", format!("{text}: its last {} passed", words::count(of as u64, "check"))),
+                None => Line::new(
+                    "health",
+                    format!("{text}: its last {} passed", words::count(of as u64, "check")),
+                ),
                 Some(last) => {
-                    let said = last.said.as_ref().map(|said| format!(", saying {said:?}")).unwrap_or_default();
+                    let said =
+                        last.said.as_ref().map(|said| format!(", saying {said:?}")).unwrap_or_default();
                     let count = failed.count();
-                    let text = format!("{text}: {count} of its last {} failed{said}", words::count(of as u64, "check"));
+                    let text = format!(
+                        "{text}: {count} of its last {} failed{said}",
+                        words::count(of as u64, "check")
+                    );
                     Line::toned("health", text, Tone::Bad)
                 }
             });
         }
         for (release, running, reached) in self.others(seen) {
             let how = if reached { "requests reach it" } else { "no request reaches it" };
-            let text = format!("{release:#} is not promoted: {} run, {how}", words::count(running, "container"));
+            let text =
+                format!("{release:#} is not promoted: {} run, {how}", words::count(running, "container"));
             lines.push(Line::toned("older", text, if reached { Tone::Bad } else { Tone::Plain }));
         }
         if let (Some(contract), true) = (&self.contract, seen.promoted().is_some()) {
@@ -172,9 +196,10 @@ impl Examination {
             json!({ "release": end.release, "container": end.container, "reason": end.reason, "count": end.count, "last": end.last })
         });
         let containers = self.containers.iter().map(|container| {
-            let checks = container.checks.iter().map(|check| {
-                json!({ "at": check.at, "exit_code": check.exit_code, "said": check.said })
-            });
+            let checks = container
+                .checks
+                .iter()
+                .map(|check| json!({ "at": check.at, "exit_code": check.exit_code, "said": check.said }));
             json!({
                 "task": container.task,
                 "release": container.release,

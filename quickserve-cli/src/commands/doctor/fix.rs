@@ -23,7 +23,9 @@ pub(super) async fn run(context: &Context, remedies: &[&Remedy]) -> Result<u8, F
             .stdin(Stdio::null())
             .status()
             .await
-            .map_err(|error| Error::new(ErrorKind::Unexpected, "run this command again").with_source(error))?;
+            .map_err(|error| {
+                Error::new(ErrorKind::Unexpected, "run this command again").with_source(error)
+            })?;
         match status.code().and_then(|code| u8::try_from(code).ok()) {
             Some(0) => {}
             Some(code) => return Ok(code),

@@ -62,7 +62,10 @@ pub(super) fn remedies(seen: &Seen, examination: &Examination, findings: &[Findi
         remedies.push(Remedy::Safe { arguments: &["resume"], mends });
     }
     if found(Code::RESTART_LOOP) {
-        remedies.push(Remedy::Ours { command: "logs", mends: "shows what the tasks say before they end".to_owned() });
+        remedies.push(Remedy::Ours {
+            command: "logs",
+            mends: "shows what the tasks say before they end".to_owned(),
+        });
         if seen.has_rollback_target() {
             let mends = "goes back to the release before".to_owned();
             remedies.push(Remedy::Ours { command: "rollback", mends });
@@ -72,10 +75,14 @@ pub(super) fn remedies(seen: &Seen, examination: &Examination, findings: &[Findi
         remedies.push(Remedy::Ours { command: "deploy", mends: "once the variables have values".to_owned() });
     }
     match &examination.holder {
-        Some(PortHolder::Container { name, .. }) => remedies
-            .push(Remedy::Foreign { command: format!("docker stop {name}"), mends: "frees the public port".to_owned() }),
-        Some(PortHolder::Process { pid, .. }) => remedies
-            .push(Remedy::Foreign { command: format!("kill {pid}"), mends: "frees the public port".to_owned() }),
+        Some(PortHolder::Container { name, .. }) => remedies.push(Remedy::Foreign {
+            command: format!("docker stop {name}"),
+            mends: "frees the public port".to_owned(),
+        }),
+        Some(PortHolder::Process { pid, .. }) => remedies.push(Remedy::Foreign {
+            command: format!("kill {pid}"),
+            mends: "frees the public port".to_owned(),
+        }),
         Some(PortHolder::Unknown) | None => {}
     }
     if found(Code::HOST_RESOURCES) {

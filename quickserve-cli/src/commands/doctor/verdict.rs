@@ -19,7 +19,8 @@ pub(super) fn findings(
     let mut findings = Vec::new();
     let missing = examination.missing_variables(seen);
     if !missing.is_empty() {
-        let message = format!("the tasks that serve lack {}, which the contract requires", missing.join(", "));
+        let message =
+            format!("the tasks that serve lack {}, which the contract requires", missing.join(", "));
         let env_file = context.shown(&target.env_file);
         let hint = format!("give it a value in {env_file} or in the task definition, then deploy");
         findings.push(Finding::error(Code::MISSING_VARIABLE, message).with_hint(hint));
@@ -34,7 +35,9 @@ pub(super) fn findings(
         let message = format!("more than one version serves: {}", parts.join(", "));
         findings.push(Finding::error(Code::MIXED_VERSIONS, message));
     }
-    for end in examination.ends().iter().filter(|end| Some(&end.release) == seen.promoted() && end.count >= LOOP) {
+    for end in
+        examination.ends().iter().filter(|end| Some(&end.release) == seen.promoted() && end.count >= LOOP)
+    {
         let message = format!("{} ends again and again: {}x {}", end.container, end.count, end.reason);
         let finding = Finding::new(Code::RESTART_LOOP, Severity::Error, message);
         findings.push(finding.on(format!("{:#}", end.release)));

@@ -34,7 +34,9 @@ pub(super) fn run(context: &Context, one: &str, other: &str) -> Result<(), Failu
     let style = Style { colour: context.terminal.colour_data };
     let mut lines = Vec::new();
     for (environment, names) in [(one, only_left), (other, only_right)] {
-        lines.extend(names.into_iter().map(|name| Line::toned("only", format!("{name}  in {environment}"), Tone::Bad)));
+        lines.extend(
+            names.into_iter().map(|name| Line::toned("only", format!("{name}  in {environment}"), Tone::Bad)),
+        );
     }
     let tone = if lines.is_empty() { Tone::Good } else { Tone::Plain };
     let count = crate::render::words::count(both as u64, "variable");

@@ -38,6 +38,7 @@ fn subject(context: &Context) -> Result<Subject, Failure> {
 /// What the code of a subject reads, found away from the thread that waits for answers.
 async fn code(subject: Subject) -> Result<quickserve_check::code::Code, Failure> {
     let scanned = tokio::task::spawn_blocking(move || quickserve_check::code::scan(&subject)).await;
-    let scanned = scanned.map_err(|error| Error::new(ErrorKind::Unexpected, "read the code").with_source(error));
+    let scanned =
+        scanned.map_err(|error| Error::new(ErrorKind::Unexpected, "read the code").with_source(error));
     Ok(scanned?.0)
 }

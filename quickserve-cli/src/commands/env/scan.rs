@@ -37,7 +37,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         output::data_line(&style.show(&line));
     }
     if code.usages.is_empty() {
-        output::data_line(&style.show(&Line::new("nothing", format!("in {} reads a variable", code.files.len()))));
+        output::data_line(
+            &style.show(&Line::new("nothing", format!("in {} reads a variable", code.files.len()))),
+        );
     }
     Ok(())
 }

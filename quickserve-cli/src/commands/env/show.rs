@@ -23,7 +23,8 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let (target, project) = Target::read(context)?;
     let subject = check::subject(context, &target, &project);
     let Some(path) = &subject.contract else {
-        let hint = "write env_contract = \".env.example\" in quickserve.toml; quickserve env template writes one";
+        let hint =
+            "write env_contract = \".env.example\" in quickserve.toml; quickserve env template writes one";
         return Err(Failure::usage("no contract is named", hint));
     };
     let shown = subject.name(path);
@@ -42,7 +43,8 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let draft = assemble::draft(context, &project, &target.settings, &[]).ok();
     let containers = draft.iter().flat_map(|draft| &draft.workload.containers);
     for container in containers {
-        for name in container.environment.keys().filter(|name| !target.settings.variables.contains_key(*name)) {
+        for name in container.environment.keys().filter(|name| !target.settings.variables.contains_key(*name))
+        {
             add(name, "environment");
         }
         container.secrets.keys().for_each(|name| add(name, "secrets"));
@@ -50,7 +52,8 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let code = code(subject).await?;
     let read = code.names();
     let declared: BTreeSet<&str> = contract.names().collect();
-    let strangers: Vec<&str> = sources.keys().map(String::as_str).filter(|name| !declared.contains(name)).collect();
+    let strangers: Vec<&str> =
+        sources.keys().map(String::as_str).filter(|name| !declared.contains(name)).collect();
     let undeclared: Vec<&str> = read.iter().copied().filter(|name| !declared.contains(name)).collect();
 
     if context.format == Format::Json {
@@ -84,10 +87,13 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
             (None, true) => ("optional", Tone::Faint, "not there".to_owned()),
             (None, false) => ("missing", Tone::Bad, "nothing gives it a value".to_owned()),
         };
-        let unread = if read.is_empty() || read.contains(variable.name.as_str()) { "" } else { "; no code reads it" };
+        let unread =
+            if read.is_empty() || read.contains(variable.name.as_str()) { "" } else { "; no code reads it" };
         lines.push(Line::toned(label, format!("{:width$}  {from}{unread}", variable.name), tone));
     }
-    let list = |label, names: &[&str]| (!names.is_empty()).then(|| Line::new(label, words::cut(&names.join(", "), 400)));
+    let list = |label, names: &[&str]| {
+        (!names.is_empty()).then(|| Line::new(label, words::cut(&names.join(", "), 400)))
+    };
     lines.extend(list("beside", &strangers));
     lines.extend(list("unasked", &undeclared));
     for line in lines {

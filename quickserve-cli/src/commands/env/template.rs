@@ -28,6 +28,7 @@ pub(super) async fn run(context: &Context, output: Option<&Path>) -> Result<(), 
         }
         _ => Error::new(ErrorKind::Unavailable, format!("write {shown}")).with_source(error).into(),
     })?;
-    file.write_all(text.as_bytes())
-        .map_err(|error| Error::new(ErrorKind::Unavailable, format!("write {shown}")).with_source(error).into())
+    file.write_all(text.as_bytes()).map_err(|error| {
+        Error::new(ErrorKind::Unavailable, format!("write {shown}")).with_source(error).into()
+    })
 }
