@@ -118,7 +118,7 @@ impl Annotations {
             }
             (word, argument) => {
                 let near = nearest(word, WORDS);
-                if near.is_none() && !among {
+                if near.is_none() && !among && !WORDS.contains(&word) {
                     return false;
                 }
                 let takes_none = argument.is_some() && WORDS.contains(&word);
