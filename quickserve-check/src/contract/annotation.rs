@@ -118,7 +118,7 @@ impl Annotations {
             }
             (word, argument) => {
                 let near = nearest(word, WORDS);
-                if near.is_none() && !among {
+                if near.is_none() && !among && !WORDS.contains(&word) {
                     return false;
                 }
                 let takes_none = argument.is_some() && WORDS.contains(&word);
@@ -222,7 +222,8 @@ mod tests {
 
     fn wrong(line: &str) -> String {
         let findings = read(&[line]).findings;
-        findings.iter().map(|it| format!("{}; {}", it.message, it.hint.as_deref().unwrap_or("-"))).collect()
+        let told = findings.iter().map(|it| format!("{}; {}", it.message, it.hint.as_deref().unwrap_or("-")));
+        told.collect::<Vec<_>>().join("\n")
     }
 
     #[test]

@@ -188,7 +188,7 @@ mod tests {
             "",
             "A=1\n# Optional: for logs\nB=2\nC= # optional\nexport D='x' # optional\n\n# optional\n\nE=5\nF=a#optional\n",
             "KEY=\"-----BEGIN\\\"\nNOT_A=variable\n-----END\" # optional\nB=1",
-            "\u{feff}A=1\r\n## optional @int\r\nB=2\r\nA=3 # optional\r\nmy-name=4\r\nspring.name=5\r\nC",
+            "A=1\r\n## optional @int\r\nB=2\r\nA=3 # optional\r\nmy-name=4\r\nspring.name=5\r\nC",
             "# optional\n# @int more\nA='b' c\nB='it''s' # optional\nC=\t# optional\nD=x\t# optional\nE=$X # optional, y",
             "  export   A = 1 # optional\n#optional\nB=\n#  Optionally\nC=\"\\\\\" # optional\n",
         ];

@@ -272,7 +272,8 @@ fn plain_wrong(text: &str) -> Option<Wrong> {
             (Some(quote), _) if char == quote => open = None,
             (Some('\''), _) => {}
             (_, '\\') => {
-                if !matches!(chars.next(), Some('\\' | '\'' | '"' | '$' | ' ' | 'n') | None) {
+                let escapes = matches!(chars.next(), Some('\\' | '\'' | '"' | '$' | ' ' | 'n') | None);
+                if !escapes {
                     return Some(ESCAPE);
                 }
             }

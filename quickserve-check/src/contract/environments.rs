@@ -55,15 +55,12 @@ pub(crate) fn differ(contract: Option<&Contract>, values: &[Values]) -> Vec<Find
 
 fn difference(entry: &Entry, one: &Values, other: &Values, renamed: Option<&str>) -> Finding {
     let (name, here, there) = (&entry.name, shown(one), shown(other));
-    let (severity, message, hint) = match renamed {
-        Some(renamed) => {
-            let message = format!("{here} has {name} where {there} has {renamed}");
-            (Severity::Warning, message, format!("give it one name, in {} and {}", one.file, other.file))
-        }
-        None => {
-            let hint = format!("set it in {} too, or declare it in the contract as `# optional`", other.file);
-            (Severity::Info, format!("{here} has {name}, {there} has not"), hint)
-        }
+    let (severity, message, hint) = if let Some(renamed) = renamed {
+        let message = format!("{here} has {name} where {there} has {renamed}");
+        (Severity::Warning, message, format!("give it one name, in {} and {}", one.file, other.file))
+    } else {
+        let hint = format!("set it in {} too, or declare it in the contract as `# optional`", other.file);
+        (Severity::Info, format!("{here} has {name}, {there} has not"), hint)
     };
     Finding::new(Code::VARIABLES_DIFFER, severity, message).at(entry.place.clone()).with_hint(hint)
 }

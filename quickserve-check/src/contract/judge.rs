@@ -168,7 +168,7 @@ fn wrong_type(variable: &Variable, value: &Value) -> Option<Finding> {
         return None;
     }
     let message = format!("the value of {} is not {}", variable.name, kind.noun());
-    let hint = format!("such as {}; {} asks for `{kind}`", kind.example(), variable.place);
+    let hint = format!("such as {}; {} asks for `@{kind}`", kind.example(), variable.place);
     Some(Finding::error(Code::VARIABLE_TYPE, message).with_hint(hint))
 }
 

@@ -140,7 +140,7 @@ fn is_duration(value: &str) -> bool {
         }
         rest = behind.trim_start();
     }
-    !value.is_empty()
+    value.contains(|char: char| char.is_ascii_digit())
 }
 
 fn is_json(value: &str) -> bool {

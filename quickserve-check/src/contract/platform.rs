@@ -2,17 +2,16 @@
 
 use quickserve_core::config::Platform;
 
-/// What every container has: from the engine, from QuickServe itself.
+/// What every container has: from the engine, from its shell, from QuickServe itself.
 const CONTAINER: &[&str] =
-    &["HOME", "HOSTNAME", "IMAGE_TAG", "PATH", "PWD", "QUICKSERVE_RELEASE", "SHLVL", "TERM", "USER"];
+    &["HOME", "HOSTNAME", "IMAGE_TAG", "PATH", "PWD", "QUICKSERVE_RELEASE", "SHLVL", "TERM"];
 
 /// What ECS gives to a task's containers.
 ///
 /// ECS developer guide, "Amazon ECS environment variables"
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-environment-variables.html>). The region has always
-/// been there on Fargate; on EC2 only from the agent that has <https://github.com/aws/amazon-ecs-agent/pull/4946> (merged
-/// in April 2026). `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` is there with a task role, `ECS_AGENT_URI` with platform
-/// version 1.4.0 or agent 1.65 on.
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-environment-variables.html>). It does not say that on
+/// EC2 the region is there only with an agent that has <https://github.com/aws/amazon-ecs-agent/pull/4946> (of April
+/// 2026); on Fargate it is always. `ECS_CONTAINER_METADATA_FILE`, not in that list, is an option of the agent on EC2.
 const ECS: &[&str] = &[
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_DEFAULT_REGION",
@@ -24,7 +23,7 @@ const ECS: &[&str] = &[
     "ECS_CONTAINER_METADATA_URI_V4",
 ];
 
-/// What well-known base images set; the pages of the official images on Docker Hub, and their Dockerfiles.
+/// What well-known base images set with `ENV`.
 const IMAGES: &[&str] = &[
     "ASPNETCORE_HTTP_PORTS",
     "ASPNET_VERSION",
@@ -79,6 +78,7 @@ const TOOLS: &[&str] = &[
     "TMP",
     "TMPDIR",
     "TZ",
+    "USER",
     "USERPROFILE",
     "VITEST",
     "VITEST_WORKER_ID",

@@ -38,12 +38,12 @@ pub fn template(readings: &[Reading<'_>]) -> String {
             text.push('\n');
         }
         // The blank line keeps the title from being read as the first variable's description.
-        text.push_str(&format!("# {title}\n\n"));
+        text.extend(["# ", &title, "\n\n"]);
         for (name, optional) in members {
             if let Some(comment) = comment(name, optional) {
-                text.push_str(&format!("# {comment}\n"));
+                text.extend(["# ", &comment, "\n"]);
             }
-            text.push_str(&format!("{name}=\n"));
+            text.extend([name, "=\n"]);
         }
     }
     text
