@@ -74,7 +74,7 @@ fn token(text: &str, start: usize) -> Option<Found> {
     let span = start + shape.start()..start + shape.end();
     let stands_alone = rule.name.ends_with("private key") || is_bounded(text, start, &span);
     let is_example = is_placeholder(&text[span.clone()]) && !rule.name.ends_with("private key");
-    (stands_alone && !is_example).then(|| Found { rule: rule.name, span, certain: rule.certain })
+    (stands_alone && !is_example).then_some(Found { rule: rule.name, span, certain: rule.certain })
 }
 
 /// Whether a token begins and ends there, and is not by chance in the middle of a longer text.
@@ -117,14 +117,19 @@ fn password_in_url(text: &str, start: usize) -> Option<Found> {
 }
 
 fn is_example_host(host: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "example.com",
+        "example.org",
+        "example.net",
+        "domain.com",
+        "yourdomain",
+        "your-",
+        "myhost",
+        "hostname",
+    ];
     let host = host.to_ascii_lowercase();
-    ["example.com", "example.org", "example.net", "domain.com", "yourdomain", "your-", "myhost", "hostname"]
-        .iter()
-        .any(|example| host.contains(example))
-        || host.ends_with(".example")
-        || host.ends_with(".test")
-        || host.ends_with(".invalid")
-        || host == "host"
+    let is_reserved = matches!(host.rsplit('.').next(), Some("example" | "test" | "invalid" | "host"));
+    is_reserved || NAMES.iter().any(|name| host.contains(name))
 }
 
 fn is_local_host(host: &str) -> bool {
