@@ -63,9 +63,12 @@ pub(super) const HASH: Syntax =
 pub(super) fn blank(text: &str, syntax: &Syntax) -> String {
     let bytes = text.as_bytes();
     let mut out = bytes.to_vec();
+    let begins = beginnings(syntax);
     let mut at = 0;
     while at < bytes.len() {
-        if let Some(end) = comment(bytes, at, syntax) {
+        if !begins[usize::from(bytes[at])] {
+            at += 1;
+        } else if let Some(end) = comment(bytes, at, syntax) {
             fill(&mut out[at..end]);
             at = end;
         } else if let Some((quote, end)) = string(bytes, at, syntax) {
@@ -80,6 +83,19 @@ pub(super) fn blank(text: &str, syntax: &Syntax) -> String {
         }
     }
     String::from_utf8(out).unwrap_or_default()
+}
+
+/// The bytes with which a comment or a string may begin: few, so that nearly all others are passed at once.
+fn beginnings(syntax: &Syntax) -> [bool; 256] {
+    let mut begins = [false; 256];
+    let openings = syntax.line.iter().copied().chain(syntax.block.map(|(open, _)| open));
+    for opening in openings.chain(syntax.quotes.iter().map(|quote| quote.open)) {
+        if let Some(first) = opening.bytes().next() {
+            begins[usize::from(first)] = true;
+        }
+    }
+    begins[usize::from(b'/')] |= syntax.slashes;
+    begins
 }
 
 fn fill(bytes: &mut [u8]) {
@@ -103,9 +119,11 @@ fn comment(bytes: &[u8], at: usize, syntax: &Syntax) -> Option<usize> {
 /// The string that begins there, and where it ends.
 fn string<'s>(bytes: &[u8], at: usize, syntax: &'s Syntax) -> Option<(&'s Quote, usize)> {
     let quote = syntax.quotes.iter().find(|quote| bytes[at..].starts_with(quote.open.as_bytes()))?;
+    let close = quote.close.as_bytes();
     let mut end = at + quote.open.len();
     while end < bytes.len() {
-        if bytes[end..].starts_with(quote.close.as_bytes()) {
+        let may_close = close.first().is_none_or(|first| *first == bytes[end]);
+        if may_close && bytes[end..].starts_with(close) {
             return Some((quote, end + quote.close.len()));
         }
         match bytes[end] {
@@ -147,8 +165,15 @@ fn expression(bytes: &[u8], at: usize) -> usize {
 
 fn find(bytes: &[u8], from: usize, what: &str) -> Option<usize> {
     let what = what.as_bytes();
-    let rest = bytes.get(from..)?;
-    rest.windows(what.len()).position(|window| window == what).map(|at| from + at)
+    let first = what.first()?;
+    let mut from = from;
+    while let Some(at) = bytes.get(from..)?.iter().position(|byte| byte == first) {
+        if bytes[from + at..].starts_with(what) {
+            return Some(from + at);
+        }
+        from += at + 1;
+    }
+    None
 }
 
 #[cfg(test)]

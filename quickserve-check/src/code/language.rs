@@ -155,6 +155,20 @@ pub(super) fn read(language: Language, text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
+pub(super) const SYNTAXES: [&Syntax; 10] = [
+    &javascript::RULES.syntax,
+    &python::RULES.syntax,
+    &go::RULES.syntax,
+    &rust::RULES.syntax,
+    &ruby::RULES.syntax,
+    &jvm::RULES.syntax,
+    &jvm::SPRING.syntax,
+    &php::RULES.syntax,
+    &csharp::RULES.syntax,
+    &shell::RULES.syntax,
+];
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
@@ -191,17 +205,3 @@ mod tests {
         }
     }
 }
-
-#[cfg(test)]
-pub(super) const SYNTAXES: [&Syntax; 10] = [
-    &javascript::RULES.syntax,
-    &python::RULES.syntax,
-    &go::RULES.syntax,
-    &rust::RULES.syntax,
-    &ruby::RULES.syntax,
-    &jvm::RULES.syntax,
-    &jvm::SPRING.syntax,
-    &php::RULES.syntax,
-    &csharp::RULES.syntax,
-    &shell::RULES.syntax,
-];

@@ -64,10 +64,18 @@ pub fn usages(language: Language, file: &str, text: &str) -> Vec<Usage> {
     hits.dedup_by_key(|hit| hit.span.start);
     hits.truncate(MOST);
     let source = Source { file, text };
+    // Lines are counted on from hit to hit: to count each from the beginning takes long where there are many.
+    let (mut counted, mut number) = (0, 1);
     let usage = |hit: Hit| {
-        let line = line(text, hit.span.start);
+        let start = hit.span.start;
+        let line = line(text, start);
+        number += text[counted..start].matches('\n').count();
+        counted = start;
+        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let column = 1 + text[line_start..start].chars().count();
+        let place = Place { file: file.to_owned(), line: number, column };
         let excerpt = secrets::find(line).is_empty().then(|| source.excerpt(&hit.span));
-        Usage { place: source.place(hit.span.start), name: hit.name, excerpt, language, need: hit.need }
+        Usage { place, name: hit.name, excerpt, language, need: hit.need }
     };
     hits.into_iter().map(usage).collect()
 }

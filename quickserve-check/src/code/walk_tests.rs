@@ -74,7 +74,7 @@ fn what_cannot_be_read_is_one_finding() {
     let folder = project(&[("a.js", ""), ("b.js", ""), ("c/d.js", ""), ("e.js", "f(process.env.A1)")]);
     let locked = ["a.js", "b.js", "c"].map(|name| folder.path().join(name));
     for path in &locked {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0)).expect("permissions");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).expect("permissions");
     }
     let (code, findings) = scan(&folder);
     std::fs::set_permissions(&locked[2], std::fs::Permissions::from_mode(0o700)).expect("permissions");

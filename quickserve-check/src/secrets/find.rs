@@ -42,7 +42,8 @@ pub fn find(text: &str) -> Vec<Found> {
         }
         let one = match trigger.as_str() {
             "://" => password_in_url(text, start),
-            _ => token(text, start).or_else(|| assignment(text, trigger.range())),
+            name if is_name(name) => assignment(text, trigger.range()),
+            _ => token(text, start),
         };
         found.extend(one);
         if found.len() == MOST {
@@ -64,6 +65,26 @@ const NAMES: &str = concat!(
     r"(?:api|access|auth|private|account|storage|app|master|signing|encryption|hmac|cipher)[_.-]?key)",
 );
 
+/// Whether a trigger is one of [`NAMES`]. Nearly all are, so that no shape is tried on them in vain.
+fn is_name(trigger: &str) -> bool {
+    const ENDS: [&str; 9] =
+        ["password", "passwd", "pwd", "passphrase", "secret", "token", "credential", "_pass", "key"];
+    let ends = |end: &&str| {
+        let bytes = trigger.as_bytes();
+        bytes.len() >= end.len() && bytes[bytes.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
+    };
+    !trigger.starts_with(['-', ':']) && ENDS.iter().any(|end| ends(&end))
+}
+
+/// Whether what follows a name may give it a value: an operator stands there, or a type.
+fn may_assign(rest: &[u8]) -> bool {
+    let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_.-".contains(*byte);
+    let after_name = rest.iter().take_while(is_name).count();
+    let after = rest[after_name..].iter().find(|byte| !b"\\\"'`] \t".contains(*byte));
+    // Go writes `name string = ...`.
+    after.is_some_and(|byte| b":=>,?".contains(byte) || *byte == b's')
+}
+
 fn token(text: &str, start: usize) -> Option<Found> {
     let rest = reach(text, start);
     let (rule, shape) = RULES.iter().zip(SHAPES.iter()).find_map(|(rule, shape)| {
@@ -74,7 +95,7 @@ fn token(text: &str, start: usize) -> Option<Found> {
     let span = start + shape.start()..start + shape.end();
     let stands_alone = rule.name.ends_with("private key") || is_bounded(text, start, &span);
     let is_example = is_placeholder(&text[span.clone()]) && !rule.name.ends_with("private key");
-    (stands_alone && !is_example).then(|| Found { rule: rule.name, span, certain: rule.certain })
+    (stands_alone && !is_example).then_some(Found { rule: rule.name, span, certain: rule.certain })
 }
 
 /// Whether a token begins and ends there, and is not by chance in the middle of a longer text.
@@ -117,14 +138,19 @@ fn password_in_url(text: &str, start: usize) -> Option<Found> {
 }
 
 fn is_example_host(host: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "example.com",
+        "example.org",
+        "example.net",
+        "domain.com",
+        "yourdomain",
+        "your-",
+        "myhost",
+        "hostname",
+    ];
     let host = host.to_ascii_lowercase();
-    ["example.com", "example.org", "example.net", "domain.com", "yourdomain", "your-", "myhost", "hostname"]
-        .iter()
-        .any(|example| host.contains(example))
-        || host.ends_with(".example")
-        || host.ends_with(".test")
-        || host.ends_with(".invalid")
-        || host == "host"
+    let is_reserved = matches!(host.rsplit('.').next(), Some("example" | "test" | "invalid" | "host"));
+    is_reserved || NAMES.iter().any(|name| host.contains(name))
 }
 
 fn is_local_host(host: &str) -> bool {
@@ -144,6 +170,9 @@ fn assignment(text: &str, keyword: Range<usize>) -> Option<Found> {
         r#"([A-Za-z0-9+/=_.~!@#%^&*-]{8,}))"#,
     ));
     let bytes = text.as_bytes();
+    if !may_assign(&bytes[keyword.end..]) {
+        return None;
+    }
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let before = bytes[..keyword.start].iter().rev().take(80).take_while(|byte| is_name(byte)).count();
     let name_start = keyword.start - before;
