@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use quickserve_core::config::Platform;
 use quickserve_core::finding::Finding;
 use quickserve_core::preflight::Report;
 
@@ -80,7 +81,8 @@ fn coverage(subject: &Subject, facts: &Facts) -> Report {
     let values = facts.contracts.values.iter().flat_map(|values| values.names());
     let own = subject.variables.keys().chain(&elsewhere).chain(&subject.version_variable).map(String::as_str);
     let declared: BTreeSet<&str> = contract.chain(values).chain(own).collect();
-    report.and(Report::of(undeclared(&readings, &declared, subject.platform)))
+    let platform = if subject.is_for_ecs() { Some(Platform::Ecs) } else { subject.platform };
+    report.and(Report::of(undeclared(&readings, &declared, platform)))
 }
 
 /// What the final image may have got beside its base.

@@ -31,6 +31,10 @@ pub(crate) fn elsewhere(subject: &Subject, facts: &Facts) -> Option<BTreeSet<Str
     match &facts.definition {
         Some(definition) => {
             let main = definition.main(subject)?;
+            // What such files give is in S3, and not known here.
+            if !main.items("environmentFiles").is_empty() {
+                return None;
+            }
             names.extend(main.environment().into_iter().map(|(name, ..)| name.to_owned()));
             names.extend(main.secrets().into_iter().map(|(name, ..)| name.to_owned()));
         }

@@ -127,7 +127,7 @@ impl<'d> Container<'d> {
         (entry.node.value != Value::Null).then_some(entry)
     }
 
-    pub(super) fn items(self, key: &str) -> &'d [Node] {
+    pub(crate) fn items(self, key: &str) -> &'d [Node] {
         self.get(key).map(Node::items).unwrap_or_default()
     }
 
