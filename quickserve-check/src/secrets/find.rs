@@ -69,11 +69,11 @@ const NAMES: &str = concat!(
 fn is_name(trigger: &str) -> bool {
     const ENDS: [&str; 9] =
         ["password", "passwd", "pwd", "passphrase", "secret", "token", "credential", "_pass", "key"];
-    let ends = |end: &&str| {
+    let ends = |end: &str| {
         let bytes = trigger.as_bytes();
         bytes.len() >= end.len() && bytes[bytes.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
     };
-    !trigger.starts_with(['-', ':']) && ENDS.iter().any(|end| ends(&end))
+    !trigger.starts_with(['-', ':']) && ENDS.iter().any(|end| ends(end))
 }
 
 /// Whether what follows a name may give it a value: an operator stands there, or a type.
