@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use quickserve_core::finding::{Code as Rule, Finding, Place, Severity};
+use quickserve_core::finding::{Finding, Place, Severity};
 use quickserve_core::preflight::Report;
 
 use crate::code::Code;
@@ -75,21 +75,23 @@ pub fn check(subject: &Subject) -> Report {
         report = report.and(check(subject, &facts));
     }
     weigh(subject, &mut report.findings);
+    hide(&mut report.findings);
     sort(&mut report.findings);
     report
 }
 
-/// What only ECS refuses. On another platform the same file may well be rehearsed.
-const ECS_ONLY: [Rule; 8] = [
-    Rule::SECRET_REFERENCE,
-    Rule::HEALTH_CHECK_VALUE,
-    Rule::FARGATE_SIZE,
-    Rule::NO_EXECUTION_ROLE,
-    Rule::MALFORMED_ARN,
-    Rule::NO_CIRCUIT_BREAKER,
-    Rule::DEFINITION_REJECTED,
-    Rule::NO_TASK_ROLE,
-];
+/// A line with a secret in it is not shown, whoever found something in it.
+fn hide(findings: &mut [Finding]) {
+    for finding in findings {
+        let is_secret = |text: &str| !secrets::find(text).is_empty();
+        if finding.excerpt.as_ref().is_some_and(|excerpt| is_secret(&excerpt.text)) {
+            finding.excerpt = None;
+        }
+        if finding.hint.as_deref().is_some_and(is_secret) {
+            finding.hint = None;
+        }
+    }
+}
 
 /// The family of workflows and scripts.
 const PIPELINE: u16 = 8;
@@ -97,9 +99,7 @@ const PIPELINE: u16 = 8;
 /// What cannot be in the way of this deployment refuses nothing.
 fn weigh(subject: &Subject, findings: &mut [Finding]) {
     for finding in findings {
-        let of_pipeline = subject.deploying && finding.code.number() / 100 == PIPELINE;
-        let of_ecs = !subject.is_for_ecs() && ECS_ONLY.contains(&finding.code);
-        if of_pipeline || of_ecs {
+        if subject.deploying && finding.code.number() / 100 == PIPELINE {
             finding.severity = finding.severity.min(Severity::Warning);
         }
     }

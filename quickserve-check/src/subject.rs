@@ -42,6 +42,9 @@ pub struct Subject {
     pub context: Option<PathBuf>,
     /// The program hadolint, by its name or path, whose findings shall join; one that is not there adds none.
     pub hadolint: Option<PathBuf>,
+    /// Whether whoever asks looks at the values of this environment by itself, as a deployment does: at variables that
+    /// are missing, and at files that cannot be read. Then nothing is said of these here.
+    pub values_elsewhere: bool,
     /// Whether a deployment is about to begin, which no workflow and no script of the project has a part in: what is
     /// wrong with those is a warning at most.
     pub deploying: bool,

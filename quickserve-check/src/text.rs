@@ -47,7 +47,7 @@ impl Text {
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+            let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
             wrong(&format!("is not UTF-8 text, at line {line}"), "save it as UTF-8")
         })?;
         Ok(Self::new(file, text))

@@ -50,6 +50,7 @@ pub(crate) fn elsewhere(subject: &Subject, facts: &Facts) -> Option<BTreeSet<Str
 pub fn judge(subject: &Subject, contracts: &Contracts, elsewhere: Option<&BTreeSet<&str>>) -> Report {
     let Contracts { contract, values } = contracts;
     let contract = contract.as_ref();
+    let looks = |values: &Values| !(values.deployed && subject.values_elsewhere);
     let mut report = Report::default();
     for values in values {
         report = report.and(Report::of(placeholders(contract, values)));
@@ -57,13 +58,16 @@ pub fn judge(subject: &Subject, contracts: &Contracts, elsewhere: Option<&BTreeS
             report = report.and(Report::of(types(contract, values)));
             if let Some(elsewhere) = elsewhere {
                 let given = given(subject, contract, elsewhere);
-                report = report.and(Report::of(missing(contract, values, &given)));
+                if looks(values) {
+                    report = report.and(Report::of(missing(contract, values, &given)));
+                }
                 report = report.and(Report::of(misspellings(contract, values, &given)));
             }
         }
     }
     if let (Some(contract), Some(elsewhere)) = (contract, elsewhere)
         && !values.iter().any(|values| values.deployed)
+        && !subject.values_elsewhere
         && !(elsewhere.is_empty() && subject.variables.is_empty())
     {
         let given = given(subject, contract, elsewhere);

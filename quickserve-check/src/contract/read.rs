@@ -26,6 +26,7 @@ pub(crate) fn read(subject: &Subject) -> (Contracts, Vec<Finding>) {
                 contracts.contract = Some(contract);
                 findings.extend(wrong);
             }
+            Err(_) if subject.values_elsewhere => {}
             Err(finding) => findings.push(*finding),
         }
     }
@@ -44,8 +45,12 @@ pub(crate) fn read(subject: &Subject) -> (Contracts, Vec<Finding>) {
             Ok(text) => {
                 let (values, wrong) = Values::read(&file.environment, &text, deployed);
                 contracts.values.push(values);
-                findings.extend(wrong);
+                let told = |finding: &Finding| {
+                    !(deployed && subject.values_elsewhere && finding.code == Code::ENV_FILE)
+                };
+                findings.extend(wrong.into_iter().filter(told));
             }
+            Err(_) if deployed && subject.values_elsewhere => {}
             Err(finding) => findings.push(unreadable(subject, file, *finding, deployed)),
         }
     }

@@ -110,6 +110,8 @@ pub(super) fn subject(context: &Context, target: &Target, project: &Project) -> 
     subject.shown = shown(context, &project.folder);
     subject.hadolint = Some(PathBuf::from(HADOLINT));
     subject.placeholders = context.placeholders().clone();
+    // `standing` looks at these, and knows the image's own variables.
+    subject.values_elsewhere = target.settings.platform == Platform::Docker;
     if let Some(image) = &context.image {
         subject.image = Some(image.clone());
     }

@@ -39,18 +39,26 @@ fn place(finding: &Finding) -> Vec<Element<'_>> {
         (None, _) => Vec::new(),
         (Some(Location::Resource { resource }), _) => vec![Origin::path(resource.as_str()).into()],
         (Some(Location::Place(place)), excerpt) => {
-            let origin = Origin::path(place.file.as_str()).line(place.line).char_column(place.column);
-            let excerpt = excerpt.as_ref().filter(|_| finding.severity > Severity::Info);
-            let snippet = excerpt.map(|excerpt| {
+            let origin =
+                || Origin::path(place.file.as_str()).line(place.line).char_column(place.column).into();
+            let Some(excerpt) = excerpt.as_ref().filter(|_| finding.severity > Severity::Info) else {
+                return vec![origin()];
+            };
+            let snippet = {
                 let at = |chars: usize| {
                     let boundary = excerpt.text.char_indices().nth(chars).map(|(at, _)| at);
                     boundary.unwrap_or(excerpt.text.len())
                 };
                 let span = at(excerpt.start)..at(excerpt.start + excerpt.width);
                 let mark = AnnotationKind::Primary.span(span);
-                Snippet::source(excerpt.text.as_str()).line_start(place.line).annotation(mark).into()
-            });
-            std::iter::once(origin.into()).chain(snippet).collect()
+                Snippet::source(excerpt.text.as_str()).line_start(place.line).annotation(mark)
+            };
+            // A line that was cut would count its columns from the cut.
+            if excerpt.start + 1 == place.column {
+                vec![snippet.path(place.file.as_str()).into()]
+            } else {
+                vec![origin(), snippet.into()]
+            }
         }
     }
 }
@@ -69,17 +77,14 @@ mod tests {
         let finding = source
             .error(Code::HEALTH_CHECK_PROGRAM, &(at..at + 4), "health check runs curl, absent from the image")
             .with_hint("use [\"CMD\", \"node\", \"healthcheck.js\"]");
-        let plain = Diagnostics::new(false, None);
-        insta::assert_snapshot!(plain.show(&finding), @"");
         let note = source.info(Code::UNREAD_VARIABLE, &(at..at + 4), "nothing reads it");
-        insta::assert_snapshot!(plain.show(&note), @"");
         let port = Finding::error(Code::PORT_HELD, "public port 8080 is held by nginx").on("127.0.0.1:8080");
-        insta::assert_snapshot!(plain.show(&port), @"");
         // Of a long line only a part is shown; its place is that in the file.
         let long = format!("{}HERE{}", "a".repeat(300), "b".repeat(300));
-        let source = Source { file: "long", text: &long };
-        let cut = source.warning(Code::DEPRECATED, &(300..304), "long");
-        insta::assert_snapshot!(Diagnostics::new(false, Some(80)).show(&cut), @"");
+        let cut = Source { file: "long", text: &long }.warning(Code::DEPRECATED, &(300..304), "long");
+        let plain = Diagnostics::new(false, Some(80));
+        let shown = [&finding, &note, &port, &cut].map(|finding| plain.show(finding));
+        insta::assert_snapshot!(shown.join("\n\n"));
         assert!(Diagnostics::new(true, None).show(&finding).contains("\u{1b}["));
     }
 }

@@ -86,7 +86,7 @@ mod tests {
             Finding::new(Code::PORT_HELD, Severity::Warning, "port 8080 is held").on("127.0.0.1:8080"),
             Finding::new(Code::DIRTY_TREE, Severity::Info, "uncommitted changes"),
         ];
-        insta::assert_json_snapshot!(log(&findings)["runs"][0]["results"], @"");
+        insta::assert_json_snapshot!(log(&findings)["runs"][0]["results"]);
         let log = log(&findings);
         assert_eq!(log["version"], "2.1.0");
         let rules = log["runs"][0]["tool"]["driver"]["rules"].as_array().expect("rules");

@@ -129,7 +129,7 @@ fn a_deployment_that_is_refused_asks_the_engine_for_no_change() {
     }
     let env = std::fs::read_to_string(shop.path().join(".env")).expect("a file");
     shop.write(".env", "DATABASE_URL=\n");
-    refused(&deploy(&["--image", &image]), "QS105");
+    refused(&deploy(&["--image", &image]), "QS101");
     shop.write(".env", &env);
     shop.write("Dockerfile", &format!("FROM alpine:3.22\nENV API_TOKEN={}\n", planted()));
     refused(&deploy(&["--image", &image]), "QS106");

@@ -58,10 +58,11 @@ fn a_task_that_ends_again_and_again_is_told_with_its_causes() {
         assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
         // The engine waits before it starts a container again.
         let began = Instant::now();
-        while docker(&["inspect", "--format", "{{.State.Pid}} {{.State.Running}}", &task.id])
-            == format!("{pid} true")
-            || docker(&["inspect", "--format", "{{.State.Running}}", &task.id]) != "true"
-        {
+        let again = || {
+            let state = docker(&["inspect", "--format", "{{.State.Status}} {{.State.Pid}}", &task.id]);
+            state.strip_prefix("running ").is_some_and(|now| now != pid)
+        };
+        while !again() {
             assert!(began.elapsed() < Duration::from_secs(60), "it does not come back");
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -91,7 +92,15 @@ fn a_contract_that_grew_and_a_stranger_on_the_port_are_told() {
     );
 
     shop.ends(0, &["router", "stop", "--force"]);
-    let stranger = TcpListener::bind(("127.0.0.1", shop.port)).expect("the port");
+    // The router's worker closes its sockets after the command has its answer.
+    let began = Instant::now();
+    let stranger = loop {
+        match TcpListener::bind(("127.0.0.1", shop.port)) {
+            Ok(listener) => break listener,
+            Err(error) => assert!(began.elapsed() < Duration::from_secs(20), "the port: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
     let json = shop.ends(0, &["doctor", "--format", "json"]).json();
     assert!(findings(&json).contains(&"QS201"), "{json}");
     assert!(json["examined"]["port_holder"].as_str().expect("a holder").starts_with("process "), "{json}");

@@ -45,7 +45,7 @@ fn an_exit_code_is_explained() {
     let shop = Shop::empty();
     snapshot("explain_code", &shop.run(&["explain", "4"]));
     snapshot("explain_finding", &shop.run(&["explain", "QS105"]));
-    snapshot("explain_unknown_finding", &shop.run(&["explain", "QS106"]));
+    snapshot("explain_unknown_finding", &shop.run(&["explain", "QS126"]));
     snapshot("explain_unknown_family", &shop.run(&["explain", "QS999"]));
     snapshot("explain_nothing", &shop.run(&["explain", "banana"]));
 }

@@ -73,11 +73,11 @@ impl Machine {
             None => {}
         }
         facts.extend(self.memory.map(|bytes| format!("memory {}", words::bytes(bytes))));
-        facts.extend(self.disks.iter().map(|disk| {
+        let disks = self.disks.iter().map(|disk| {
             let (free, size) = (words::bytes(disk.free), words::bytes(disk.size));
-            format!("{} on {}: {free} of {size} free", disk.holds, disk.folder.display())
-        }));
-        vec![Line::new("machine", facts.join(", "))]
+            Line::new("", format!("{} on {}: {free} of {size} free", disk.holds, disk.folder.display()))
+        });
+        std::iter::once(Line::new("machine", facts.join(", "))).chain(disks).collect()
     }
 
     pub(super) fn json(&self) -> Value {
