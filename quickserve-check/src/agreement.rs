@@ -7,7 +7,7 @@ use quickserve_core::config::Platform;
 use quickserve_core::finding::Finding;
 use quickserve_core::preflight::Report;
 
-use crate::contract::{Reading, elsewhere, undeclared, unread, unvalidated};
+use crate::contract::{Contract, Reading, Values, elsewhere, undeclared, unread, unvalidated};
 use crate::definition::{
     Container, Definition, PortClaim, claims, disagree, hidden_version, liveness, missing_program,
     no_task_role, probe,
@@ -77,8 +77,8 @@ fn coverage(subject: &Subject, facts: &Facts) -> Report {
     if facts.contracts.contract.is_none() && facts.definition.is_none() {
         return report;
     }
-    let contract = facts.contracts.contract.iter().flat_map(|contract| contract.names());
-    let values = facts.contracts.values.iter().flat_map(|values| values.names());
+    let contract = facts.contracts.contract.iter().flat_map(Contract::names);
+    let values = facts.contracts.values.iter().flat_map(Values::names);
     let own = subject.variables.keys().chain(&elsewhere).chain(&subject.version_variable).map(String::as_str);
     let declared: BTreeSet<&str> = contract.chain(values).chain(own).collect();
     let platform = if subject.is_for_ecs() { Some(Platform::Ecs) } else { subject.platform };
@@ -143,8 +143,9 @@ fn script(subject: &Subject, main: Container<'_>, dockerfile: Option<&Dockerfile
         let extension = Path::new(word).extension().and_then(|extension| extension.to_str());
         extension.is_some_and(|extension| ["js", "mjs", "cjs", "py", "rb", "sh"].contains(&extension))
     });
-    let found = scripts.map(|word| PathBuf::from(word.trim_start_matches("./").trim_start_matches("/app/")));
-    found.filter_map(|path| Text::read(&subject.path(&path), &subject.name(&path)).ok()).next()
+    let mut found =
+        scripts.map(|word| PathBuf::from(word.trim_start_matches("./").trim_start_matches("/app/")));
+    found.find_map(|path| Text::read(&subject.path(&path), &subject.name(&path)).ok())
 }
 
 /// The paths that health checks ask the service for.

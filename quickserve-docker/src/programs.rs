@@ -160,14 +160,12 @@ fn base(program: &str) -> &str {
 
 /// Whether a path of the image is what is run under that name.
 fn is_program(path: &str, program: &str) -> bool {
-    match program.strip_prefix('/') {
+    if let Some(absolute) = program.strip_prefix('/') {
         // Many images have /bin as a link to /usr/bin.
-        Some(absolute) => path == absolute || path.strip_prefix("usr/") == Some(absolute),
-        None => {
-            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            base(path) == program && matches!(base(folder), "bin" | "sbin")
-        }
+        return path == absolute || path.strip_prefix("usr/") == Some(absolute);
     }
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    base(path) == program && matches!(base(folder), "bin" | "sbin")
 }
 
 #[cfg(test)]

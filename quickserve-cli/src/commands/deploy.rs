@@ -63,9 +63,8 @@ async fn begin(
 ) -> Result<(Acting, Prepared), Failure> {
     let (target, project) = Target::read(context)?;
     let draft = drafted(context, &target, &project, arguments)?;
-    let (stage, commit) = tokio::join!(target.stage(context, reporter), assemble::commit(&project.folder));
-    let stage = stage?;
-    let prepared = prepare(context, &target, &project, &stage, draft, commit, arguments, reporter).await?;
+    let stage = target.stage(context, reporter).await?;
+    let prepared = prepare(context, &target, &project, &stage, draft, arguments, reporter).await?;
     Ok((Acting { target, stage, control: Control::default() }, prepared))
 }
 
@@ -113,7 +112,6 @@ pub(super) async fn prepare(
     project: &Project,
     stage: &Stage,
     draft: Draft,
-    commit: Option<quickserve_core::release::Commit>,
     arguments: &cli::Draft,
     reporter: &Reporter,
 ) -> Result<Prepared, Failure> {
@@ -121,11 +119,12 @@ pub(super) async fn prepare(
     subject.deploying = true;
     // What only it knows is no reason to wait.
     subject.hadolint = None;
-    let (resolved, ports, journal, files) = tokio::join!(
+    let (resolved, ports, journal, files, commit) = tokio::join!(
         preflight::resolve(stage.images.as_ref(), &draft.references),
         ports::check(&stage.engine, &stage.control, &target.key, &target.reach),
         stage.deployer.journal(),
         check::read(subject),
+        assemble::commit(&project.folder),
     );
     let (resolved, report): (BTreeMap<String, ResolvedImage>, Report) = resolved?;
     let state = journal?.state().clone();

@@ -48,7 +48,7 @@ impl Text {
         let (mut blocks, mut block, mut fenced) = (Vec::new(), String::new(), false);
         for line in page.lines().filter(|line| !line.starts_with("# ")) {
             let fence = line.starts_with("```");
-            if (line.is_empty() && !fenced) || (fence && !fenced) {
+            if !fenced && (line.is_empty() || fence) {
                 blocks.push(std::mem::take(&mut block));
             }
             fenced ^= fence;

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::deploy::{drafted, prepare, stays_at};
 use super::in_flight::InFlight;
-use crate::assemble;
 use crate::cli::{Format, Plan};
 use crate::failure::Failure;
 use crate::output;
@@ -17,10 +16,8 @@ use crate::target::Target;
 pub(super) async fn run(context: &Context, arguments: &Plan, reporter: &Reporter) -> Result<(), Failure> {
     let (target, project) = Target::read(context)?;
     let draft = drafted(context, &target, &project, &arguments.draft)?;
-    let (stage, commit) = tokio::join!(target.stage(context, reporter), assemble::commit(&project.folder));
-    let stage = stage?;
-    let prepared =
-        prepare(context, &target, &project, &stage, draft, commit, &arguments.draft, reporter).await?;
+    let stage = target.stage(context, reporter).await?;
+    let prepared = prepare(context, &target, &project, &stage, draft, &arguments.draft, reporter).await?;
     let plan = stage.deployer.plan(&prepared.request).await?;
     let release = &prepared.request.release;
     let condemned = prepared.state.condemned.get(&release.id);

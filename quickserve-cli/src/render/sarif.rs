@@ -3,6 +3,7 @@
 //! Source of the form: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use quickserve_core::finding::{Code, Finding, Location, Severity};
 use serde_json::{Value, json};
@@ -63,9 +64,12 @@ fn uri(path: &str) -> String {
     for byte in path.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                uri.push(char::from(byte))
+                uri.push(char::from(byte));
             }
-            _ => uri.push_str(&format!("%{byte:02X}")),
+            _ => {
+                // Writing to a text cannot fail.
+                let _ = write!(uri, "%{byte:02X}");
+            }
         }
     }
     uri

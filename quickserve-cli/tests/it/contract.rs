@@ -1,6 +1,7 @@
 //! What scripts rely on: exit codes as documented, and the shape of machine output.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use quickserve_core::finding::Code;
@@ -68,13 +69,13 @@ fn the_index_of_findings_is_what_their_pages_say() {
         if codes.is_empty() {
             continue;
         }
-        index.push_str(&format!("\n## QS{family}xx: {name}\n\n| code | means |\n|---|---|\n"));
+        let _ = write!(index, "\n## QS{family}xx: {name}\n\n| code | means |\n|---|---|\n");
         for code in codes {
             let page = std::fs::read_to_string(docs.join(format!("findings/{code}.md"))).expect("a page");
             let meaning = page.split("\n\n").nth(1).unwrap_or_default().trim().replace('\n', " ");
             let meaning = meaning.replace("](../reference/", "](").replace('|', "\\|");
-            index.push_str(&format!("| [{code}](../findings/{code}.md) | {meaning} |\n"));
-            contents.push_str(&format!("  - [{code}](findings/{code}.md)\n"));
+            let _ = writeln!(index, "| [{code}](../findings/{code}.md) | {meaning} |");
+            let _ = writeln!(contents, "  - [{code}](findings/{code}.md)");
         }
     }
     let summary = std::fs::read_to_string(docs.join("SUMMARY.md")).expect("the contents");

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -17,6 +17,18 @@ fn findings(json: &Value) -> Vec<&str> {
 fn remedies(json: &Value) -> Vec<&str> {
     let remedies = json["remedies"].as_array().expect("remedies").iter();
     remedies.map(|remedy| remedy["command"].as_str().expect("a command")).collect()
+}
+
+/// What a look finds in the end; half a minute is plenty.
+fn until<T>(otherwise: &str, look: impl Fn() -> Option<T>) -> T {
+    let found = (0..600).find_map(|_| {
+        let found = look();
+        if found.is_none() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        found
+    });
+    found.unwrap_or_else(|| panic!("{otherwise}"))
 }
 
 #[test]
@@ -57,15 +69,10 @@ fn a_task_that_ends_again_and_again_is_told_with_its_causes() {
         let pid = docker(&["inspect", "--format", "{{.State.Pid}}", &task.id]);
         assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
         // The engine waits before it starts a container again.
-        let began = Instant::now();
-        let again = || {
+        until("it does not come back", || {
             let state = docker(&["inspect", "--format", "{{.State.Status}} {{.State.Pid}}", &task.id]);
-            state.strip_prefix("running ").is_some_and(|now| now != pid)
-        };
-        while !again() {
-            assert!(began.elapsed() < Duration::from_secs(60), "it does not come back");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+            state.strip_prefix("running ").filter(|now| *now != pid).map(drop)
+        });
     }
     let json = shop.ends(0, &["doctor", "--format", "json"]).json();
     assert!(findings(&json).contains(&"QS424"), "{json}");
@@ -93,14 +100,8 @@ fn a_contract_that_grew_and_a_stranger_on_the_port_are_told() {
 
     shop.ends(0, &["router", "stop", "--force"]);
     // The router's worker closes its sockets after the command has its answer.
-    let began = Instant::now();
-    let stranger = loop {
-        match TcpListener::bind(("127.0.0.1", shop.port)) {
-            Ok(listener) => break listener,
-            Err(error) => assert!(began.elapsed() < Duration::from_secs(20), "the port: {error}"),
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    };
+    let address = ("127.0.0.1", shop.port);
+    let stranger = until("the port stays taken", || TcpListener::bind(address).ok());
     let json = shop.ends(0, &["doctor", "--format", "json"]).json();
     assert!(findings(&json).contains(&"QS201"), "{json}");
     assert!(json["examined"]["port_holder"].as_str().expect("a holder").starts_with("process "), "{json}");

@@ -126,6 +126,7 @@ impl Table {
     }
 
     /// This table with what `over` says on top: tables are merged key by key, anything else is replaced.
+    #[must_use]
     pub fn overlaid(&self, over: &Self) -> Self {
         let mut merged = self.clone();
         for entry in &over.entries {
@@ -146,6 +147,7 @@ impl Table {
     }
 
     /// This table without some keys.
+    #[must_use]
     pub fn without(&self, keys: &[&str]) -> Self {
         let kept = self.entries.iter().filter(|entry| !keys.contains(&entry.key.as_str()));
         Self { entries: kept.cloned().collect() }

@@ -37,9 +37,13 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     if target.settings.env_file.is_some() {
         // One that cannot be read has no names: `check` says why.
         let names = variable_names(&assemble::env_file(&project, &target.settings)).unwrap_or_default();
-        names.iter().for_each(|name| add(name, "env_file"));
+        for name in &names {
+            add(name, "env_file");
+        }
     }
-    target.settings.variables.keys().for_each(|name| add(name, "variables"));
+    for name in target.settings.variables.keys() {
+        add(name, "variables");
+    }
     let draft = assemble::draft(context, &project, &target.settings, &[]).ok();
     let containers = draft.iter().flat_map(|draft| &draft.workload.containers);
     for container in containers {
@@ -47,7 +51,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         {
             add(name, "environment");
         }
-        container.secrets.keys().for_each(|name| add(name, "secrets"));
+        for name in container.secrets.keys() {
+            add(name, "secrets");
+        }
     }
     let code = code(subject).await?;
     let read = code.names();
