@@ -192,19 +192,19 @@ fn show(context: &Context, report: &Report) {
             let terminal = &context.terminal;
             let diagnostics = Diagnostics::new(terminal.colour_data, terminal.width);
             for finding in findings {
-                if finding.severity > Severity::Info || context.verbosity > Verbosity::Quiet {
+                if finding.severity > Severity::Info || context.verbosity == Verbosity::Verbose {
                     output::data(&format!("{}\n\n", diagnostics.show(finding)));
                 }
             }
         }
     }
     let style = Style { colour: context.terminal.colour };
-    for line in summary(report) {
+    for line in summary(report, context.verbosity == Verbosity::Verbose || context.format != Format::Human) {
         output::tell(&style.show(&line));
     }
 }
 
-fn summary(report: &Report) -> Vec<Line> {
+fn summary(report: &Report, all: bool) -> Vec<Line> {
     let of = |severity: Severity| {
         let count = report.findings.iter().filter(|finding| finding.severity == severity).count();
         count as u64
@@ -217,7 +217,10 @@ fn summary(report: &Report) -> Vec<Line> {
         .map(|(count, noun)| words::count(count, noun))
         .collect();
     let passed = format!("{} passed", report.passed);
-    let text = std::iter::once(passed).chain(counts).collect::<Vec<_>>().join(", ");
+    let mut text = std::iter::once(passed).chain(counts).collect::<Vec<_>>().join(", ");
+    if notes > 0 && !all {
+        text.push_str("; -v shows the notes");
+    }
     let next = report.findings.first().map(|finding| format!("quickserve explain {}", finding.code));
     match next {
         Some(next) if errors > 0 => {
