@@ -12,8 +12,8 @@ use super::options::{Limits, Options};
 use super::tls::Secure;
 use super::traffic::Wishes;
 
-/// The services behind one address.
-#[derive(Debug)]
+/// The services behind one address. The default is to be filled before the address is opened.
+#[derive(Debug, Default)]
 pub(super) struct Table(RwLock<Vec<Entry>>);
 
 #[derive(Debug)]
