@@ -219,6 +219,15 @@ async fn from_the_first_connection_on_nobody_gets_what_is_of_one_that_cannot_ans
 }
 
 #[tokio::test]
+async fn one_without_its_certificate_does_not_take_those_of_others_for_the_same_host_along() {
+    let rules = [("api", "shop.test/api"), ("shop", "shop.test")];
+    let (_router, public, folders, _tasks) = first_without_certificate(rules, "shop.test").await;
+    let trusted = folders[1].path().join("certificate.pem");
+    let stream = connect(public, &trusted, "shop.test", &[]).await.expect("the certificate that is there");
+    assert_eq!(ask_h1_of(stream, "shop.test").await, "shop");
+}
+
+#[tokio::test]
 async fn who_opens_an_address_opens_it_for_all_that_belong_there() {
     let router = Router::start().await;
     let (public, _shop) = serve(&router.control, "shop", any(), "shop.test").await;
