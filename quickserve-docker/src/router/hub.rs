@@ -107,13 +107,7 @@ impl Hub {
             let shown = Endpoint::open_all(&mut services.endpoints, &ports, &self.listeners, self).await;
             let live = services.live(&record.key);
             all &= opened.is_ok() && shown.is_ok();
-            // That is no reason for the service not to be reached.
-            if let Err(error) = &shown
-                && !live.unshown
-            {
-                tracing::error!(service = %record.key, %error, "a service's metrics cannot be shown");
-            }
-            live.unshown = shown.is_err();
+            live.note_shown(&shown);
             let trouble = opened.err().map(|error| error.causes().join(": "));
             if let Some(trouble) = &trouble
                 && live.trouble.is_none()
@@ -376,11 +370,17 @@ impl Hub {
         }
         let bound = configured.bound;
         record.listen = Some(configured);
-        let ports = state.metrics_ports();
-        let opened = Endpoint::open_all(&mut services.endpoints, &ports, &self.listeners, self).await;
-        let saved = match opened {
-            Ok(()) if state != services.state => self.save(&mut services, state).await,
-            opened => opened,
+        // Only its own: another one's is no reason to refuse it, nor is one that it was promised before.
+        let metrics = asked.options.metrics_port;
+        let is_new = before.is_none_or(|before| before.spec.options.metrics_port != metrics);
+        let ports = metrics.into_iter().collect();
+        let shown = Endpoint::open_all(&mut services.endpoints, &ports, &self.listeners, self).await;
+        let saved = match shown {
+            Err(error) if is_new => Err(error),
+            shown => {
+                services.live(key).note_shown(&shown);
+                if state == services.state { Ok(()) } else { self.save(&mut services, state).await }
+            }
         };
         let ports = services.state.metrics_ports();
         Endpoint::close_others(&mut services.endpoints, &ports).await;

@@ -73,6 +73,16 @@ impl Live {
         Ok(())
     }
 
+    /// Notes whether its metrics are shown. That they are not is no reason for the service not to be reached.
+    pub(super) fn note_shown(&mut self, shown: &Result<()>) {
+        if let Err(error) = shown
+            && !self.unshown
+        {
+            tracing::error!(service = %self.traffic.key, %error, "a service's metrics cannot be shown");
+        }
+        self.unshown = shown.is_err();
+    }
+
     /// What a follower has to know.
     pub(super) fn told(&self, split: &Split, version: SplitVersion) -> Told {
         let (service, by_header) = (self.traffic.key.clone(), self.traffic.by_header());
