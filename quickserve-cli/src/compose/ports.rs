@@ -60,7 +60,8 @@ fn own(
     let Some(other) = belong.chain(ours(router, address)).find(is_in_the_way) else {
         let mut ours = ours(router, address).peekable();
         ours.peek()?;
-        return Some(PortState::Ours);
+        let moves = ours.find_map(|service| moves_host(service, key, name, address));
+        return Some(moves.unwrap_or(PortState::Ours));
     };
     let rule = for_rule(&other.rule());
     let by = format!("service {}{rule} of this machine's router", other.service);
@@ -72,6 +73,22 @@ fn own(
         _ => ", or give each service there a [route] of its own",
     };
     Some(PortState::Held { by, hint: Some(format!("choose another {name}{also}")) })
+}
+
+/// What is in the way of a service that asks for another host on the port that it has: the new address cannot be opened
+/// before the old one is closed, and in between requests would be lost.
+fn moves_host(
+    service: &ServiceStatus,
+    key: &ServiceKey,
+    name: &str,
+    address: SocketAddr,
+) -> Option<PortState> {
+    let at = service.listening?.public;
+    let moves = name == PUBLIC && service.service == *key && at.port() == address.port() && at != address;
+    moves.then(|| PortState::Forbidden {
+        why: format!("{key} listens on {at}, and its host cannot change while it does"),
+        hint: "quickserve down, then deploy; or choose another public_port along with the host".to_owned(),
+    })
 }
 
 /// Whether requests for a service of our router can be told from those for this one, on the same address.
@@ -229,6 +246,18 @@ mod tests {
             hint,
             "choose another public_port, or set `tls` for all services there or for none of them"
         );
+    }
+
+    #[test]
+    fn the_host_of_an_open_port_cannot_change() {
+        let Some(PortState::Forbidden { why, hint }) = seen("web", |_| {}, "0.0.0.0:8080") else {
+            panic!("it would be found out in the midst of the deployment");
+        };
+        assert_eq!(why, "web/local listens on 127.0.0.1:8080, and its host cannot change while it does");
+        assert_eq!(hint, "quickserve down, then deploy; or choose another public_port along with the host");
+        assert_eq!(seen("web", |_| {}, AT), Some(PortState::Ours));
+        // Neither is in the other's way.
+        assert_eq!(seen("web", |_| {}, "127.0.0.2:8080"), None);
     }
 
     #[tokio::test]
