@@ -157,6 +157,9 @@ impl Acting {
     }
 
     async fn end(&self, act: Act, draft: String, finished: Finished, reporter: Reporter) -> u8 {
+        if let Some(why) = self.stage.router.stays() {
+            reporter.caution(format!("it is not reached as it was asked for: {why}"));
+        }
         // Only for the message: without the journal there is no hint.
         let journal = self.stage.deployer.journal().await.ok();
         let state = journal.as_ref().map(Journal::state);

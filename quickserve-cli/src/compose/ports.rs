@@ -51,16 +51,44 @@ fn own(
     name: &str,
     address: SocketAddr,
 ) -> Option<PortState> {
-    let mut ours = ours(router?, address).peekable();
-    ours.peek()?;
+    let router = router?;
+    let is_there = |service: &&ServiceStatus| service.listening.is_some_and(|at| at.public == address);
+    // The router refuses what clashes with a service that belongs there, be it in trouble or not.
+    let belong = router.services.iter().filter(|service| name == PUBLIC && is_there(service));
     let is_in_the_way =
         |other: &&ServiceStatus| other.service != *key && !(name == PUBLIC && may_share(other, reach));
-    let Some(other) = ours.find(is_in_the_way) else { return Some(PortState::Ours) };
-    let is_public = name == PUBLIC && other.listening.is_some_and(|at| at.public == address);
+    let Some(other) = belong.chain(ours(router, address)).find(is_in_the_way) else {
+        let mut ours = ours(router, address).peekable();
+        ours.peek()?;
+        let moves = ours.find_map(|service| moves_host(service, key, name, address));
+        return Some(moves.unwrap_or(PortState::Ours));
+    };
     let rule = for_rule(&other.rule());
     let by = format!("service {}{rule} of this machine's router", other.service);
-    let also = if is_public { ", or give each service there a [route] of its own" } else { "" };
+    let also = match &other.asked {
+        _ if name != PUBLIC || !is_there(&other) => "",
+        Some(asked) if !asked.rule.clashes(&reach.rule) => {
+            ", or set `tls` for all services there or for none of them"
+        }
+        _ => ", or give each service there a [route] of its own",
+    };
     Some(PortState::Held { by, hint: Some(format!("choose another {name}{also}")) })
+}
+
+/// What is in the way of a service that asks for another host on the port that it has: the new address cannot be opened
+/// before the old one is closed, and in between requests would be lost.
+fn moves_host(
+    service: &ServiceStatus,
+    key: &ServiceKey,
+    name: &str,
+    address: SocketAddr,
+) -> Option<PortState> {
+    let at = service.listening?.public;
+    let moves = name == PUBLIC && service.service == *key && at.port() == address.port() && at != address;
+    moves.then(|| PortState::Forbidden {
+        why: format!("{key} listens on {at}, and its host cannot change while it does"),
+        hint: "quickserve down, then deploy; or choose another public_port along with the host".to_owned(),
+    })
 }
 
 /// Whether requests for a service of our router can be told from those for this one, on the same address.
@@ -141,7 +169,96 @@ fn ours(router: &Status, address: SocketAddr) -> impl Iterator<Item = &ServiceSt
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use quickserve_core::fence::Epoch;
+    use quickserve_core::traffic::{Split, SplitVersion};
+    use quickserve_docker::router::{ListenSpec, Listening, Tls};
+
     use super::*;
+
+    const AT: &str = "127.0.0.1:8080";
+
+    fn key(name: &str) -> ServiceKey {
+        ServiceKey::new(name, "local").expect("a service's name")
+    }
+
+    /// What the router says of a service at an address, and what that is for `web`, which asks for `public`.
+    fn seen(name: &str, change: impl FnOnce(&mut ServiceStatus), public: &str) -> Option<PortState> {
+        let [at, public] = [AT, public].map(|address| address.parse().expect("an address"));
+        let mut service = ServiceStatus {
+            service: key(name),
+            listening: Some(Listening { public: at, preview: None }),
+            asked: Some(ListenSpec::new(at)),
+            metrics: None,
+            secure: false,
+            trouble: None,
+            epoch: Epoch(1),
+            split: Split::default(),
+            split_version: SplitVersion::default(),
+            in_flight: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            ailing: BTreeMap::new(),
+        };
+        change(&mut service);
+        let status = Status {
+            version: String::new(),
+            pid: 1,
+            uptime: 1,
+            worker: true,
+            supervision: None,
+            followers: Vec::new(),
+            services: vec![service],
+        };
+        let reach = Reach { public: Some(public), ..Reach::default() };
+        own(Some(&status), &key("web"), &reach, PUBLIC, public)
+    }
+
+    fn held(state: Option<PortState>) -> (String, String) {
+        match state {
+            Some(PortState::Held { by, hint }) => (by, hint.unwrap_or_default()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_service_in_trouble_keeps_its_place_at_the_address() {
+        let (by, hint) = held(seen("api", |api| api.trouble = Some("no certificate".to_owned()), AT));
+        assert_eq!(by, "service api/local of this machine's router");
+        assert_eq!(hint, "choose another public_port, or give each service there a [route] of its own");
+        let apart = |api: &mut ServiceStatus| {
+            api.trouble = Some("no certificate".to_owned());
+            let asked = api.asked.as_mut().expect("a wish");
+            asked.rule.hosts = vec!["api.test".parse().expect("a host")];
+        };
+        assert_eq!(seen("api", apart, AT), None);
+    }
+
+    #[test]
+    fn where_only_tls_differs_the_hint_is_of_that() {
+        let secure = |api: &mut ServiceStatus| {
+            let asked = api.asked.as_mut().expect("a wish");
+            asked.rule.hosts = vec!["api.test".parse().expect("a host")];
+            asked.options.tls = Some(Tls::Local);
+        };
+        let (_, hint) = held(seen("api", secure, AT));
+        assert_eq!(
+            hint,
+            "choose another public_port, or set `tls` for all services there or for none of them"
+        );
+    }
+
+    #[test]
+    fn the_host_of_an_open_port_cannot_change() {
+        let Some(PortState::Forbidden { why, hint }) = seen("web", |_| {}, "0.0.0.0:8080") else {
+            panic!("it would be found out in the midst of the deployment");
+        };
+        assert_eq!(why, "web/local listens on 127.0.0.1:8080, and its host cannot change while it does");
+        assert_eq!(hint, "quickserve down, then deploy; or choose another public_port along with the host");
+        assert_eq!(seen("web", |_| {}, AT), Some(PortState::Ours));
+        // Neither is in the other's way.
+        assert_eq!(seen("web", |_| {}, "127.0.0.2:8080"), None);
+    }
 
     #[tokio::test]
     async fn whoever_looks_at_a_port_keeps_nobody_from_it() {

@@ -31,14 +31,19 @@ pub(crate) struct StandingRouter {
     /// Where and how the service listened before: so it goes on until that release serves, and again when that
     /// release is taken back.
     before: Mutex<Option<ListenSpec>>,
+    /// Whether whatever is done takes requests back.
+    goes_back: AtomicBool,
+    /// Why it does not listen as it should, although its requests have gone back.
+    stays: Mutex<Option<String>>,
     raised: AtomicBool,
 }
 
 impl StandingRouter {
     /// Without `listen`, the service's port stays as it is.
     pub(crate) fn new(client: RouterClient, launch: Launch, listen: Option<ListenSpec>) -> Self {
-        let (moves_with, before) = (OnceLock::new(), Mutex::default());
-        Self { client, launch, listen, moves_with, before, raised: AtomicBool::new(false) }
+        let (moves_with, before, stays) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        let (goes_back, raised) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { client, launch, listen, moves_with, before, goes_back, stays, raised }
     }
 
     /// The port moves when this release gets requests, and not before. Said once.
@@ -47,14 +52,53 @@ impl StandingRouter {
         let _ = self.moves_with.set(release.clone());
     }
 
+    /// Whatever is done from now on takes requests back: no port is worth to keep them where they are.
+    pub(crate) fn go_back(&self) {
+        self.goes_back.store(true, Ordering::Relaxed);
+    }
+
+    /// Why the service does not listen as it should, although its requests have gone back.
+    pub(crate) fn stays(&self) -> Option<String> {
+        self.stays.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the service moves, or has moved, with this split.
+    fn moves(&self, split: &Split) -> bool {
+        let serves = |release| split.serving().any(|(serving, _)| serving == release);
+        self.moves_with.get().is_none_or(serves)
+    }
+
     /// Where the service shall listen with this split.
     fn listen_for(&self, split: &Split) -> Option<ListenSpec> {
         let before = self.before.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let moves = match self.moves_with.get() {
-            Some(release) => split.serving().any(|(serving, _)| serving == release),
-            None => true,
-        };
-        if moves { self.listen.clone() } else { before.or_else(|| self.listen.clone()) }
+        if self.moves(split) { self.listen.clone() } else { before.or_else(|| self.listen.clone()) }
+    }
+
+    /// Has the service listen as this asks for.
+    async fn configure(&self, fence: &Fence, listen: &ListenSpec) -> Result<()> {
+        let configured = self.standing(|| self.client.configure(fence, listen)).await;
+        match (configured, self.as_today(listen)) {
+            // What it asked for before may be gone, such as a certificate's file: a release that is good goes on
+            // behind what there is today.
+            (Err(error), Some(today)) if is_about_what_was_asked(error.kind()) => {
+                let configured = self.standing(|| self.client.configure(fence, &today)).await;
+                configured.map(drop).map_err(|second| neither(error, second))
+            }
+            (configured, _) => configured.map(drop),
+        }
+    }
+
+    /// Whether a split is set although the service cannot listen as it should with it: one that takes requests back
+    /// is not withheld for that, where they come in at all.
+    async fn is_set_all_the_same(&self, split: &Split, error: &Error) -> bool {
+        let is_about_the_caller = matches!(error.kind(), ErrorKind::Fenced | ErrorKind::Unavailable);
+        let goes_back = self.goes_back.load(Ordering::Relaxed) || !self.moves(split);
+        if is_about_the_caller || !goes_back {
+            return false;
+        }
+        let Ok(status) = self.client.control().status().await else { return false };
+        let mut services = status.services.iter();
+        services.any(|service| service.service == *self.client.service() && service.listening.is_some())
     }
 
     /// Where the service listened before, with all else as quickserve.toml asks for it now; nothing where that is the
@@ -143,16 +187,14 @@ impl TrafficRouter for StandingRouter {
         if !split.routes.is_empty()
             && let Some(listen) = self.listen_for(split)
         {
-            let configured = self.standing(|| self.client.configure(fence, &listen)).await;
-            match (configured, self.as_today(&listen)) {
-                // What it asked for before may be gone, such as a certificate's file: a release that is good goes on
-                // behind what there is today.
-                (Err(error), Some(today)) if is_about_what_was_asked(error.kind()) => {
-                    let configured = self.standing(|| self.client.configure(fence, &today)).await;
-                    configured.map_err(|second| neither(error, second))?;
+            let stays = match self.configure(fence, &listen).await {
+                Ok(()) => None,
+                Err(error) if self.is_set_all_the_same(split, &error).await => {
+                    Some(error.causes().join(": "))
                 }
-                (configured, _) => drop(configured?),
-            }
+                Err(error) => return Err(error),
+            };
+            *self.stays.lock().unwrap_or_else(PoisonError::into_inner) = stays;
         }
         self.standing(|| self.client.set(fence, expect, split)).await
     }
@@ -264,6 +306,40 @@ mod tests {
         assert_eq!(stage.public().await, moved);
         stage.set(4, &serving("b")).await.expect("a split");
         assert_ne!(stage.public().await, moved);
+    }
+
+    #[tokio::test]
+    async fn traffic_goes_back_also_where_the_port_of_before_is_taken() {
+        let stage = Stage::new(at("127.0.0.1:0")).await;
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let before = free.expect("a port");
+        stage.client.configure(&fence(1), &ListenSpec::new(before)).await.expect("it listens");
+        stage.standing.move_with(&release("b"));
+        stage.standing.raise(&fence(2)).await.expect("an owner");
+        stage.set(2, &serving("b")).await.expect("a split");
+        let moved = stage.public().await;
+        assert_ne!(moved, Some(before));
+        let stranger = std::net::TcpListener::bind(before).expect("the port of before is free");
+        stage.set(2, &serving("a")).await.expect("the split all the same");
+        let (split, _) = stage.client.split().await.expect("a split");
+        assert_eq!((split, stage.public().await), (serving("a"), moved));
+        let why = stage.standing.stays().expect("a reason");
+        assert!(why.contains(&before.to_string()), "{why}");
+        drop(stranger);
+        stage.set(2, &serving("a")).await.expect("a split");
+        assert_eq!((stage.public().await, stage.standing.stays()), (Some(before), None));
+    }
+
+    #[tokio::test]
+    async fn only_what_goes_back_is_worth_more_than_a_port() {
+        let stage = Stage::new(with_certificate("new")).await;
+        stage.client.configure(&fence(1), &at("127.0.0.1:0")).await.expect("it listens");
+        stage.standing.raise(&fence(2)).await.expect("an owner");
+        stage.set(2, &serving("b")).await.expect_err("there is no certificate");
+        assert_eq!(stage.client.split().await.expect("a split").0, Split::default());
+        stage.standing.go_back();
+        stage.set(2, &serving("a")).await.expect("the split all the same");
+        assert!(stage.standing.stays().is_some_and(|why| why.contains("new.crt")));
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::checks::{check, check_shared, checked};
 use super::door::Doors;
-use super::entrance::Entrances;
+use super::entrance::{Bound, Entrances};
 use super::folder::Folder;
 use super::listen::{ListenSpec, Listening, loopback};
 use super::live::{Live, Open};
@@ -24,6 +24,7 @@ use super::metrics::{Endpoint, Endpoints};
 use super::process::{Followers, Listeners, Load, Supervised, add};
 use super::protocol::{Answer, Call, ServiceStatus, Status};
 use super::state::{Configured, Record, State};
+use super::table::Table;
 use super::tls::Secure;
 use super::traffic::Traffic;
 
@@ -97,31 +98,16 @@ impl Hub {
     /// Opens the doors that should be open and are not. Answers whether all are.
     pub(super) async fn open_doors(self: &Arc<Self>) -> bool {
         let mut services = self.services.lock().await;
-        let Services { state, live, entrances, endpoints, .. } = &mut *services;
         let mut all = true;
-        let mut moved = state.clone();
+        let mut moved = services.state.clone();
         for record in moved.services_mut() {
-            let (Some(configured), Some(live)) = (&mut record.listen, live.get_mut(&record.key)) else {
-                continue;
-            };
-            let opened = match live.secure(&self.folder, &configured.spec) {
-                Ok(()) => live.open(&self.doors, &self.listeners, entrances, configured).await,
-                Err(error) => {
-                    // What others take there is not theirs.
-                    live.stand_in(&self.doors, &self.listeners, entrances, configured).await;
-                    Err(error)
-                }
-            };
+            let Some(configured) = &mut record.listen else { continue };
+            let opened = self.open_service(&mut services, &record.key, configured).await;
             let ports = configured.spec.options.metrics_port.into_iter().collect();
-            let shown = Endpoint::open_all(endpoints, &ports, &self.listeners, self).await;
+            let shown = Endpoint::open_all(&mut services.endpoints, &ports, &self.listeners, self).await;
+            let live = services.live(&record.key);
             all &= opened.is_ok() && shown.is_ok();
-            // That is no reason for the service not to be reached.
-            if let Err(error) = &shown
-                && !live.unshown
-            {
-                tracing::error!(service = %record.key, %error, "a service's metrics cannot be shown");
-            }
-            live.unshown = shown.is_err();
+            live.note_shown(&shown);
             let trouble = opened.err().map(|error| error.causes().join(": "));
             if let Some(trouble) = &trouble
                 && live.trouble.is_none()
@@ -131,12 +117,32 @@ impl Hub {
             live.trouble = trouble;
         }
         // A preview port may have had to change.
-        if moved != *state
+        if moved != services.state
             && let Err(error) = self.save(&mut services, moved).await
         {
             tracing::error!(%error, "a new preview port will be forgotten");
         }
         all
+    }
+
+    /// Opens what a service should have open and has not.
+    async fn open_service(
+        &self,
+        services: &mut Services,
+        key: &ServiceKey,
+        configured: &mut Configured,
+    ) -> Result<()> {
+        services.live(key).secure(&self.folder, &configured.spec)?;
+        let address = configured.bound.public;
+        if !services.entrances.is_open(address) {
+            let bound = Bound::new(&self.listeners, address).await?;
+            services.open(&self.doors, &self.folder, bound);
+        }
+        let live = services.live(key);
+        if live.preview.is_none() {
+            live.preview = live.open_preview(&self.doors, &self.listeners, configured).await?;
+        }
+        Ok(())
     }
 
     /// Goes on opening doors that could not be opened at first.
@@ -349,39 +355,48 @@ impl Hub {
             Some(address) => live.preview.as_ref().is_some_and(|open| open.is_at(address)),
             None => live.preview.is_none(),
         };
+        let old = live.public.filter(|old| *old != bound.public);
         let mut preview = None;
         if !keep_preview {
             let opened = live.open_preview(&self.doors, &self.listeners, &mut configured).await;
             preview = opened.map_err(|error| name_ours(error, &services, bound))?;
         }
+        let mut door = None;
         if !is_open {
-            let Services { entrances, .. } = &mut *services;
-            let opened = entrances.enter(&self.doors, &self.listeners, bound.public, &traffic, &rule).await;
-            configured.bound.public = opened.map_err(|error| name_ours(error, &services, bound))?;
+            let opened = Bound::new(&self.listeners, bound.public).await;
+            let opened = opened.map_err(|error| name_ours(error, &services, bound))?;
+            configured.bound.public = opened.address();
+            door = Some(opened);
         }
         let bound = configured.bound;
         record.listen = Some(configured);
-        let ports = state.metrics_ports();
-        let opened = Endpoint::open_all(&mut services.endpoints, &ports, &self.listeners, self).await;
-        let saved = match opened {
-            Ok(()) if state != services.state => self.save(&mut services, state).await,
-            opened => opened,
+        // Only its own: another one's is no reason to refuse it, nor is one that it was promised before.
+        let metrics = asked.options.metrics_port;
+        let is_new = before.is_none_or(|before| before.spec.options.metrics_port != metrics);
+        let ports = metrics.into_iter().collect();
+        let shown = Endpoint::open_all(&mut services.endpoints, &ports, &self.listeners, self).await;
+        let saved = match shown {
+            Err(error) if is_new => Err(error),
+            shown => {
+                services.live(key).note_shown(&shown);
+                if state == services.state { Ok(()) } else { self.save(&mut services, state).await }
+            }
         };
         let ports = services.state.metrics_ports();
         Endpoint::close_others(&mut services.endpoints, &ports).await;
         if let Err(error) = saved {
-            if !is_open {
-                services.entrances.leave(bound.public, key).await;
+            if let Some(door) = door {
+                door.let_go().await;
             }
             return Err(error);
         }
         traffic.configure(&asked, secure);
-        if is_open {
-            let Services { entrances, .. } = &mut *services;
-            entrances.enter(&self.doors, &self.listeners, bound.public, &traffic, &rule).await?;
+        match door {
+            Some(door) => services.open(&self.doors, &self.folder, door),
+            None => services.entrances.enter(&self.doors, bound.public, &traffic, &rule),
         }
         let live = services.live(key);
-        let old = live.public.replace(bound.public).filter(|old| *old != bound.public);
+        live.public = Some(bound.public);
         let mut old_preview = None;
         if !keep_preview {
             old_preview = std::mem::replace(&mut live.preview, preview);
@@ -460,6 +475,22 @@ impl Hub {
 }
 
 impl Services {
+    /// Opens an address with all services of the state that belong there, before the first connection is accepted:
+    /// what is of one must not be given to another for as long as that one is on its way, or cannot answer.
+    fn open(&mut self, doors: &Doors, folder: &Folder, bound: Bound) {
+        let Self { state, live, entrances, .. } = self;
+        let (address, table) = (bound.address(), Table::default());
+        for record in state.services() {
+            let configured = record.listen.as_ref().filter(|configured| configured.bound.public == address);
+            let (Some(configured), Some(live)) = (configured, live.get_mut(&record.key)) else { continue };
+            // One without its certificate has its place all the same; that is told of when its turn comes.
+            let _ = live.secure(folder, &configured.spec);
+            table.enter(configured.spec.rule.clone(), doors.forwarder(&live.traffic, false));
+            live.public = Some(address);
+        }
+        entrances.open(doors, bound, table);
+    }
+
     fn live(&mut self, key: &ServiceKey) -> &mut Live {
         let Self { state, live, .. } = self;
         live.entry(key.clone()).or_insert_with(|| match state.get(key) {

@@ -8,7 +8,6 @@ use quickserve_core::{ErrorKind, Result};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::door::{Door, Doors};
-use super::entrance::Entrances;
 use super::folder::Folder;
 use super::listen::{ListenSpec, loopback};
 use super::probing;
@@ -74,46 +73,20 @@ impl Live {
         Ok(())
     }
 
+    /// Notes whether its metrics are shown. That they are not is no reason for the service not to be reached.
+    pub(super) fn note_shown(&mut self, shown: &Result<()>) {
+        if let Err(error) = shown
+            && !self.unshown
+        {
+            tracing::error!(service = %self.traffic.key, %error, "a service's metrics cannot be shown");
+        }
+        self.unshown = shown.is_err();
+    }
+
     /// What a follower has to know.
     pub(super) fn told(&self, split: &Split, version: SplitVersion) -> Told {
         let (service, by_header) = (self.traffic.key.clone(), self.traffic.by_header());
         Told { service, split: split.clone(), version, by_header }
-    }
-
-    /// Opens what is not open yet.
-    pub(super) async fn open(
-        &mut self,
-        doors: &Doors,
-        listeners: &Arc<Listeners>,
-        entrances: &mut Entrances,
-        configured: &mut Configured,
-    ) -> Result<()> {
-        if self.public.is_none() {
-            let rule = &configured.spec.rule;
-            let address =
-                entrances.enter(doors, listeners, configured.bound.public, &self.traffic, rule).await?;
-            configured.bound.public = address;
-            self.public = Some(address);
-        }
-        if self.preview.is_none() {
-            self.preview = self.open_preview(doors, listeners, configured).await?;
-        }
-        Ok(())
-    }
-
-    /// Puts the service behind its address although it cannot answer there yet, where the address is open for others:
-    /// its requests must not be given to them.
-    pub(super) async fn stand_in(
-        &mut self,
-        doors: &Doors,
-        listeners: &Arc<Listeners>,
-        entrances: &mut Entrances,
-        configured: &Configured,
-    ) {
-        let (address, rule) = (configured.bound.public, &configured.spec.rule);
-        if self.public.is_none() && entrances.is_open(address) {
-            self.public = entrances.enter(doors, listeners, address, &self.traffic, rule).await.ok();
-        }
     }
 
     /// Opens the preview's door, where there is to be one.

@@ -12,8 +12,8 @@ use super::options::{Limits, Options};
 use super::tls::Secure;
 use super::traffic::Wishes;
 
-/// The services behind one address.
-#[derive(Debug)]
+/// The services behind one address. The default is to be filled before the address is opened.
+#[derive(Debug, Default)]
 pub(super) struct Table(RwLock<Vec<Entry>>);
 
 #[derive(Debug)]
@@ -91,12 +91,15 @@ impl Table {
         together.unwrap_or_default()
     }
 
-    /// What ends TLS for a client that asks for this name (RFC 6066, 3).
+    /// What ends TLS for a client that asks for this name (RFC 6066, 3). Of services that are equally close, the path is
+    /// not known yet, one that has a certificate does it for all.
     pub(super) fn secure(&self, name: Option<&str>) -> Option<Arc<Secure>> {
         let entries = self.read();
-        let rated = entries.iter().rev().map(|entry| (entry.rule.knows(name), entry));
-        let (_, entry) = rated.max_by_key(|(closeness, _)| *closeness)?;
-        entry.forwarder.wishes().secure.clone()
+        let rated = entries.iter().rev().map(|entry| {
+            let secure = entry.forwarder.wishes().secure.clone();
+            (entry.rule.knows(name), secure)
+        });
+        rated.max_by_key(|(closeness, secure)| (*closeness, secure.is_some()))?.1
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Vec<Entry>> {

@@ -37,6 +37,17 @@ pub(super) async fn scrape(port: u16) -> BTreeMap<String, String> {
     samples
 }
 
+/// A listener of somebody else, once the router has let go of the port.
+async fn taken(port: u16) -> std::net::TcpListener {
+    let stranger = std::sync::Mutex::new(None);
+    super::support::eventually("the port is free", || async {
+        let taken = std::net::TcpListener::bind(("127.0.0.1", port)).ok();
+        taken.map(|listener| *stranger.lock().expect("no panic") = Some(listener)).is_some()
+    })
+    .await;
+    stranger.into_inner().expect("no panic").expect("a listener")
+}
+
 pub(super) fn of(family: &str, digit: char) -> String {
     format!("{family}{{service=\"storefront\",environment=\"local\",release=\"{}\"}}", release(digit))
 }
@@ -107,6 +118,32 @@ async fn a_wait_that_ends_in_a_failure_counts_as_long_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_port_that_is_lost_is_in_the_way_of_no_service() {
+    let router = Router::start().await;
+    let port = nobody().await.port();
+    let mut spec = ListenSpec::new("127.0.0.1:0".parse().expect("an address"));
+    let mut shown = spec.clone();
+    shown.options.metrics_port = Some(port);
+    router.control.service(named("api")).configure(&fence(1), &shown).await.expect("it listens");
+    let kept = router.kill().await;
+    let stranger = taken(port).await;
+    let router = Router::start_in(kept, "router").await;
+    let configure =
+        async |name, spec: &ListenSpec| router.control.service(named(name)).configure(&fence(1), spec).await;
+    configure("web", &spec).await.expect("it asks for no metrics");
+    shown.options.sticky = true;
+    configure("api", &shown).await.expect("it has asked for this port before");
+    spec.options.metrics_port = Some(port);
+    assert_eq!(configure("web", &spec).await.expect_err("it is taken").kind(), ErrorKind::Conflict);
+    drop(stranger);
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    super::support::eventually("it is shown again", || async move {
+        tokio::net::TcpStream::connect(address).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn services_share_a_port_and_the_last_one_closes_it() {
     let router = Router::start().await;
     let port = nobody().await.port();
@@ -171,12 +208,7 @@ async fn a_port_that_was_taken_meanwhile_keeps_no_service_from_its_clients() {
     let task = Task::start("a").await;
     router.route([route('a', Role::Serving(1), &[task.address])]).await;
     let folder = router.kill().await;
-    let stranger = std::sync::Mutex::new(None);
-    super::support::eventually("the port is free", || async {
-        let taken = std::net::TcpListener::bind(("127.0.0.1", port)).ok();
-        taken.map(|listener| *stranger.lock().expect("no panic") = Some(listener)).is_some()
-    })
-    .await;
+    let stranger = taken(port).await;
     let router = Router::start_in(folder, "router").await;
     assert_eq!(get(public, "/").await.body, "a");
     let status = router.control.status().await.expect("the status");

@@ -25,7 +25,7 @@ fn rule(text: &str) -> Rule {
 }
 
 /// A service behind an address, with one task that answers with the service's name.
-async fn serve(
+pub(super) async fn serve(
     control: &RouterControl,
     name: &'static str,
     public: SocketAddr,
@@ -42,7 +42,7 @@ async fn serve(
     (public, task)
 }
 
-fn any() -> SocketAddr {
+pub(super) fn any() -> SocketAddr {
     "127.0.0.1:0".parse().expect("an address")
 }
 
@@ -50,7 +50,7 @@ fn asked(host: &str, path: &str) -> Request<Body> {
     Request::builder().method(Method::GET).uri(path).header("host", host).body(empty()).expect("a request")
 }
 
-async fn ask(client: &mut Client, host: &str, path: &str) -> (StatusCode, String) {
+pub(super) async fn ask(client: &mut Client, host: &str, path: &str) -> (StatusCode, String) {
     let answer = client.send(asked(host, path)).await.expect("an answer");
     let status = answer.status();
     let body = answer.into_body().collect().await.expect("a body").to_bytes();
@@ -182,6 +182,65 @@ async fn a_service_that_cannot_answer_keeps_what_is_its_own() {
         }
     };
     eventually("it is back", back).await;
+}
+
+/// Two services behind one address, of which only the second has a certificate after the router's death.
+async fn first_without_certificate(
+    rules: [(&'static str, &str); 2],
+    host: &str,
+) -> (Router, SocketAddr, [tempfile::TempDir; 2], Vec<Task>) {
+    let router = Router::start().await;
+    let folders = [(); 2].map(|()| tempfile::TempDir::new().expect("a folder"));
+    let mut public = any();
+    let mut tasks = Vec::new();
+    for ((name, text), folder) in rules.into_iter().zip(&folders) {
+        let mut spec = ListenSpec::new(public);
+        spec.rule = rule(text);
+        spec.options.tls = Some(make(folder.path(), host));
+        let service = router.control.service(named(name));
+        public = service.configure(&fence(1), &spec).await.expect("it listens").public;
+        let task = Task::start(name).await;
+        let to = split([route('a', Role::Serving(1), &[task.address])]);
+        service.set(&fence(1), SplitVersion::default(), &to).await.expect("set");
+        tasks.push(task);
+    }
+    let lost = folders[0].path().join("certificate.pem");
+    std::fs::rename(&lost, folders[0].path().join("aside.pem")).expect("moved");
+    let router = Router::start_in(router.kill().await, "router").await;
+    (router, public, folders, tasks)
+}
+
+#[tokio::test]
+async fn from_the_first_connection_on_nobody_gets_what_is_of_one_that_cannot_answer() {
+    let rules = [("shop", "shop.test"), ("other", "")];
+    let (_router, public, folders, _tasks) = first_without_certificate(rules, "shop.test").await;
+    let others = folders[1].path().join("certificate.pem");
+    assert!(connect(public, &others, "shop.test", &[]).await.is_err(), "another service's certificate");
+}
+
+#[tokio::test]
+async fn one_without_its_certificate_does_not_take_those_of_others_for_the_same_host_along() {
+    let rules = [("api", "shop.test/api"), ("shop", "shop.test")];
+    let (_router, public, folders, _tasks) = first_without_certificate(rules, "shop.test").await;
+    let trusted = folders[1].path().join("certificate.pem");
+    let stream = connect(public, &trusted, "shop.test", &[]).await.expect("the certificate that is there");
+    assert_eq!(ask_h1_of(stream, "shop.test").await, "shop");
+}
+
+#[tokio::test]
+async fn who_opens_an_address_opens_it_for_all_that_belong_there() {
+    let router = Router::start().await;
+    let (public, _shop) = serve(&router.control, "shop", any(), "shop.test").await;
+    let (_, _rest) = serve(&router.control, "rest", public, "").await;
+    let kept = router.kill().await;
+    let stranger = std::net::TcpListener::bind(public).expect("the port is free");
+    let router = Router::start_in(kept, "router").await;
+    let status = router.control.status().await.expect("the status");
+    assert!(status.services.iter().all(|service| service.trouble.is_some()), "{status:?}");
+    drop(stranger);
+    let rest = router.control.service(named("rest"));
+    rest.configure(&fence(1), &ListenSpec::new(public)).await.expect("it listens");
+    assert_eq!(ask(&mut Client::connect(public).await, "shop.test", "/").await.1, "shop");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -15,6 +16,7 @@ use rustix::process::{Signal, kill_process, test_kill_process};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::super::sharing::{any, ask, serve};
 use super::super::support::{
     Client, Task, channel, empty, eventually, fence, full, get, key, named, piece, release, request, rest,
     route, split,
@@ -200,6 +202,36 @@ async fn an_executable_that_is_no_router_changes_nothing() {
     assert_eq!(router.worker().await, before);
     eventually("they are gone", || async { router.alive().len() == 2 }).await;
     router.upgrade(LINGER).await.expect("a good one works");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_gives_no_request_to_another_service_of_the_same_port() {
+    let router = Processes::start().await;
+    let (public, _first) = serve(&router.control, "first", any(), "").await;
+    let (_, _shop) = serve(&router.control, "shop", public, "shop.test").await;
+    let shared = Arc::new((AtomicBool::new(false), AtomicU64::new(0)));
+    let clients = [(); 8].map(|()| {
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let (over, answers) = &*shared;
+            while !over.load(SeqCst) {
+                // Each waits in the backlog while no worker accepts.
+                let (status, body) = ask(&mut Client::connect(public).await, "shop.test", "/").await;
+                assert_eq!((status.as_u16(), body.as_str()), (200, "shop"));
+                answers.fetch_add(1, SeqCst);
+            }
+        })
+    });
+    let (over, answers) = &*shared;
+    for _ in 0..5 {
+        let before = answers.load(SeqCst);
+        eventually("requests flow", || async { answers.load(SeqCst) > before + 50 }).await;
+        router.upgrade(LINGER).await.expect("an upgrade");
+    }
+    over.store(true, SeqCst);
+    for client in clients {
+        client.await.expect("only answers of its own");
+    }
 }
 
 #[tokio::test]
