@@ -227,7 +227,7 @@ fn nothing_to_check_says_what_to_name() {
 #[test]
 fn every_finding_is_explained() {
     let shop = Shop::empty();
-    snapshot("explain_finding", &shop.ends(0, &["explain", "QS412"]));
+    snapshot("explain_page", &shop.ends(0, &["explain", "QS412"]));
     let list = shop.ends(0, &["explain"]).stdout;
     assert!(list.lines().count() > 60, "{list}");
     assert!(list.lines().all(|line| line.starts_with("QS")), "{list}");
