@@ -38,6 +38,6 @@ mod subject;
 mod text;
 pub mod workflow;
 
-pub use facts::{Facts, check, sort};
+pub use facts::{Facts, check, hide, sort};
 pub use subject::{EnvironmentFile, Rollout, Subject, is_template};
 pub use text::Text;

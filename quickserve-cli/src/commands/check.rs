@@ -100,6 +100,7 @@ async fn project(context: &Context, arguments: &Check, reporter: &Reporter) -> R
     let (files, standing) =
         tokio::join!(read(subject), standing(context, &target, &project, &arguments.draft.image, reporter));
     let mut report = files?.and(standing?).accepting(&target.settings.accepted_findings);
+    quickserve_check::hide(&mut report.findings);
     quickserve_check::sort(&mut report.findings);
     Ok(report)
 }
