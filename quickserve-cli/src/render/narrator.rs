@@ -245,6 +245,7 @@ impl Narrator {
                 None => return Vec::new(),
             },
             Step::Place { .. }
+            | Step::RollOut { .. }
             | Step::SmokeStaged { .. }
             | Step::SmokePublic { .. }
             | Step::Bake { .. }
@@ -257,7 +258,8 @@ impl Narrator {
             | Step::Verify { .. }
             | Step::Promote { .. }
             | Step::Retire { .. }
-            | Step::Close => return Vec::new(),
+            | Step::Close
+            | Step::Withdraw => return Vec::new(),
         };
         vec![Line::new(words::step(step), text)]
     }

@@ -4,6 +4,7 @@ mod elsewhere;
 mod following;
 mod housekeeping;
 mod left;
+mod managed;
 mod removal;
 mod steering;
 mod too_late;

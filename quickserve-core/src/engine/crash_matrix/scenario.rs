@@ -17,6 +17,8 @@ pub(super) struct Scenario {
     pub(super) name: String,
     pub(super) strategy: Strategy,
     pub(super) tasks: u32,
+    /// Whether the platform rolls out by itself.
+    pub(super) managed: bool,
     /// How many good releases were promoted before.
     pub(super) before: u32,
     pub(super) act: Act,
@@ -58,10 +60,11 @@ const CRASHING: Behaviour = Behaviour::Crashes { after: Duration::from_millis(70
 impl Scenario {
     pub(super) fn all() -> Vec<Self> {
         let strategies = [
-            (Strategy::Recreate, 1),
-            (Strategy::Rolling, 1),
-            (Strategy::Rolling, 3),
-            (Strategy::BlueGreen, 2),
+            (Strategy::Recreate, 1, false),
+            (Strategy::Rolling, 1, false),
+            (Strategy::Rolling, 3, false),
+            (Strategy::BlueGreen, 2, false),
+            (Strategy::Rolling, 2, true),
         ];
         let acts = [
             ("first deploy", 0, Act::Deploy(GOOD), Outcome::Done),
@@ -89,11 +92,13 @@ impl Scenario {
         ];
         strategies
             .into_iter()
-            .flat_map(|(strategy, tasks)| {
+            .flat_map(|(strategy, tasks, managed)| {
+                let by_itself = if managed { "managed " } else { "" };
                 acts.map(|(name, before, act, outcome)| Self {
-                    name: format!("{strategy} x{tasks}: {name}"),
+                    name: format!("{by_itself}{strategy} x{tasks}: {name}"),
                     strategy,
                     tasks,
+                    managed,
                     before,
                     act,
                     outcome,
