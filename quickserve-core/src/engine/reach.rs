@@ -20,7 +20,9 @@ impl Run {
         let timeout = self.opened.config.timeout;
         let deadline = match &self.open_plan() {
             // Only a proof must be over by then: what is good, or shall go, is finished however late.
-            Some((plan, deadline)) if plan.goal == *goal && purpose == Purpose::Prove => *deadline,
+            Some((plan, deadline)) if plan.goal == *goal && purpose == Purpose::Prove && !self.imported => {
+                *deadline
+            }
             _ => after(self.clock.now(), timeout),
         };
         self.reach(goal, purpose, None, deadline).await?;

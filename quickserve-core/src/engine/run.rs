@@ -73,6 +73,8 @@ pub(crate) struct Run {
     pub(crate) started: bool,
     /// Tasks that existed when the plan in hand was made.
     pub(crate) before: BTreeSet<TaskId>,
+    /// Whether the platform had brought the release to serve before this run began.
+    pub(crate) imported: bool,
     /// The newest rollout when the plan in hand was made, on a platform that rolls out by itself.
     pub(crate) from: Option<Rollout>,
     /// The journal record that announced the step in hand.
@@ -116,6 +118,7 @@ impl Run {
             abortable: false,
             started: false,
             before: BTreeSet::new(),
+            imported: false,
             from: None,
             op: 0,
             step: None,

@@ -42,6 +42,8 @@ pub struct MemoryManaged {
 /// A rollout, from its start on.
 #[derive(Debug, Clone)]
 pub(super) struct MemoryRollout {
+    /// Unique among all that there ever were, from 1.
+    number: u64,
     id: RolloutId,
     release: ReleaseId,
     images: BTreeMap<String, Digest>,
@@ -242,6 +244,7 @@ impl Inner {
         }
         self.desired = spec.tasks.unwrap_or(self.desired);
         self.rollouts.push(MemoryRollout {
+            number: self.started,
             id: id.clone(),
             release: spec.release.id.clone(),
             images: spec.release.digests(),
@@ -276,7 +279,8 @@ impl Inner {
 
     /// Tasks of a rollout that run and are not on their way out.
     fn live(&self, index: usize, now: Timestamp) -> Vec<&MemoryTask> {
-        let of = |task: &&MemoryTask| task.batch == index + 1 && task.stopping.is_none();
+        let number = self.rollouts[index].number;
+        let of = |task: &&MemoryTask| task.batch == number && task.stopping.is_none();
         self.tasks.values().filter(of).filter(|task| self.phase(task, now) == TaskPhase::Running).collect()
     }
 
@@ -342,7 +346,8 @@ impl Inner {
         }
         let live: Vec<TaskId> = self.live(index, now).iter().map(|task| task.id.clone()).collect();
         let surplus: Vec<TaskId> = live.into_iter().skip(self.desired as usize).collect();
-        let doomed = self.stop(now, |task| task.batch != index + 1 || surplus.contains(&task.id));
+        let number = self.rollouts[index].number;
+        let doomed = self.stop(now, |task| task.batch != number || surplus.contains(&task.id));
         if doomed.is_empty() { Vec::new() } else { vec![Change::Doomed(doomed)] }
     }
 
@@ -355,22 +360,25 @@ impl Inner {
         self.rollouts[index].end = Some(RolloutState::RolledBack { reason });
         self.started += 1;
         let back = MemoryRollout {
+            number: self.started,
             id: RolloutId(format!("rollout-{}", self.started)),
             failed: 0,
             fence: self.rollouts[index].fence,
             ..self.rollouts[before].clone()
         };
         self.rollouts.push(back);
-        let adopted = self.rollouts.len();
-        for task in self.tasks.values_mut().filter(|task| task.batch == before + 1) {
+        let (adopted, number_before) = (self.started, self.rollouts[before].number);
+        for task in self.tasks.values_mut().filter(|task| task.batch == number_before) {
             task.batch = adopted;
         }
-        vec![Change::Doomed(self.stop(now, |task| task.batch == index + 1))]
+        let number = self.rollouts[index].number;
+        vec![Change::Doomed(self.stop(now, |task| task.batch == number))]
     }
 
     /// How many tasks of a rollout have ended by themselves or never answered in time.
     fn failures(&self, index: usize, now: Timestamp) -> u32 {
-        let of = |task: &&MemoryTask| task.batch == index + 1;
+        let number = self.rollouts[index].number;
+        let of = |task: &&MemoryTask| task.batch == number;
         let ended =
             self.tasks.values().filter(of).filter(|task| self.crash(task).is_some_and(|end| end <= now));
         let silent = self.tasks.values().filter(of).filter(|task| task.stopping.is_some());
@@ -403,7 +411,7 @@ impl Inner {
             standing: Standing::Promoted,
             stopping: None,
             killed: None,
-            batch: index + 1,
+            batch: rollout.number,
         };
         self.tasks.insert(id.clone(), task);
         id

@@ -125,7 +125,7 @@ pub(super) struct MemoryTask {
     /// When it was killed from outside.
     pub(super) killed: Option<Timestamp>,
     /// The number of the rollout that placed it, from 1; 0 where nobody rolls out.
-    pub(super) batch: usize,
+    pub(super) batch: u64,
 }
 
 /// How long a stopping task takes to end.

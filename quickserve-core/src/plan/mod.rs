@@ -144,6 +144,9 @@ impl Target<'_> {
             let most = situation.capabilities.max_tasks;
             return unsupported(format!("{} tasks are more than this platform's {most}", self.tasks));
         }
+        if situation.capabilities.managed {
+            return Ok(());
+        }
         let strategy = situation.config.strategy;
         if strategy != Strategy::Recreate && !situation.capabilities.side_by_side {
             return unsupported(format!(

@@ -80,9 +80,9 @@ impl Run {
         }
     }
 
-    /// Whether the platform has brought the deployment's release to serve while nobody watched. What cannot be
-    /// asked for now counts as no.
-    pub(crate) async fn has_been_rolled_out(&self) -> bool {
+    /// Whether the platform has brought the deployment's release to serve while nobody watched; what is left of the
+    /// plan then gets time of its own. What cannot be asked for now counts as no.
+    pub(crate) async fn import(&mut self) -> bool {
         let (Drive::Managed(rollouts), Some(release)) = (&self.drive, self.opened.goal.release()) else {
             return false;
         };
@@ -91,7 +91,8 @@ impl Run {
             return false;
         }
         let Ok(Some(rollout)) = rollouts.find(release).await else { return false };
-        matches!(rollouts.state(&rollout).await, Ok(RolloutState::Succeeded))
+        self.imported = matches!(rollouts.state(&rollout).await, Ok(RolloutState::Succeeded));
+        self.imported
     }
 
     async fn rollout_failed(&self, release: &ReleaseId, message: String, reason: String) -> Stop {

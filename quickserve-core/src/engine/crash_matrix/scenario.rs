@@ -120,6 +120,8 @@ impl Scenario {
         let expect = SmokeExpectation { status: 200, json: BTreeMap::new() };
         DeploymentConfig {
             strategy: self.strategy,
+            // Else a platform that rolls out by itself is left the number that it keeps.
+            tasks: self.managed.then_some(self.tasks),
             bake_time: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(1),
             timeout: Duration::from_mins(2),
