@@ -1,5 +1,6 @@
 //! The `quickserve` command: arguments become settings, the library does the work, a renderer tells of it.
 
+mod asked;
 mod assemble;
 mod change;
 mod cli;

@@ -145,7 +145,7 @@ async fn standing(
         Err(failure) if failure.finished.findings.is_empty() => None,
         Err(failure) => return Ok(Report { passed: 0, findings: failure.finished.findings }),
     };
-    let stage = match target.stage(context, reporter).await {
+    let stage = match target.stage_to_look(context, reporter).await {
         Ok(stage) => stage,
         Err(failure) => return Ok(Report::of(vec![unreachable(&failure)])),
     };

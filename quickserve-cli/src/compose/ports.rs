@@ -64,7 +64,14 @@ fn own(
         return Some(moves.unwrap_or(PortState::Ours));
     };
     let rule = for_rule(&other.rule());
-    let by = format!("service {}{rule} of this machine's router", other.service);
+    let clashes = other.asked.as_ref().is_some_and(|asked| asked.rule.clashes(&reach.rule));
+    // Where both ask for every request, there is no route to name.
+    let ours = if name == PUBLIC && is_there(&other) && clashes && !reach.rule.is_any() {
+        format!(", and {key} asks for {}", reach.rule)
+    } else {
+        String::new()
+    };
+    let by = format!("service {}{rule} of this machine's router{ours}", other.service);
     let also = match &other.asked {
         _ if name != PUBLIC || !is_there(&other) => "",
         Some(asked) if !asked.rule.clashes(&reach.rule) => {
@@ -172,7 +179,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use quickserve_core::fence::Epoch;
-    use quickserve_core::traffic::{Split, SplitVersion};
+    use quickserve_core::traffic::{Rule, Split, SplitVersion};
     use quickserve_docker::router::{ListenSpec, Listening, Tls};
 
     use super::*;
@@ -185,6 +192,16 @@ mod tests {
 
     /// What the router says of a service at an address, and what that is for `web`, which asks for `public`.
     fn seen(name: &str, change: impl FnOnce(&mut ServiceStatus), public: &str) -> Option<PortState> {
+        seen_by(name, change, public, Reach::default())
+    }
+
+    /// The same for a `web` that asks for this, too.
+    fn seen_by(
+        name: &str,
+        change: impl FnOnce(&mut ServiceStatus),
+        public: &str,
+        reach: Reach,
+    ) -> Option<PortState> {
         let [at, public] = [AT, public].map(|address| address.parse().expect("an address"));
         let mut service = ServiceStatus {
             service: key(name),
@@ -210,7 +227,7 @@ mod tests {
             followers: Vec::new(),
             services: vec![service],
         };
-        let reach = Reach { public: Some(public), ..Reach::default() };
+        let reach = Reach { public: Some(public), ..reach };
         own(Some(&status), &key("web"), &reach, PUBLIC, public)
     }
 
@@ -232,6 +249,21 @@ mod tests {
             asked.rule.hosts = vec!["api.test".parse().expect("a host")];
         };
         assert_eq!(seen("api", apart, AT), None);
+    }
+
+    #[test]
+    fn services_that_ask_for_the_same_requests_are_named_with_their_routes() {
+        let rule = |rule: &mut Rule| {
+            rule.hosts = ["shop.test", "api.test"].map(|host| host.parse().expect("a host")).to_vec();
+        };
+        let asks = |api: &mut ServiceStatus| rule(&mut api.asked.as_mut().expect("a wish").rule);
+        let mut reach = Reach::default();
+        reach.rule.hosts = vec!["api.test".parse().expect("a host")];
+        let (by, _) = held(seen_by("api", asks, AT, reach));
+        assert_eq!(
+            by,
+            "service api/local for shop.test, api.test of this machine's router, and web/local asks for api.test"
+        );
     }
 
     #[test]

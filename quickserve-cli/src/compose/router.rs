@@ -14,6 +14,8 @@ use quickserve_core::traffic::{Counters, Split, SplitVersion, TrafficRouter};
 use quickserve_core::{Error, ErrorKind, Result};
 use quickserve_docker::router::{Launch, ListenSpec, RouterClient, ensure_running};
 
+use crate::asked::{self, Difference};
+
 /// A router that is there once an owner has raised its epoch.
 ///
 /// Until then one that does not run is no error: nothing is sent anywhere. A new owner's first act is to
@@ -197,6 +199,17 @@ impl TrafficRouter for StandingRouter {
             *self.stays.lock().unwrap_or_else(PoisonError::into_inner) = stays;
         }
         self.standing(|| self.client.set(fence, expect, split)).await
+    }
+
+    async fn is_as_asked(&self, split: &Split) -> Result<bool> {
+        let Some(wanted) = self.listen_for(split) else { return Ok(true) };
+        let status = match self.client.control().status().await {
+            // Once there is an owner, the next call brings it back.
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(!self.is_raised()),
+            status => status?,
+        };
+        let now = asked::in_effect(&status, self.client.service());
+        Ok(now.is_some_and(|now| Difference::between(&now, &wanted).is_none()))
     }
 
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {

@@ -2,6 +2,8 @@
 
 use quickserve_core::finding::{Finding, Severity};
 
+use super::words;
+
 /// One line, or one finding.
 #[derive(Debug, Clone)]
 pub(crate) enum Line {
@@ -31,6 +33,9 @@ pub(crate) enum Tone {
 pub(crate) struct Style {
     pub(crate) colour: bool,
 }
+
+/// The width of the first column, with the space behind it.
+const GUTTER: usize = 9;
 
 const BOLD: &str = "1";
 const FAINT: &str = "2";
@@ -81,7 +86,36 @@ impl Style {
         }
     }
 
+    /// The same for a terminal of this width: what is longer goes on below where it began.
+    pub(crate) fn show_within(self, line: &Line, width: Option<usize>) -> String {
+        match (line, width) {
+            (Line::Labelled { label, text, tone }, Some(width))
+                if width > 2 * GUTTER && GUTTER + text.chars().count() > width =>
+            {
+                let folded = words::wrapped(text, width - GUTTER).replace('\n', &format!("\n{:GUTTER$}", ""));
+                self.show(&Line::toned(label, folded, *tone))
+            }
+            _ => self.show(line),
+        }
+    }
+
     pub(crate) fn paint(self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_goes_on_below_where_it_began() {
+        let style = Style { colour: false };
+        let line = Line::new("caution", "one two three four five six");
+        assert_eq!(style.show_within(&line, None), "caution  one two three four five six");
+        assert_eq!(style.show_within(&line, Some(36)), "caution  one two three four five six");
+        let folded = "caution  one two three\n         four five six";
+        assert_eq!(style.show_within(&line, Some(23)), folded);
+        assert!(folded.lines().all(|line| line.chars().count() <= 23));
     }
 }

@@ -43,6 +43,21 @@ fn signal(child: &Child, signal: Signal) {
 fn an_interrupt_takes_the_deployment_back() {
     for (sent, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let (shop, mut child) = baking();
+        // What is on its way is no disagreement, and each task has its part.
+        let status = shop.ends(0, &["status", "--format", "json"]).json();
+        assert_eq!(
+            (&status["consistent"], &status["amiss"]),
+            (&true.into(), &serde_json::json!([])),
+            "{status}"
+        );
+        let parts: Vec<&str> = status["tasks"]
+            .as_array()
+            .expect("tasks")
+            .iter()
+            .filter_map(|task| task["part"].as_str())
+            .collect();
+        assert!(parts.contains(&"serving") && parts.contains(&"standby") && parts.len() == 2, "{status}");
+        assert_eq!(status["serving"][0]["tasks"], 1, "{status}");
         signal(&child, sent);
         assert_eq!(child.wait().expect("an end").code(), Some(code));
         assert_eq!(shop.version(), "1");

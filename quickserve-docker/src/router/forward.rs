@@ -333,7 +333,7 @@ impl Forwarder {
         let service = &self.traffic.key;
         match (&outbound.wanted, why) {
             (Wanted::Any | Wanted::Kept(_), NoTask::NoRelease) => {
-                plain(StatusCode::SERVICE_UNAVAILABLE, &format!("no release of {service} serves yet"))
+                plain(StatusCode::SERVICE_UNAVAILABLE, &format!("no release of {service} serves"))
             }
             (Wanted::Preview, NoTask::NoRelease) => {
                 plain(StatusCode::SERVICE_UNAVAILABLE, &format!("no release of {service} is being previewed"))
