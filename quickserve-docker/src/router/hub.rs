@@ -22,9 +22,8 @@ use super::listen::{ListenSpec, Listening, loopback};
 use super::live::{Live, Open};
 use super::metrics::{Endpoint, Endpoints};
 use super::process::{Followers, Listeners, Load, Supervised, add};
-use super::protocol::{Answer, Call, ServiceStatus, Status};
+use super::protocol::{Answer, Call, LEVEL, ServiceStatus, Status};
 use super::state::{Configured, Record, State};
-use super::table::Table;
 use super::tls::Secure;
 use super::traffic::Traffic;
 
@@ -34,7 +33,7 @@ const REOPEN: Duration = Duration::from_millis(250);
 /// All services of a router.
 #[derive(Debug)]
 pub(super) struct Hub {
-    folder: Folder,
+    pub(super) folder: Folder,
     pub(super) doors: Doors,
     started: Instant,
     /// Cancelled when somebody asked the router to end.
@@ -132,11 +131,14 @@ impl Hub {
         key: &ServiceKey,
         configured: &mut Configured,
     ) -> Result<()> {
-        services.live(key).secure(&self.folder, &configured.spec)?;
-        let address = configured.bound.public;
+        let live = services.live(key);
+        let is_new = live.secure(&self.folder, &configured.spec)?;
+        let (address, traffic) = (configured.bound.public, Arc::clone(&live.traffic));
         if !services.entrances.is_open(address) {
             let bound = Bound::new(&self.listeners, address).await?;
             services.open(&self.doors, &self.folder, bound);
+        } else if is_new {
+            services.entrances.enter(&self.doors, address, &traffic, &configured.spec.rule);
         }
         let live = services.live(key);
         if live.preview.is_none() {
@@ -248,7 +250,14 @@ impl Hub {
             supervision: self.parent.as_ref().and_then(|parent| parent.supervision()),
             followers: self.followers.statuses(),
             services: list,
+            unrouted: self.unrouted(),
+            level: LEVEL,
         }
+    }
+
+    /// How many requests were for no service of their address: here, and in the workers of before.
+    pub(super) fn unrouted(&self) -> u64 {
+        self.doors.strays.count() + self.followers.unrouted()
     }
 
     async fn shutdown(&self, force: bool) -> Result<Answer> {
@@ -479,16 +488,16 @@ impl Services {
     /// what is of one must not be given to another for as long as that one is on its way, or cannot answer.
     fn open(&mut self, doors: &Doors, folder: &Folder, bound: Bound) {
         let Self { state, live, entrances, .. } = self;
-        let (address, table) = (bound.address(), Table::default());
+        let (address, mut services) = (bound.address(), Vec::new());
         for record in state.services() {
             let configured = record.listen.as_ref().filter(|configured| configured.bound.public == address);
             let (Some(configured), Some(live)) = (configured, live.get_mut(&record.key)) else { continue };
             // One without its certificate has its place all the same; that is told of when its turn comes.
             let _ = live.secure(folder, &configured.spec);
-            table.enter(configured.spec.rule.clone(), doors.forwarder(&live.traffic, false));
+            services.push((configured.spec.rule.clone(), doors.forwarder(&live.traffic, false)));
             live.public = Some(address);
         }
-        entrances.open(doors, bound, table);
+        entrances.open(doors, bound, services);
     }
 
     fn live(&mut self, key: &ServiceKey) -> &mut Live {

@@ -66,6 +66,7 @@ mod routes;
 mod run;
 mod state;
 mod sticky;
+mod strays;
 mod succession;
 mod table;
 mod tls;

@@ -30,8 +30,9 @@ const MAX_PATH: usize = 1024;
 pub(in crate::router) struct Entry {
     #[serde(serialize_with = "to_milliseconds")]
     time: Timestamp,
-    #[serde(serialize_with = "as_text")]
-    service: ServiceKey,
+    /// None when it is no service's.
+    #[serde(serialize_with = "maybe_as_text")]
+    service: Option<ServiceKey>,
     #[serde(serialize_with = "as_text")]
     method: Method,
     host: Option<String>,
@@ -56,12 +57,12 @@ pub(in crate::router) struct Entry {
 
 impl Entry {
     /// Of a request that has just come.
-    pub(in crate::router) fn new<B>(service: &ServiceKey, request: &Request<B>) -> Self {
+    pub(in crate::router) fn new<B>(service: Option<&ServiceKey>, request: &Request<B>) -> Self {
         let authority = request.uri().authority().map(http::uri::Authority::as_str);
         let host = authority.or_else(|| request.headers().get(HOST)?.to_str().ok());
         Self {
             time: SystemClock.now(),
-            service: service.clone(),
+            service: service.cloned(),
             method: request.method().clone(),
             host: host.map(|host| beginning(host, MAX_HOST)),
             path: beginning(request.uri().path(), MAX_PATH),
@@ -182,6 +183,13 @@ fn to_milliseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::
 
 fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
+}
+
+fn maybe_as_text<S: Serializer>(value: &Option<impl Display>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => as_text(value, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 fn in_seconds<S: Serializer>(lasted: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
