@@ -138,7 +138,11 @@ impl Acting {
         {
             reporter.caution(text);
         }
-        reporter.know(stage.deployer.journal().await?.state());
+        let journal = stage.deployer.journal().await?;
+        reporter.know(journal.state());
+        if let Some(open) = &journal.state().open {
+            stage.router.succeed(open.opened.act, open.opened.goal.release());
+        }
         Ok(Self { target, stage, control: Control::default() })
     }
 
@@ -157,8 +161,8 @@ impl Acting {
     }
 
     async fn end(&self, act: Act, draft: String, finished: Finished, reporter: Reporter) -> u8 {
-        if let Some(why) = self.stage.router.stays() {
-            reporter.caution(format!("it is not reached as it was asked for: {why}"));
+        if let Some(amiss) = self.stage.router.amiss() {
+            reporter.caution(amiss);
         }
         // Only for the message: without the journal there is no hint.
         let journal = self.stage.deployer.journal().await.ok();
