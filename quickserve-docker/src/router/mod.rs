@@ -64,6 +64,7 @@ mod protocol;
 mod replay;
 mod routes;
 mod run;
+mod services;
 mod state;
 mod sticky;
 mod strays;
