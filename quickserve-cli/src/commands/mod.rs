@@ -30,7 +30,7 @@ use quickserve_core::engine::Control;
 use quickserve_core::event::Finished;
 use quickserve_core::journal::Journal;
 
-use crate::cli::Command;
+use crate::cli::{Command, Router};
 use crate::compose::{Reach, Stage};
 use crate::failure::Failure;
 use crate::render::{Act, Ending, Reporter};
@@ -43,9 +43,7 @@ use crate::target::Target;
 pub(crate) async fn run(command: Command, context: &Context) -> u8 {
     let reporter = match command {
         // The terminal is theirs: nothing is drawn between what they write.
-        Command::Run(_) | Command::Exec(_) | Command::Logs(_) | Command::Router(_) => {
-            Reporter::start_still(context)
-        }
+        Command::Run(_) | Command::Exec(_) | Command::Logs(_) => Reporter::start_still(context),
         _ => Reporter::start(context),
     };
     match command {
@@ -90,15 +88,21 @@ pub(crate) async fn run(command: Command, context: &Context) -> u8 {
             let shown = logs::run(context, &arguments, &reporter).await;
             looked(shown, reporter)
         }
-        Command::Router(command) => {
-            let shown = router::run(context, command).await;
-            looked(shown, reporter)
-        }
+        Command::Router(command) => router_command(command, context).await,
         Command::Completions { shell } => {
             completions::run(shell);
             0
         }
         Command::Explain { code } => looked(explain::run(context, code.as_deref()), reporter),
+    }
+}
+
+/// Runs a command of the router's own, among them its processes, which stay: until there is something to tell, nothing is
+/// there to tell it.
+pub(crate) async fn router_command(command: Router, context: &Context) -> u8 {
+    match Box::pin(router::run(context, command)).await {
+        Ok(()) => 0,
+        Err(failure) => Reporter::start_still(context).fail(failure),
     }
 }
 
