@@ -71,7 +71,7 @@ impl Stage {
     }
 
     /// As if the service had been asked to listen like this before.
-    fn remembers(&self, asked: ListenSpec) {
+    fn remembers(&self, asked: &ListenSpec) {
         let service: ServiceStatus = serde_json::from_value(json!({
             "service": self.client.service(),
             "listening": { "public": asked.public, "preview": null },
@@ -148,7 +148,7 @@ async fn where_nothing_can_be_had_both_reasons_are_told() {
     let stage = Stage::new(with_certificate("new")).await;
     stage.standing.raise(&fence(1)).await.expect("an owner");
     stage.standing.move_with(&release("b"));
-    stage.remembers(with_certificate("old"));
+    stage.remembers(&with_certificate("old"));
     let refused = stage.set(1, &serving("a")).await.expect_err("there is no certificate");
     let told = refused.causes().join(": ");
     assert!(told.contains("old.crt") && told.contains("new.crt"), "{told}");
@@ -174,7 +174,7 @@ async fn where_only_what_is_asked_for_today_can_be_had_it_is_told_why() {
     let stage = Stage::new(at("127.0.0.1:0")).await;
     stage.standing.raise(&fence(1)).await.expect("an owner");
     stage.standing.move_with(&release("b"));
-    stage.remembers(with_certificate("old"));
+    stage.remembers(&with_certificate("old"));
     stage.set(1, &serving("a")).await.expect("a split");
     let why = stage.standing.amiss().expect("a reason");
     assert!(why.contains("as quickserve.toml asks for now") && why.contains("old.crt"), "{why}");
@@ -183,7 +183,7 @@ async fn where_only_what_is_asked_for_today_can_be_had_it_is_told_why() {
 }
 
 /// A router that is older than rules: what it answers says nothing of them. Answers with the calls that it gets.
-async fn old_router(folder: &Path) -> mpsc::UnboundedReceiver<Value> {
+fn old_router(folder: &Path) -> mpsc::UnboundedReceiver<Value> {
     let listener = UnixListener::bind(folder.join("router.sock")).expect("a socket");
     let (calls, seen) = mpsc::unbounded_channel();
     tokio::spawn(async move {
@@ -207,7 +207,7 @@ async fn old_router(folder: &Path) -> mpsc::UnboundedReceiver<Value> {
 #[tokio::test]
 async fn a_router_from_before_rules_is_asked_for_nothing() {
     let folder = TempDir::new().expect("a folder");
-    let mut calls = old_router(folder.path()).await;
+    let mut calls = old_router(folder.path());
     let client = RouterControl::new(folder.path()).service(ServiceKey::new("shop", "local").expect("a name"));
     let launch = Launch::new(folder.path(), "/nowhere/quickserve", [""; 0]);
     let mut wish = at("127.0.0.1:0");

@@ -31,8 +31,7 @@ pub(in crate::router) struct Entry {
     #[serde(serialize_with = "to_milliseconds")]
     time: Timestamp,
     /// None when it is no service's.
-    #[serde(serialize_with = "maybe_as_text")]
-    service: Option<ServiceKey>,
+    service: Option<String>,
     #[serde(serialize_with = "as_text")]
     method: Method,
     host: Option<String>,
@@ -62,7 +61,7 @@ impl Entry {
         let host = authority.or_else(|| request.headers().get(HOST)?.to_str().ok());
         Self {
             time: SystemClock.now(),
-            service: service.cloned(),
+            service: service.map(ToString::to_string),
             method: request.method().clone(),
             host: host.map(|host| beginning(host, MAX_HOST)),
             path: beginning(request.uri().path(), MAX_PATH),
@@ -183,13 +182,6 @@ fn to_milliseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::
 
 fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
-}
-
-fn maybe_as_text<S: Serializer>(value: &Option<impl Display>, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => as_text(value, serializer),
-        None => serializer.serialize_none(),
-    }
 }
 
 fn in_seconds<S: Serializer>(lasted: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
