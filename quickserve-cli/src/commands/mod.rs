@@ -36,7 +36,7 @@ use quickserve_core::outcome::Outcome;
 use quickserve_docker::router::ListenSpec;
 
 use crate::asked::{self, Difference};
-use crate::cli::Command;
+use crate::cli::{Command, Router};
 use crate::compose::{Reach, Stage, url};
 use crate::failure::Failure;
 use crate::output;
@@ -50,9 +50,7 @@ use crate::target::Target;
 pub(crate) async fn run(command: Command, context: &Context) -> u8 {
     let reporter = match command {
         // The terminal is theirs: nothing is drawn between what they write.
-        Command::Run(_) | Command::Exec(_) | Command::Logs(_) | Command::Router(_) => {
-            Reporter::start_still(context)
-        }
+        Command::Run(_) | Command::Exec(_) | Command::Logs(_) => Reporter::start_still(context),
         _ => Reporter::start(context),
     };
     match command {
@@ -97,15 +95,21 @@ pub(crate) async fn run(command: Command, context: &Context) -> u8 {
             let shown = logs::run(context, &arguments, &reporter).await;
             looked(shown, reporter)
         }
-        Command::Router(command) => {
-            let shown = router::run(context, command).await;
-            looked(shown, reporter)
-        }
+        Command::Router(command) => router_command(command, context).await,
         Command::Completions { shell } => {
             completions::run(shell);
             0
         }
         Command::Explain { code } => looked(explain::run(context, code.as_deref()), reporter),
+    }
+}
+
+/// Runs a command of the router's own, among them its processes, which stay: until there is something to tell, nothing is
+/// there to tell it.
+pub(crate) async fn router_command(command: Router, context: &Context) -> u8 {
+    match Box::pin(router::run(context, command)).await {
+        Ok(()) => 0,
+        Err(failure) => Reporter::start_still(context).fail(failure),
     }
 }
 
@@ -155,7 +159,11 @@ impl Acting {
             reporter.caution(text);
         }
         let before = status.and_then(|status| asked::in_effect(&status, &target.key));
-        reporter.know(stage.deployer.journal().await?.state());
+        let journal = stage.deployer.journal().await?;
+        reporter.know(journal.state());
+        if let Some(open) = &journal.state().open {
+            stage.router.succeed(open.opened.act, open.opened.goal.release());
+        }
         Ok(Self { target, stage, control: Control::default(), before })
     }
 
@@ -176,8 +184,8 @@ impl Acting {
     /// Tells how it ended; `undo` is whether to say how that is undone.
     async fn end(&self, act: Act, draft: String, finished: Finished, undo: bool, reporter: Reporter) -> u8 {
         let now = self.target.in_effect(&self.stage).await;
-        if let Some(why) = self.stage.router.stays() {
-            reporter.caution(format!("it is not reached as it was asked for: {why}"));
+        if let Some(amiss) = self.stage.router.amiss() {
+            reporter.caution(amiss);
         } else {
             self.reached(act, &finished, now.as_ref()).into_iter().for_each(|text| reporter.caution(text));
         }

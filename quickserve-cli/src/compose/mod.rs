@@ -7,6 +7,7 @@ pub(crate) mod ports;
 pub(crate) mod programs;
 mod reach;
 mod router;
+mod wish;
 
 use std::sync::Arc;
 

@@ -43,7 +43,7 @@ pub(crate) async fn check(
     Ok(report)
 }
 
-/// The state of an address that our router listens on.
+/// The state of an address that our router listens on, or cannot open as it is asked to.
 fn own(
     router: Option<&Status>,
     key: &ServiceKey,
@@ -52,6 +52,12 @@ fn own(
     address: SocketAddr,
 ) -> Option<PortState> {
     let router = router?;
+    if name == PUBLIC
+        && let Err(error) = router.understands(&reach.rule)
+    {
+        let hint = error.hint().unwrap_or_default().to_owned();
+        return Some(PortState::Forbidden { why: error.to_string(), hint });
+    }
     let is_there = |service: &&ServiceStatus| service.listening.is_some_and(|at| at.public == address);
     // The router refuses what clashes with a service that belongs there, be it in trouble or not.
     let belong = router.services.iter().filter(|service| name == PUBLIC && is_there(service));
@@ -190,6 +196,20 @@ mod tests {
         ServiceKey::new(name, "local").expect("a service's name")
     }
 
+    fn router(services: Vec<ServiceStatus>) -> Status {
+        Status {
+            version: "0.0.9".to_owned(),
+            pid: 1,
+            uptime: 1,
+            worker: true,
+            supervision: None,
+            followers: Vec::new(),
+            services,
+            unrouted: 0,
+            level: 1,
+        }
+    }
+
     /// What the router says of a service at an address, and what that is for `web`, which asks for `public`.
     fn seen(name: &str, change: impl FnOnce(&mut ServiceStatus), public: &str) -> Option<PortState> {
         seen_by(name, change, public, Reach::default())
@@ -218,17 +238,8 @@ mod tests {
             ailing: BTreeMap::new(),
         };
         change(&mut service);
-        let status = Status {
-            version: String::new(),
-            pid: 1,
-            uptime: 1,
-            worker: true,
-            supervision: None,
-            followers: Vec::new(),
-            services: vec![service],
-        };
         let reach = Reach { public: Some(public), ..reach };
-        own(Some(&status), &key("web"), &reach, PUBLIC, public)
+        own(Some(&router(vec![service])), &key("web"), &reach, PUBLIC, public)
     }
 
     fn held(state: Option<PortState>) -> (String, String) {
@@ -278,6 +289,27 @@ mod tests {
             hint,
             "choose another public_port, or set `tls` for all services there or for none of them"
         );
+    }
+
+    #[test]
+    fn a_router_that_would_pass_the_rule_over_is_found_out_before_it_is_asked() {
+        let public = AT.parse().expect("an address");
+        let mut reach = Reach { public: Some(public), ..Reach::default() };
+        let seen = |reach: &Reach, level| {
+            own(Some(&Status { level, ..router(Vec::new()) }), &key("web"), reach, PUBLIC, public)
+        };
+        assert_eq!(seen(&reach, 0), None, "it asks for nothing that is new");
+        reach.rule.hosts = vec!["web.test".parse().expect("a host")];
+        assert_eq!(seen(&reach, 1), None);
+        let Some(PortState::Forbidden { why, hint }) = seen(&reach, 0) else {
+            panic!("the rule would be passed over");
+        };
+        let ours = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            why,
+            format!("the router of this machine is too old for [route] (version 0.0.9, this is {ours})")
+        );
+        assert_eq!(hint, "quickserve router upgrade");
     }
 
     #[test]

@@ -133,6 +133,23 @@ fn a_killed_deployment_is_found_and_resumed() {
 }
 
 #[test]
+fn what_a_killed_deployment_left_is_taken_back_also_where_the_port_is_taken() {
+    let (shop, mut child) = baking();
+    child.kill().expect("killed");
+    child.wait().expect("an end");
+    let stranger = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let taken = stranger.local_addr().expect("an address").port();
+    let text = std::fs::read_to_string(shop.path().join("quickserve.toml")).expect("the file");
+    let text = text.replace(&shop.port.to_string(), &taken.to_string());
+    shop.write("quickserve.toml", &text.replace("5m", "300ms"));
+    let restarted = shop.run(&["restart"]);
+    assert_eq!(shop.version(), "1", "{restarted}");
+    assert!(restarted.stderr.contains(&format!("127.0.0.1:{taken} is already in use")), "{restarted}");
+    // By the stranger, that is.
+    assert!(!restarted.stderr.contains("in use by the service"), "{restarted}");
+}
+
+#[test]
 fn an_abort_from_elsewhere_takes_a_living_deployment_back() {
     let (shop, mut child) = baking();
     snapshot("busy", &shop.run(&["deploy", "--image", &shop.image("1")]));

@@ -188,8 +188,12 @@ impl RouterClient {
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when something else listens there, with its name where that can be told; then
-    /// nothing has changed. [`ErrorKind::Fenced`] when a newer owner has been seen.
+    /// nothing has changed. [`ErrorKind::Fenced`] when a newer owner has been seen. [`ErrorKind::Unsupported`] when
+    /// the router is too old for what is asked.
     pub async fn configure(&self, fence: &Fence, listen: &ListenSpec) -> Result<Listening> {
+        if !listen.rule.is_any() {
+            self.control.status().await?.understands(&listen.rule)?;
+        }
         let (service, fence, listen) = (self.service.clone(), *fence, Box::new(listen.clone()));
         match self.control.call(&Call::Configure { service, fence, listen }).await? {
             Answer::Listening(listening) => Ok(listening),
