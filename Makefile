@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: demo test bench bench-deploy bench-router soak docs lint setup help artifacts release
+.PHONY: demo test bench bench-deploy bench-router bench-check soak docs lint setup help artifacts release
 # The recipes are steps of one story; cargo itself uses every core.
 .NOTPARALLEL:
 
@@ -24,7 +24,7 @@ test: ## every test, with Docker
 	cargo nextest run --locked --workspace --all-features $(if $(CI),--profile ci)
 	cargo test --locked --doc --workspace --all-features
 
-bench: bench-deploy bench-router ## deployment time beside `docker run` and `docker-compose`; the router beside nginx, HAProxy and Caddy
+bench: bench-deploy bench-router bench-check ## deployments beside `docker run`, the router beside nginx, `check` beside detect-secrets
 
 bench-deploy:
 	@.ci/setup cc docker compose
@@ -38,6 +38,14 @@ bench-router:
 	@.ci/setup cc peers
 	@$(MAKE) --no-print-directory release
 	cargo bench --locked -p quickserve-tests --bench router -- $(TARGET)/release/quickserve $(ROUNDS) $(PART)
+
+# Over all of the tree, which takes detect-secrets very long: make bench-check CHECK="1 whole"
+CHECK ?=
+bench-check:
+	@.ci/setup cc detect-secrets
+	@$(MAKE) --no-print-directory release
+	cargo bench --locked -p quickserve-tests --bench check -- $(TARGET)/release/quickserve \
+	  $(abspath examples/storefront) $(abspath target/detect-secrets/bin/detect-secrets) $(CHECK)
 
 # How many deployments, and the minutes after which none begins: make soak GOOD=5 FAILING=3 MINUTES=2
 GOOD ?= 50

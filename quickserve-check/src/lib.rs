@@ -33,6 +33,7 @@ pub mod contract;
 pub mod definition;
 pub mod dockerfile;
 mod facts;
+mod placeholder;
 pub mod secrets;
 mod subject;
 mod text;

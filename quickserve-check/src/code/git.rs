@@ -1,8 +1,9 @@
 //! Which files git has.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -14,8 +15,23 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Where a hook of git, or a person, has set other repositories than that of the folder.
 const OTHERS: [&str; 4] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"];
 
-/// The files below a folder that git has, relative to it; nothing where it is no checkout, or git does not answer.
-pub(super) fn tracked(root: &Path) -> Option<BTreeSet<PathBuf>> {
+/// The files that git has, relative to a folder. By their names as a whole: to compare paths part by part takes long
+/// where there are many.
+#[derive(Debug)]
+pub(crate) struct Tracked(HashSet<OsString>);
+
+impl Tracked {
+    pub(crate) fn has(&self, path: &Path) -> bool {
+        self.0.contains(path.as_os_str())
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &OsStr> {
+        self.0.iter().map(OsString::as_os_str)
+    }
+}
+
+/// The files below a folder that git has, nothing where it is no checkout, or git does not answer.
+pub(super) fn tracked(root: &Path) -> Option<Tracked> {
     let mut command = Command::new("git");
     // What a repository configures there is run: a check of a stranger's checkout may not.
     command.args(["-c", "core.fsmonitor=false", "ls-files", "-z", "--cached"]).current_dir(root);
@@ -41,16 +57,17 @@ pub(super) fn tracked(root: &Path) -> Option<BTreeSet<PathBuf>> {
     // The pipe is closed once git has ended.
     reader.join().ok()?;
     let names = names.filter(|_| status.success())?;
-    Some(names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(path).collect())
+    Some(Tracked(names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(path).collect()))
 }
 
 #[cfg(unix)]
-fn path(name: &[u8]) -> PathBuf {
+fn path(name: &[u8]) -> OsString {
     use std::os::unix::ffi::OsStrExt as _;
-    PathBuf::from(std::ffi::OsStr::from_bytes(name))
+    OsStr::from_bytes(name).to_owned()
 }
 
 #[cfg(not(unix))]
-fn path(name: &[u8]) -> PathBuf {
-    PathBuf::from(String::from_utf8_lossy(name).into_owned())
+fn path(name: &[u8]) -> OsString {
+    // Git writes slashes everywhere; the walk writes what the system does.
+    String::from_utf8_lossy(name).replace('/', std::path::MAIN_SEPARATOR_STR).into()
 }

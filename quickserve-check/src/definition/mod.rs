@@ -14,7 +14,6 @@ mod health;
 mod images;
 mod limits;
 mod liveness;
-mod placeholder;
 mod plain;
 mod ports;
 mod program;

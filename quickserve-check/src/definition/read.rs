@@ -7,7 +7,8 @@ use quickserve_core::finding::{Code, Finding, Severity};
 use quickserve_core::workload::{Reading, TaskDefinition, substitute};
 
 use super::container::Container;
-use super::{discretion, placeholder, service};
+use super::{discretion, service};
+use crate::placeholder::foreign;
 use crate::{Subject, Text};
 
 /// A task definition that is JSON, whatever else is wrong with it.
@@ -161,6 +162,6 @@ impl Definition {
     /// The text of a value, its placeholders filled in; none where one has no value, or is for another tool.
     pub(super) fn filled(&self, node: &Node) -> Option<String> {
         let filled = substitute::strict(node.as_str()?, &self.placeholders).ok()?;
-        placeholder::foreign(&filled).is_none().then_some(filled)
+        foreign(&filled).is_none().then_some(filled)
     }
 }
