@@ -26,6 +26,7 @@
 //! ```
 
 mod agreement;
+mod ask;
 #[cfg(test)]
 mod case_study;
 pub mod code;
