@@ -9,6 +9,7 @@ use crate::code::Code;
 use crate::contract::Contracts;
 use crate::definition::Definition;
 use crate::dockerfile::Build;
+use crate::hide::hide;
 use crate::workflow::Pipelines;
 use crate::{Subject, agreement, code, contract, definition, dockerfile, secrets, workflow};
 
@@ -78,19 +79,6 @@ pub fn check(subject: &Subject) -> Report {
     hide(&mut report.findings);
     sort(&mut report.findings);
     report
-}
-
-/// Takes lines and hints with a secret in them out of findings, whoever made these.
-pub fn hide(findings: &mut [Finding]) {
-    for finding in findings {
-        let is_secret = |text: &str| !secrets::find(text).is_empty();
-        if finding.excerpt.as_ref().is_some_and(|excerpt| is_secret(&excerpt.text)) {
-            finding.excerpt = None;
-        }
-        if finding.hint.as_deref().is_some_and(is_secret) {
-            finding.hint = None;
-        }
-    }
 }
 
 /// The family of workflows and scripts.

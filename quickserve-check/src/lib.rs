@@ -34,11 +34,13 @@ pub mod contract;
 pub mod definition;
 pub mod dockerfile;
 mod facts;
+mod hide;
 pub mod secrets;
 mod subject;
 mod text;
 pub mod workflow;
 
-pub use facts::{Facts, check, hide, sort};
+pub use facts::{Facts, check, sort};
+pub use hide::hide;
 pub use subject::{EnvironmentFile, Rollout, Subject, is_template};
 pub use text::Text;

@@ -31,6 +31,7 @@ mod version;
 mod tests;
 
 pub use container::{Container, HealthUrl, Mapping};
+pub use discretion::discreet;
 pub use liveness::liveness;
 pub use ports::{PortClaim, claims, disagree};
 pub use program::{absent, missing_program, program};

@@ -16,6 +16,7 @@ pub use find::{Found, find};
 pub use placeholder::is_placeholder;
 
 pub(crate) use committed::{Sighting, Standing, findings, is_searched, search};
+pub(crate) use name::is_secret as is_secret_name;
 
 use quickserve_core::finding::Code;
 use quickserve_core::preflight::Report;

@@ -44,7 +44,7 @@ const PUBLIC: [&str; 9] =
 
 /// Whether a value under this name is meant to be secret, by the words of the name: the last ones count, so
 /// that `PASSWORD_FIELD` and `TOKEN_EXPIRY` are none.
-pub(super) fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     let words = words(name);
     // `STRIPE_SECRET_KEY_PROD`, `SECRET_KEY_BASE`: the end says nothing about what it is.
     let environments =

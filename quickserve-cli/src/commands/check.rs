@@ -16,7 +16,7 @@ use crate::compose::{host, ports, programs};
 use crate::failure::Failure;
 use crate::output;
 use crate::project::Project;
-use crate::render::{Diagnostics, Line, Reporter, Style, Tone, annotate, sarif, words};
+use crate::render::{Diagnostics, Line, Reporter, Style, Told, Tone, annotate, sarif, words};
 use crate::settings::{Context, Verbosity};
 use crate::target::Target;
 
@@ -92,6 +92,10 @@ async fn project(context: &Context, arguments: &Check, reporter: &Reporter) -> R
         // What is wrong with quickserve.toml is one reason among others.
         Err(failure) if !failure.finished.findings.is_empty() => {
             let own = Report { passed: 0, findings: failure.finished.findings };
+            // Where there are no other files, that there are none is no answer.
+            if folder(context).is_empty() {
+                return Ok(own);
+            }
             return Ok(own.and(files(context, &Check::default()).await?));
         }
         Err(failure) => return Err(failure),
@@ -100,7 +104,6 @@ async fn project(context: &Context, arguments: &Check, reporter: &Reporter) -> R
     let (files, standing) =
         tokio::join!(read(subject), standing(context, &target, &project, &arguments.draft.image, reporter));
     let mut report = files?.and(standing?).accepting(&target.settings.accepted_findings);
-    quickserve_check::hide(&mut report.findings);
     quickserve_check::sort(&mut report.findings);
     Ok(report)
 }
@@ -177,7 +180,7 @@ fn unreachable(failure: &Failure) -> Finding {
 }
 
 fn show(context: &Context, report: &Report) {
-    let findings = &report.findings;
+    let findings = Told::all(&report.findings);
     match context.format {
         Format::Json => {
             let report = json!({ "passed": report.passed, "findings": findings });
@@ -185,14 +188,14 @@ fn show(context: &Context, report: &Report) {
             return;
         }
         Format::Sarif => {
-            output::data_line(&sarif::log(findings).to_string());
+            output::data_line(&sarif::log(&findings).to_string());
             return;
         }
         Format::Github => findings.iter().for_each(annotate),
         Format::Human => {
             let terminal = &context.terminal;
             let diagnostics = Diagnostics::new(terminal.colour_data, terminal.width);
-            for finding in findings {
+            for finding in &findings {
                 if finding.severity > Severity::Info || context.verbosity == Verbosity::Verbose {
                     output::data(&format!("{}\n\n", diagnostics.show(finding)));
                 }

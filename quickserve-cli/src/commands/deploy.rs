@@ -139,7 +139,6 @@ pub(super) async fn prepare(
     )?;
     let report = notes.and(draft.check(stage.secrets.as_ref(), &resolved).await?).and(report).and(ports?);
     let mut report = report.and(programs).and(host).and(files?).accepting(&target.settings.accepted_findings);
-    quickserve_check::hide(&mut report.findings);
     quickserve_check::sort(&mut report.findings);
     if report.refuses() {
         // For the message only: empty when the platform does not answer.

@@ -9,7 +9,7 @@ use super::in_flight::InFlight;
 use crate::cli::{Format, Plan};
 use crate::failure::Failure;
 use crate::output;
-use crate::render::{Line, Reporter, Style, Tone, words};
+use crate::render::{Line, Reporter, Style, Told, Tone, words};
 use crate::settings::Context;
 use crate::target::Target;
 
@@ -38,7 +38,7 @@ pub(super) async fn run(context: &Context, arguments: &Plan, reporter: &Reporter
             "change": prepared.change,
             "condemned": condemned,
             "in_flight": in_flight.as_ref().map(InFlight::json),
-            "findings": prepared.report.findings,
+            "findings": Told::all(&prepared.report.findings),
             "plan": plan,
         });
         output::data_line(&plan.to_string());
@@ -81,7 +81,7 @@ pub(super) async fn run(context: &Context, arguments: &Plan, reporter: &Reporter
         lines.push(Line::new("", then));
     }
     for finding in &prepared.report.findings {
-        lines.push(Line::Finding(Box::new(finding.clone())));
+        lines.push(Line::finding(finding));
     }
     for line in lines {
         output::data_line(&style.show(&line));

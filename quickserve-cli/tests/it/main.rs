@@ -7,6 +7,7 @@ mod afterwards;
 mod check;
 mod configuration;
 mod contract;
+mod discreet;
 mod doctor;
 mod engine;
 mod env;
