@@ -151,6 +151,8 @@ codes! {
     NO_TASK_ROLE = 423;
     /// A container that ends again and again.
     RESTART_LOOP = 424;
+    /// An image that could not be looked into.
+    IMAGE_UNSEEN = 425;
     /// An image whose process runs as root.
     ROOT_USER = 501;
     /// An image without a health check.

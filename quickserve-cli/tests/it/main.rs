@@ -25,3 +25,4 @@ mod shared_port;
 mod story;
 mod support;
 mod usage;
+mod withheld;
