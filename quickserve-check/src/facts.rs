@@ -11,7 +11,7 @@ use crate::definition::Definition;
 use crate::dockerfile::Build;
 use crate::hide::hide;
 use crate::workflow::Pipelines;
-use crate::{Subject, agreement, code, contract, definition, dockerfile, secrets, workflow};
+use crate::{Subject, agreement, code, contract, definition, dockerfile, scanned, secrets, workflow};
 
 /// What the files of a subject say. What is not there is absent, and what could not be read is among the findings.
 #[derive(Debug, Default)]
@@ -64,9 +64,10 @@ fn joined<T>(result: thread::Result<T>) -> T {
 pub fn check(subject: &Subject) -> Report {
     let mut facts = Facts::read(subject);
     let mut report = Report::of(std::mem::take(&mut facts.findings));
-    let checks: [fn(&Subject, &Facts) -> Report; 6] = [
+    let checks: [fn(&Subject, &Facts) -> Report; 7] = [
         contract::check,
         secrets::check,
+        scanned::check,
         definition::check,
         dockerfile::check,
         workflow::check,

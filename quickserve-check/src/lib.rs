@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | QS1xx | the contract of variables, their values, secrets, the code that reads them | [`contract`], [`secrets`], [`code`] |
 //! | QS2xx, QS3xx, QS4xx | the task definition, its ports, images and health | [`definition`] |
+//! | QS305 | reports of scanners, beside the image | [`scanned`] |
 //! | QS5xx | Dockerfile and build context | [`dockerfile`] |
 //! | QS8xx | workflows and scripts | [`workflow`] |
 //!
@@ -35,6 +36,7 @@ pub mod definition;
 pub mod dockerfile;
 mod facts;
 mod hide;
+pub mod scanned;
 pub mod secrets;
 mod subject;
 mod text;

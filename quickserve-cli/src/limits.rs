@@ -1,6 +1,6 @@
 //! What may be asked of a deployment and this version cannot do: refused, never passed over.
 
-use quickserve_core::config::{JournalLocation, Platform, Settings, Stages, Strategy, WorkloadSource};
+use quickserve_core::config::{JournalLocation, Platform, Scan, Settings, Stages, Strategy, WorkloadSource};
 use quickserve_core::finding::{Code, Finding};
 use quickserve_core::outcome::Outcome;
 
@@ -55,7 +55,7 @@ fn around(settings: &Settings) -> Vec<Finding> {
     let stages = [
         ("lint", lint.is_some()),
         ("test", test.is_some()),
-        ("scan", scan.is_some()),
+        ("scan", scan.as_ref().is_some_and(Scan::is_run)),
         ("sign", sign.is_some()),
     ];
     let stages: Vec<&str> = stages.iter().filter(|(_, asked)| *asked).map(|(name, _)| *name).collect();

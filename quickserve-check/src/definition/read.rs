@@ -159,7 +159,7 @@ impl Definition {
     }
 
     /// The text of a value, its placeholders filled in; none where one has no value, or is for another tool.
-    pub(super) fn filled(&self, node: &Node) -> Option<String> {
+    pub(crate) fn filled(&self, node: &Node) -> Option<String> {
         let filled = substitute::strict(node.as_str()?, &self.placeholders).ok()?;
         placeholder::foreign(&filled).is_none().then_some(filled)
     }

@@ -21,6 +21,7 @@ mod owners;
 mod refused;
 mod removal;
 mod router;
+mod scanned;
 mod shared_port;
 mod story;
 mod support;
