@@ -35,6 +35,8 @@ pub mod contract;
 pub mod definition;
 pub mod dockerfile;
 mod facts;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod hide;
 pub mod scanned;
 pub mod secrets;

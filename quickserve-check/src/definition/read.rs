@@ -56,7 +56,7 @@ pub(crate) fn read(subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
 }
 
 /// The definition that a text is, and what is wrong with the text.
-pub(super) fn parse(file: Text, subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
+pub(crate) fn parse(file: Text, subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
     if file.text.len() > LARGEST {
         let message = format!("{} is larger than any task definition of ECS", file.file);
         let finding = Finding::error(Code::DEFINITION_REJECTED, message).at(file.source().place(0));
