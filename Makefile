@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: demo test bench bench-deploy bench-router bench-check soak docs lint setup help artifacts release
+.PHONY: demo test bench bench-deploy bench-router bench-check soak fuzz docs lint setup help artifacts release
 # The recipes are steps of one story; cargo itself uses every core.
 .NOTPARALLEL:
 
@@ -55,6 +55,13 @@ soak: ## good and failing deployments under load for a long time (GOOD=50 FAILIN
 	@.ci/setup cc docker
 	@$(MAKE) --no-print-directory artifacts release
 	cargo bench --locked -p quickserve-tests --bench soak -- $(GOOD) $(FAILING) $(MINUTES)
+
+# How long each target runs, and which: make fuzz SECONDS=600 TARGETS="workflow script"
+SECONDS ?= 30
+TARGETS ?=
+fuzz: ## each parser fed with what nobody would write (SECONDS=30 a target; TARGETS="workflow script")
+	@.ci/setup cxx fuzz
+	fuzz/run $(SECONDS) $(TARGETS)
 
 docs: ## the crates' documentation, and the book where mdbook is installed
 	@.ci/setup cc

@@ -232,7 +232,11 @@ fn task_definition(
         images: images.named.clone(),
         ..Reading::of(settings, shown)
     };
-    let definition = TaskDefinition::read(text, &reading)?;
+    // The reader knows no secrets: what holds values is not shown, as `check` does not.
+    let discreet = |findings| quickserve_check::definition::discreet(text, findings);
+    let mut definition = TaskDefinition::read(text, &reading)
+        .map_err(|problems| Failure::findings(Outcome::UsageError, discreet(problems.into_findings())))?;
+    definition.notes = discreet(definition.notes);
     if definition.images.len() < definition.workload.containers.len() {
         return Err(images.missing());
     }

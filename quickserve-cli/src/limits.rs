@@ -1,7 +1,7 @@
 //! What may be asked of a deployment and this version cannot do: refused, never passed over.
 
 use quickserve_core::config::{
-    Config, JournalLocation, Platform, Settings, Stages, Strategy, WorkloadSource,
+    Config, JournalLocation, Platform, Scan, Settings, Stages, Strategy, WorkloadSource,
 };
 use quickserve_core::finding::{Code, Finding};
 use quickserve_core::outcome::Outcome;
@@ -57,7 +57,7 @@ fn around(config: &Config, settings: &Settings) -> Vec<Finding> {
     let stages = [
         ("lint", lint.is_some()),
         ("test", test.is_some()),
-        ("scan", scan.is_some()),
+        ("scan", scan.as_ref().is_some_and(Scan::is_run)),
         ("sign", sign.is_some()),
     ];
     let stages: Vec<&str> = stages.iter().filter(|(_, asked)| *asked).map(|(name, _)| *name).collect();

@@ -57,7 +57,7 @@ pub(crate) fn read(subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
 }
 
 /// The definition that a text is, and what is wrong with the text.
-pub(super) fn parse(file: Text, subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
+pub(crate) fn parse(file: Text, subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
     if file.text.len() > LARGEST {
         let message = format!("{} is larger than any task definition of ECS", file.file);
         let finding = Finding::error(Code::DEFINITION_REJECTED, message).at(file.source().place(0));
@@ -160,7 +160,7 @@ impl Definition {
     }
 
     /// The text of a value, its placeholders filled in; none where one has no value, or is for another tool.
-    pub(super) fn filled(&self, node: &Node) -> Option<String> {
+    pub(crate) fn filled(&self, node: &Node) -> Option<String> {
         let filled = substitute::strict(node.as_str()?, &self.placeholders).ok()?;
         foreign(&filled).is_none().then_some(filled)
     }

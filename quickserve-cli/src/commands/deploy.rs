@@ -52,8 +52,13 @@ pub(super) async fn run(context: &Context, arguments: &cli::Deploy, reporter: Re
 /// The flags that describe the same release again.
 fn again(arguments: &cli::Draft) -> String {
     let images = arguments.image.iter().map(|image| ("--image", image));
+    let reports: Vec<String> = arguments.scan_report.iter().map(|path| path.display().to_string()).collect();
+    let reports = reports.iter().map(|report| ("--scan-report", report));
     let strategy = arguments.strategy.iter().map(|strategy| ("--strategy", strategy));
-    let flags = images.chain(strategy).map(|(flag, value)| format!(" {flag} {}", words::quoted(value)));
+    let flags = images
+        .chain(reports)
+        .chain(strategy)
+        .map(|(flag, value)| format!(" {flag} {}", words::quoted(value)));
     flags.collect::<Vec<_>>().concat()
 }
 
@@ -117,7 +122,7 @@ pub(super) async fn prepare(
     arguments: &cli::Draft,
     reporter: &Reporter,
 ) -> Result<Prepared, Failure> {
-    let mut subject = check::subject(context, target, project);
+    let mut subject = check::subject(context, target, project, arguments);
     subject.deploying = true;
     // What only it knows is no reason to wait.
     subject.hadolint = None;
@@ -125,7 +130,7 @@ pub(super) async fn prepare(
         preflight::resolve(stage.images.as_ref(), &draft.references),
         ports::check(&stage.engine, &stage.control, &target.key, &target.reach),
         stage.deployer.journal(),
-        check::read(subject),
+        check::read(subject.clone()),
         assemble::commit(&project.folder),
     );
     let (resolved, report): (BTreeMap<String, ResolvedImage>, Report) = resolved?;
@@ -135,13 +140,14 @@ pub(super) async fn prepare(
         reporter.remark(remark);
     }
     let notes = Report { passed: 0, findings: draft.notes.clone() };
+    let scanned = check::scanned(subject, check::on_engine(&resolved)).await?;
     let (programs, host) = tokio::try_join!(
         programs::check(&stage.images, &draft.workload, &resolved),
         host::check(&stage.engine, &target.settings, &draft.workload, &resolved),
     )?;
     let report = notes.and(draft.check(stage.secrets.as_ref(), &resolved).await?).and(report).and(ports?);
-    let mut report = report.and(programs).and(host).and(files?).accepting(&target.settings.accepted_findings);
-    quickserve_check::hide(&mut report.findings);
+    let mut report =
+        report.and(scanned).and(programs).and(host).and(files?).accepting(&target.settings.accepted_findings);
     quickserve_check::sort(&mut report.findings);
     if report.refuses() {
         // For the message only: empty when the platform does not answer.

@@ -10,7 +10,7 @@ use super::show;
 use crate::cli::{Format, Plan};
 use crate::failure::Failure;
 use crate::output;
-use crate::render::{Line, Reporter, Tone, words};
+use crate::render::{Line, Reporter, Told, Tone, words};
 use crate::settings::Context;
 use crate::target::Target;
 
@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context, arguments: &Plan, reporter: &Reporter
             "change": prepared.change,
             "condemned": condemned,
             "in_flight": in_flight.as_ref().map(InFlight::json),
-            "findings": prepared.report.findings,
+            "findings": Told::all(&prepared.report.findings),
             "plan": plan,
         });
         output::data_line(&plan.to_string());
@@ -79,7 +79,7 @@ pub(super) async fn run(context: &Context, arguments: &Plan, reporter: &Reporter
         lines.push(Line::new("", then));
     }
     for finding in &prepared.report.findings {
-        lines.push(Line::Finding(Box::new(finding.clone())));
+        lines.push(Line::finding(finding));
     }
     show(context, &lines);
     Ok(())

@@ -2,7 +2,7 @@
 
 use quickserve_core::finding::{Finding, Severity};
 
-use super::words;
+use super::{Told, words};
 
 /// One line, or one finding.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub(crate) enum Line {
     /// What may be done about it.
     Hint(String),
     /// A finding with its place.
-    Finding(Box<Finding>),
+    Finding(Box<Told>),
 }
 
 /// How a line is meant.
@@ -52,6 +52,10 @@ impl Line {
     pub(crate) fn toned(label: &'static str, text: impl Into<String>, tone: Tone) -> Self {
         Self::Labelled { label, text: text.into(), tone }
     }
+
+    pub(crate) fn finding(finding: &Finding) -> Self {
+        Self::Finding(Box::new(Told::of(finding)))
+    }
 }
 
 impl Style {
@@ -71,6 +75,7 @@ impl Style {
             Line::CausedBy(text) => format!("{} {text}", self.paint(BOLD, "caused by:")),
             Line::Hint(text) => format!("{} {text}", self.paint(CYAN, "hint:")),
             Line::Finding(finding) => {
+                let finding: &Finding = finding;
                 let text = format!("{finding:#}");
                 // Beside what refuses, one wants to see what does not.
                 let mark = match finding.severity {

@@ -318,7 +318,7 @@ fn checked(passed: usize, findings: &[Finding], verbosity: Verbosity) -> Vec<Lin
     };
     let mut lines = vec![Line::new("check", text)];
     if verbosity == Verbosity::Verbose {
-        lines.extend(findings.iter().map(|finding| Line::Finding(Box::new(finding.clone()))));
+        lines.extend(findings.iter().map(Line::finding));
     }
     lines
 }

@@ -147,7 +147,7 @@ fn the_full_form_of_the_contract_keeps_everything() {
     assert_eq!(local.stages.test.as_ref().and_then(|test| test.min_coverage), Some(80.0));
     assert_eq!(
         local.stages.scan.as_ref().map(|scan| (scan.fail_on, scan.fixable_only)),
-        Some((ScanSeverity::High, true))
+        Some((Some(ScanSeverity::High), true))
     );
     assert_eq!(local.build.as_ref().and_then(|build| build.platform.as_deref()), Some("linux/amd64"));
     assert_eq!(local.smoke[0].expect.json["/status"], "OK");
@@ -166,6 +166,27 @@ fn the_full_form_of_the_contract_keeps_everything() {
     assert_eq!(production.secrets, SecretPolicy::Pinned);
     assert_eq!(production.alarms, ["quickserve-5xx"]);
     assert_eq!(production.ecs.as_ref().map(|ecs| ecs.cluster.as_str()), Some("quickserve-cluster"));
+}
+
+#[test]
+fn a_report_alone_is_of_a_scan_that_was_made_before() {
+    let scan = |table: &str| {
+        let config = config(&format!(
+            "service = \"a\"\nport = 1\n[stages]\nscan = {table}\n[environments.local]\npublic_port = 2"
+        ));
+        config.settings(None, None).expect("settings").stages.scan.clone().expect("a scan")
+    };
+    let alone = scan("{ report = \"scan.json\" }");
+    assert_eq!((alone.is_run(), alone.report.as_deref()), (false, Some("scan.json".as_ref())));
+    for run in [
+        "\"low\"",
+        "{}",
+        "{ report = \"scan.json\", fail_on = \"high\" }",
+        "{ report = \"scan.json\", fixable_only = true }",
+        "{ report = \"scan.json\", command = \"scan\" }",
+    ] {
+        assert!(scan(run).is_run(), "{run}");
+    }
 }
 
 #[test]

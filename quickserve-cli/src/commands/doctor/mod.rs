@@ -15,7 +15,7 @@ use crate::cli::{Doctor, Format};
 use crate::failure::Failure;
 use crate::output;
 use crate::project::Project;
-use crate::render::{Line, Reporter, Tone};
+use crate::render::{Line, Reporter, Told, Tone};
 use crate::settings::Context;
 use crate::target::Target;
 use examination::Examination;
@@ -78,7 +78,7 @@ impl Diagnosis {
     fn json(&self, again: &str) -> Value {
         let mut json = self.seen.json();
         json["examined"] = self.examination.json();
-        json["findings"] = json!(self.findings);
+        json["findings"] = json!(Told::all(&self.findings));
         json["remedies"] = self.remedies.iter().map(|remedy| remedy.json(again)).collect();
         json
     }
@@ -87,7 +87,7 @@ impl Diagnosis {
         let mut lines = self.seen.facts();
         lines.extend(self.examination.lines(&self.seen));
         lines.extend(self.seen.doubts());
-        lines.extend(self.findings.iter().map(|finding| Line::Finding(Box::new(finding.clone()))));
+        lines.extend(self.findings.iter().map(Line::finding));
         lines.extend(self.remedies.iter().map(|remedy| remedy.line(again)));
         if self.findings.is_empty() && self.remedies.is_empty() {
             lines.push(Line::toned("healthy", "nothing was found amiss", Tone::Good));

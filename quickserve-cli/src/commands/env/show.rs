@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::code;
 use crate::assemble;
-use crate::cli::Format;
+use crate::cli::{Draft, Format};
 use crate::commands::check;
 use crate::failure::Failure;
 use crate::output;
@@ -22,7 +22,7 @@ type Sources = BTreeMap<String, Vec<&'static str>>;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let (target, project) = Target::read(context)?;
-    let subject = check::subject(context, &target, &project);
+    let subject = check::subject(context, &target, &project, &Draft::default());
     let Some(path) = &subject.contract else {
         let hint =
             "write env_contract = \".env.example\" in quickserve.toml; quickserve env template writes one";
