@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: demo test bench bench-deploy bench-router soak docs lint setup help artifacts release
+.PHONY: demo test bench bench-deploy bench-router bench-check soak fuzz docs lint setup help artifacts release
 # The recipes are steps of one story; cargo itself uses every core.
 .NOTPARALLEL:
 
@@ -24,7 +24,7 @@ test: ## every test, with Docker
 	cargo nextest run --locked --workspace --all-features $(if $(CI),--profile ci)
 	cargo test --locked --doc --workspace --all-features
 
-bench: bench-deploy bench-router ## deployment time beside `docker run` and `docker-compose`; the router beside nginx, HAProxy and Caddy
+bench: bench-deploy bench-router bench-check ## deployments beside `docker run`, the router beside nginx, `check` beside detect-secrets
 
 bench-deploy:
 	@.ci/setup cc docker compose
@@ -39,6 +39,14 @@ bench-router:
 	@$(MAKE) --no-print-directory release
 	cargo bench --locked -p quickserve-tests --bench router -- $(TARGET)/release/quickserve $(ROUNDS) $(PART)
 
+# Over all of the tree, which takes detect-secrets very long: make bench-check CHECK="1 whole"
+CHECK ?=
+bench-check:
+	@.ci/setup cc detect-secrets
+	@$(MAKE) --no-print-directory release
+	cargo bench --locked -p quickserve-tests --bench check -- $(TARGET)/release/quickserve \
+	  $(abspath examples/storefront) $(abspath target/detect-secrets/bin/detect-secrets) $(CHECK)
+
 # How many deployments, and the minutes after which none begins: make soak GOOD=5 FAILING=3 MINUTES=2
 GOOD ?= 50
 FAILING ?= 30
@@ -47,6 +55,13 @@ soak: ## good and failing deployments under load for a long time (GOOD=50 FAILIN
 	@.ci/setup cc docker
 	@$(MAKE) --no-print-directory artifacts release
 	cargo bench --locked -p quickserve-tests --bench soak -- $(GOOD) $(FAILING) $(MINUTES)
+
+# How long each target runs, and which: make fuzz SECONDS=600 TARGETS="workflow script"
+SECONDS ?= 30
+TARGETS ?=
+fuzz: ## each parser fed with what nobody would write (SECONDS=30 a target; TARGETS="workflow script")
+	@.ci/setup cxx fuzz
+	fuzz/run $(SECONDS) $(TARGETS)
 
 docs: ## the crates' documentation, and the book where mdbook is installed
 	@.ci/setup cc

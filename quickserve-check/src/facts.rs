@@ -9,8 +9,9 @@ use crate::code::Code;
 use crate::contract::Contracts;
 use crate::definition::Definition;
 use crate::dockerfile::Build;
+use crate::hide::hide;
 use crate::workflow::Pipelines;
-use crate::{Subject, agreement, code, contract, definition, dockerfile, secrets, workflow};
+use crate::{Subject, agreement, code, contract, definition, dockerfile, scanned, secrets, workflow};
 
 /// What the files of a subject say. What is not there is absent, and what could not be read is among the findings.
 #[derive(Debug, Default)]
@@ -63,9 +64,10 @@ fn joined<T>(result: thread::Result<T>) -> T {
 pub fn check(subject: &Subject) -> Report {
     let mut facts = Facts::read(subject);
     let mut report = Report::of(std::mem::take(&mut facts.findings));
-    let checks: [fn(&Subject, &Facts) -> Report; 6] = [
+    let checks: [fn(&Subject, &Facts) -> Report; 7] = [
         contract::check,
         secrets::check,
+        scanned::check,
         definition::check,
         dockerfile::check,
         workflow::check,
@@ -78,19 +80,6 @@ pub fn check(subject: &Subject) -> Report {
     hide(&mut report.findings);
     sort(&mut report.findings);
     report
-}
-
-/// Takes lines and hints with a secret in them out of findings, whoever made these.
-pub fn hide(findings: &mut [Finding]) {
-    for finding in findings {
-        let is_secret = |text: &str| !secrets::find(text).is_empty();
-        if finding.excerpt.as_ref().is_some_and(|excerpt| is_secret(&excerpt.text)) {
-            finding.excerpt = None;
-        }
-        if finding.hint.as_deref().is_some_and(is_secret) {
-            finding.hint = None;
-        }
-    }
 }
 
 /// The family of workflows and scripts.

@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | QS1xx | the contract of variables, their values, secrets, the code that reads them | [`contract`], [`secrets`], [`code`] |
 //! | QS2xx, QS3xx, QS4xx | the task definition, its ports, images and health | [`definition`] |
+//! | QS305 | reports of scanners, beside the image | [`scanned`] |
 //! | QS5xx | Dockerfile and build context | [`dockerfile`] |
 //! | QS8xx | workflows and scripts | [`workflow`] |
 //!
@@ -26,6 +27,7 @@
 //! ```
 
 mod agreement;
+mod ask;
 #[cfg(test)]
 mod case_study;
 pub mod code;
@@ -33,11 +35,17 @@ pub mod contract;
 pub mod definition;
 pub mod dockerfile;
 mod facts;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
+mod hide;
+mod placeholder;
+pub mod scanned;
 pub mod secrets;
 mod subject;
 mod text;
 pub mod workflow;
 
-pub use facts::{Facts, check, hide, sort};
+pub use facts::{Facts, check, sort};
+pub use hide::hide;
 pub use subject::{EnvironmentFile, Rollout, Subject, is_template};
 pub use text::Text;

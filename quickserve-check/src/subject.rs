@@ -40,10 +40,12 @@ pub struct Subject {
     pub dockerfile: Option<PathBuf>,
     /// The build context; [`root`](Subject::root) where it is not said.
     pub context: Option<PathBuf>,
+    /// Reports of scanners, which must be of the image that is deployed.
+    pub scan_reports: Vec<PathBuf>,
     /// The program hadolint, by its name or path, whose findings shall join; one that is not there adds none.
     pub hadolint: Option<PathBuf>,
     /// Whether whoever asks looks at the values of this environment by itself, as a deployment does: at variables that
-    /// are missing, and at files that cannot be read. Then nothing is said of these here.
+    /// are missing, at files that cannot be read, and at the digests of images. Then nothing is said of these here.
     pub values_elsewhere: bool,
     /// Whether a deployment is about to begin, which no workflow and no script of the project has a part in: what is
     /// wrong with those is a warning at most.
@@ -117,6 +119,7 @@ impl Subject {
             version_variable: Some(settings.version_variable.clone()),
             dockerfile: build.map(|build| build.dockerfile.clone()).or(found.dockerfile),
             context: build.map(|build| build.context.clone()),
+            scan_reports: settings.stages.scan.iter().filter_map(|scan| scan.report.clone()).collect(),
             rollout: Some(Rollout {
                 tasks: deploy.tasks.unwrap_or(1),
                 minimum_healthy_percent: deploy.minimum_healthy_percent,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use quickserve_core::config::variables::Contract;
 use quickserve_core::config::{SecretPolicy, Settings, ShortForm, WorkloadSource};
-use quickserve_core::finding::{Code, Finding, Place};
+use quickserve_core::finding::{Code, Finding, Place, Problems};
 use quickserve_core::outcome::Outcome;
 use quickserve_core::preflight::{self, Report, SecretNames};
 use quickserve_core::registry::ResolvedImage;
@@ -109,6 +109,46 @@ pub(crate) fn draft(
     })
 }
 
+/// What the files say of a service's variables, whatever images it runs: the workload, and what is wrong with the files.
+/// A file of values that does not exist gives nothing a value, and is no mistake here.
+pub(crate) fn variables(
+    context: &Context,
+    project: &Project,
+    settings: &Settings,
+) -> (Option<Workload>, Vec<Finding>) {
+    let mut wrong = Vec::new();
+    let names = secret_names(context, project, settings, &mut wrong);
+    if !env_file(project, settings).exists() {
+        wrong.clear();
+    }
+    if let Some(path) = &settings.env_contract
+        && let Err(finding) = configured(context, &project.path(path), "env_contract")
+    {
+        wrong.push(*finding);
+    }
+    let workload = match &settings.workload {
+        WorkloadSource::ShortForm(form) => {
+            Some(from_short_form(settings, form, names.iter().map(String::as_str)))
+        }
+        WorkloadSource::TaskDefinition(path) => {
+            let path = project.path(path);
+            let read = configured(context, &path, "task_definition").map_err(|finding| vec![*finding]);
+            let reading = Reading {
+                values: context.placeholders().clone(),
+                ..Reading::of(settings, context.shown(&path))
+            };
+            let read =
+                read.and_then(|text| TaskDefinition::read(&text, &reading).map_err(Problems::into_findings));
+            read.map(|definition| definition.workload).map_err(|findings| wrong.extend(findings)).ok()
+        }
+        // Nothing in a file.
+        WorkloadSource::Live => None,
+    };
+    quickserve_check::hide(&mut wrong);
+    quickserve_check::sort(&mut wrong);
+    (workload, wrong)
+}
+
 /// The images that were named: of containers, and of the main one.
 struct Images {
     main: Option<String>,
@@ -192,7 +232,11 @@ fn task_definition(
         images: images.named.clone(),
         ..Reading::of(settings, shown)
     };
-    let definition = TaskDefinition::read(text, &reading)?;
+    // The reader knows no secrets: what holds values is not shown, as `check` does not.
+    let discreet = |findings| quickserve_check::definition::discreet(text, findings);
+    let mut definition = TaskDefinition::read(text, &reading)
+        .map_err(|problems| Failure::findings(Outcome::UsageError, discreet(problems.into_findings())))?;
+    definition.notes = discreet(definition.notes);
     if definition.images.len() < definition.workload.containers.len() {
         return Err(images.missing());
     }

@@ -6,6 +6,8 @@ use quickserve_core::release::{Release, SecretBinding, SecretVersion};
 use quickserve_core::workload::Workload;
 use serde::Serialize;
 
+use crate::asked::Difference;
+
 /// What a release changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Change {
@@ -23,8 +25,9 @@ pub(crate) struct Change {
     pub(crate) tasks: Option<(u32, u32)>,
     /// Whether anything else of what runs differs.
     pub(crate) definition: bool,
-    /// The public port and the one that it moves to, where that differs.
-    pub(crate) port: Option<(u16, u16)>,
+    /// How it will be reached otherwise.
+    #[serde(flatten)]
+    pub(crate) asked: Difference,
     /// The commit that it was built from, where another one than before is known.
     pub(crate) commit: Option<String>,
 }
@@ -50,7 +53,7 @@ impl Change {
             secrets: differing(&secrets(&from.secrets), &secrets(&to.secrets)),
             has_secrets,
             tasks,
-            port: None,
+            asked: Difference::default(),
             definition: bare(&from.workload) != bare(&to.workload),
             commit: (from.commit != to.commit).then(|| commit(to)),
         };
@@ -82,9 +85,7 @@ impl Change {
         if let Some((from, to)) = self.tasks {
             parts.push(format!("tasks {from} -> {to}"));
         }
-        if let Some((from, to)) = self.port {
-            parts.push(format!("public port {from} -> {to}"));
-        }
+        parts.extend(self.asked.parts());
         // What was built is compared by its digest; the commit alone makes a release too.
         if let (Some(commit), true) = (&self.commit, parts.is_empty()) {
             parts.push(format!("commit {commit}"));
@@ -210,7 +211,8 @@ mod tests {
     #[test]
     fn another_number_of_tasks_is_a_change() {
         let release = release("1", &[], "v1");
-        let moved = Change { port: Some((8085, 8080)), ..Change::default() };
+        let asked = Difference { port: Some((8085, 8080)), ..Difference::default() };
+        let moved = Change { asked, ..Change::default() };
         assert_eq!(moved.sentence(), "public port 8085 -> 8080");
         let one = Sized { release: &release, tasks: 1 };
         let change = Change::between(Some(one), Sized { tasks: 3, ..one });

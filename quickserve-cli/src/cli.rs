@@ -27,7 +27,7 @@ pub(crate) struct Cli {
 }
 
 /// What every command takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Work as if started in this folder
@@ -157,6 +157,9 @@ pub(crate) struct Draft {
     /// The image to deploy; of one container, where a task has several
     #[arg(long, value_name = "[CONTAINER=]REF")]
     pub(crate) image: Vec<String>,
+    /// A report of Trivy, Grype or in SARIF, which must be of the image to deploy; several with several such options
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scan_report: Vec<PathBuf>,
     /// In which order tasks and traffic change: blue-green, rolling or recreate
     #[arg(long, value_name = "STRATEGY")]
     pub(crate) strategy: Option<String>,

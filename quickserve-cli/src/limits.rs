@@ -1,6 +1,8 @@
 //! What may be asked of a deployment and this version cannot do: refused, never passed over.
 
-use quickserve_core::config::{JournalLocation, Platform, Settings, Stages, Strategy, WorkloadSource};
+use quickserve_core::config::{
+    Config, JournalLocation, Platform, Scan, Settings, Stages, Strategy, WorkloadSource,
+};
 use quickserve_core::finding::{Code, Finding};
 use quickserve_core::outcome::Outcome;
 
@@ -22,7 +24,7 @@ pub(crate) fn is_built(strategy: Strategy) -> bool {
 }
 
 /// All that cannot be done, as one refusal.
-pub(crate) fn check(settings: &Settings, chosen: Option<Chosen>) -> Result<(), Failure> {
+pub(crate) fn check(config: &Config, settings: &Settings, chosen: Option<Chosen>) -> Result<(), Failure> {
     let mut settings = settings.clone();
     let mut findings = Vec::new();
     if let Some(Chosen { strategy, by }) = chosen {
@@ -34,13 +36,13 @@ pub(crate) fn check(settings: &Settings, chosen: Option<Chosen>) -> Result<(), F
             findings.push(finding.on(by).with_hint("use blue-green, rolling or recreate"));
         }
     }
-    findings.extend(around(&settings));
+    findings.extend(around(config, &settings));
     findings.extend(settings.not_built().into_iter().map(|finding| finding.on("quickserve.toml")));
     if findings.is_empty() { Ok(()) } else { Err(Failure::findings(Outcome::Refused, findings)) }
 }
 
 /// What is asked for around a deployment, where the command would have to do it.
-fn around(settings: &Settings) -> Vec<Finding> {
+fn around(config: &Config, settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut refuse = |what: &str, hint: &str| {
         findings.push(Finding::not_built(what).on("quickserve.toml").with_hint(hint));
@@ -55,7 +57,7 @@ fn around(settings: &Settings) -> Vec<Finding> {
     let stages = [
         ("lint", lint.is_some()),
         ("test", test.is_some()),
-        ("scan", scan.is_some()),
+        ("scan", scan.as_ref().is_some_and(Scan::is_run)),
         ("sign", sign.is_some()),
     ];
     let stages: Vec<&str> = stages.iter().filter(|(_, asked)| *asked).map(|(name, _)| *name).collect();
@@ -70,7 +72,8 @@ fn around(settings: &Settings) -> Vec<Finding> {
         let most = MOST_TASKS - 1;
         let message = format!("tasks is {tasks} in [deploy], and local Docker has at most {most}");
         let finding = Finding::error(Code::NOT_BUILT, message).on("quickserve.toml");
-        findings.push(finding.with_hint(format!("write tasks = {most}, or less")));
+        let finding = finding.with_hint(format!("write tasks = {most}, or less"));
+        findings.push(config.place(finding, &settings.key, &["deploy", "tasks"]));
     }
     findings
 }

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use quickserve_core::config::{Config, Settings};
+use quickserve_core::finding::{Finding, Problems};
 use quickserve_core::{Error, ErrorKind};
 
 use crate::failure::Failure;
-use crate::settings::Context;
+use crate::output;
+use crate::render::{Line, Style, Tone};
+use crate::settings::{Context, Verbosity};
 
 const NAME: &str = "quickserve.toml";
 
@@ -26,6 +29,18 @@ impl Project {
 
     /// Finds and reads the file.
     pub(crate) fn read(context: &Context) -> Result<Self, Failure> {
+        Self::parsed(context, Config::parse)
+    }
+
+    /// The same for what runs already: what is wrong about one service keeps from none of the others.
+    pub(crate) fn read_leniently(context: &Context) -> Result<Self, Failure> {
+        Self::parsed(context, Config::parse_leniently)
+    }
+
+    fn parsed(
+        context: &Context,
+        parse: impl Fn(&str, &str) -> Result<Config, Problems>,
+    ) -> Result<Self, Failure> {
         let path = match &context.config {
             Some(path) => path.clone(),
             None => find(&context.folder).ok_or_else(|| missing(context))?,
@@ -40,7 +55,7 @@ impl Project {
         })?;
         let text = String::from_utf8(text)
             .map_err(|_| Error::new(ErrorKind::Invalid, format!("{shown} is not UTF-8 text")))?;
-        let config = Config::parse(&text, &shown)?;
+        let config = parse(&text, &shown)?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Self { config, folder })
     }
@@ -48,6 +63,37 @@ impl Project {
     /// The settings of the service and environment that are meant.
     pub(crate) fn settings(&self, context: &Context) -> Result<&Settings, Failure> {
         Ok(self.config.settings(context.service.as_deref(), context.environment.as_deref())?)
+    }
+
+    /// The same of a file that was read leniently: what is wrong with them is the answer.
+    pub(crate) fn settings_despite(&self, context: &Context) -> Result<&Settings, Failure> {
+        let settings = self.settings(context)?;
+        match self.config.mistakes_of(&settings.key) {
+            Some(problems) => Err(problems.into()),
+            None => Ok(settings),
+        }
+    }
+
+    /// What is wrong with the rest of a file that was read leniently, in words.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        let mut findings = self.config.mistakes();
+        quickserve_check::hide(&mut findings);
+        let words = |finding: &Finding| {
+            let place = finding.place().map(|place| format!(" ({place})")).unwrap_or_default();
+            format!("another part of quickserve.toml is wrong: {}{place}", finding.message)
+        };
+        findings.iter().map(words).collect()
+    }
+
+    /// The same, told where a person reads it.
+    pub(crate) fn tell_mistakes(&self, context: &Context) {
+        if context.verbosity == Verbosity::Quiet {
+            return;
+        }
+        let style = Style { colour: context.terminal.colour };
+        for text in self.mistakes() {
+            output::tell(&style.show(&Line::toned("caution", text, Tone::Bad)));
+        }
     }
 
     /// A path of the file, from where the user stands.

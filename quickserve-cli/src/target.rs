@@ -7,9 +7,11 @@ use quickserve_core::journal::{DeploymentSummary, State};
 use quickserve_core::outcome::Outcome;
 use quickserve_core::release::{Release, ReleaseId};
 use quickserve_core::service::ServiceKey;
+use quickserve_docker::router::ListenSpec;
 
+use crate::asked::{self, Difference};
 use crate::assemble;
-use crate::compose::{self, Reach, Stage};
+use crate::compose::{self, Access, Reach, Stage};
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::render::{Reporter, words};
@@ -34,6 +36,23 @@ impl Target {
         Ok((Self::of(&project, settings), project))
     }
 
+    /// The same, also where the file is wrong about other services or environments: what runs must not depend on
+    /// those. The mistakes are told.
+    pub(crate) fn find(context: &Context, reporter: &Reporter) -> Result<Self, Failure> {
+        let project = Project::read_leniently(context)?;
+        let settings = project.settings_despite(context)?.clone();
+        project.mistakes().into_iter().for_each(|text| reporter.caution(text));
+        Ok(Self::of(&project, settings))
+    }
+
+    /// The same to look only: stdout is for what is looked at.
+    pub(crate) fn find_to_look(context: &Context) -> Result<(Self, Project), Failure> {
+        let project = Project::read_leniently(context)?;
+        let settings = project.settings_despite(context)?.clone();
+        project.tell_mistakes(context);
+        Ok((Self::of(&project, settings), project))
+    }
+
     /// A service of a file.
     pub(crate) fn of(project: &Project, settings: Settings) -> Self {
         Self {
@@ -52,7 +71,19 @@ impl Target {
 
     /// Where people reach it.
     pub(crate) fn url(&self) -> Option<String> {
-        self.reach.public.map(|address| self.reach.url(address))
+        self.reach.listen().as_ref().map(compose::url)
+    }
+
+    /// How the router has it now; nothing where it does not run or does not listen.
+    pub(crate) async fn in_effect(&self, stage: &Stage) -> Option<ListenSpec> {
+        asked::in_effect(&stage.control.status().await.ok()?, &self.key)
+    }
+
+    /// What to say where quickserve.toml asks for something of the router that is not in effect.
+    pub(crate) fn pending(&self, now: &ListenSpec) -> Option<String> {
+        let difference = Difference::between(now, &self.reach.listen()?);
+        let text = format!("quickserve.toml asks for {}: quickserve deploy brings it", difference.sentence());
+        (!difference.is_none()).then_some(text)
     }
 
     /// What to say of a file that looks like a contract and is none: nobody knows then which variables must be there.
@@ -67,6 +98,24 @@ impl Target {
 
     /// Connects to the engine and puts the parts together.
     pub(crate) async fn stage(&self, context: &Context, reporter: &Reporter) -> Result<Stage, Failure> {
+        self.stage_with(context, reporter, Access::Write).await
+    }
+
+    /// The same to look only: not even the state folder is made.
+    pub(crate) async fn stage_to_look(
+        &self,
+        context: &Context,
+        reporter: &Reporter,
+    ) -> Result<Stage, Failure> {
+        self.stage_with(context, reporter, Access::Read).await
+    }
+
+    async fn stage_with(
+        &self,
+        context: &Context,
+        reporter: &Reporter,
+        access: Access,
+    ) -> Result<Stage, Failure> {
         if self.settings.platform == quickserve_core::config::Platform::Ecs {
             let message = format!("environment {} runs on ECS", self.key.environment());
             let hint = "this version works on local Docker; choose another environment with -e";
@@ -74,7 +123,7 @@ impl Target {
         }
         let engine = compose::engine(context).await?;
         let observer = reporter.observer();
-        let mut stage = Stage::new(context, engine, &self.key, &self.reach, self.env_file.clone(), observer)?;
+        let mut stage = Stage::new(context, engine, self, access, observer)?;
         stage.deployer = stage.deployer.with_lease(self.settings.deploy.lease);
         Ok(stage)
     }

@@ -9,14 +9,14 @@ use quickserve_core::outcome::Outcome;
 
 use crate::cli::{Cli, Command, Format};
 use crate::failure::Failure;
-use crate::output;
 use crate::render::{self, Reporter};
 use crate::settings::{Context, Environment};
+use crate::{output, own};
 
 /// The arguments and what does not come from quickserve.toml; else the exit code, when all is said.
 pub(crate) fn parse(environment: Environment) -> Result<(Cli, Context), ExitCode> {
     let format = environment.format_guess();
-    let cli = match Cli::try_parse_from(environment.arguments()) {
+    let cli = match own::read(environment.arguments()).map_or_else(|| all(&environment), Ok) {
         Ok(cli) => cli,
         Err(error) => return Err(refuse(format, &error)),
     };
@@ -45,6 +45,11 @@ pub(crate) fn parse(environment: Environment) -> Result<(Cli, Context), ExitCode
             Err(ExitCode::from(failure.finished.exit_code))
         }
     }
+}
+
+/// Understands every command.
+fn all(environment: &Environment) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(environment.arguments())
 }
 
 fn refuse(format: Format, error: &clap::Error) -> ExitCode {

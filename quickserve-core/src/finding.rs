@@ -95,6 +95,8 @@ codes! {
     MUTABLE_TAG = 302;
     /// An image for another architecture than the platform has.
     IMAGE_ARCHITECTURE = 304;
+    /// An image that is not the one that was tested or scanned.
+    NOT_THE_SCANNED = 305;
     /// More than one version serves.
     MIXED_VERSIONS = 306;
     /// A checkout with changes that no commit has.
@@ -151,6 +153,8 @@ codes! {
     NO_TASK_ROLE = 423;
     /// A container that ends again and again.
     RESTART_LOOP = 424;
+    /// An image that could not be looked into.
+    IMAGE_UNSEEN = 425;
     /// An image whose process runs as root.
     ROOT_USER = 501;
     /// An image without a health check.

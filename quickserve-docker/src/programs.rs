@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Read};
+use std::time::Duration;
 
 use flate2::bufread::GzDecoder;
 use quickserve_core::{Error, ErrorKind, Result};
@@ -13,6 +14,8 @@ use tar::{Archive, Entry, EntryType};
 
 use crate::ImageStore;
 
+/// How long the engine may take to hand out an image: several GB from a slow disk.
+const DEADLINE: Duration = Duration::from_secs(60);
 /// What is first in a gzip stream. RFC 1952, 2.3.1.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// What is at byte 257 of a tar archive. POSIX, pax.
@@ -39,9 +42,22 @@ impl ImageStore {
     /// absolute paths.
     ///
     /// # Errors
-    /// When the engine does not have the image, or does not hand it out.
+    /// When the engine does not have the image, or has not handed it out within a minute.
     pub async fn programs(&self, reference: &str, programs: BTreeSet<String>) -> Result<Programs> {
-        let archive = self.engine().export(reference);
+        self.programs_within(DEADLINE, reference, programs).await
+    }
+
+    /// The same within another time.
+    ///
+    /// # Errors
+    /// When the engine does not have the image, or has not handed it out within that time.
+    pub async fn programs_within(
+        &self,
+        time: Duration,
+        reference: &str,
+        programs: BTreeSet<String>,
+    ) -> Result<Programs> {
+        let archive = self.engine().export(reference, time);
         let read = tokio::task::spawn_blocking(move || read(archive, programs)).await;
         let action = || format!("look into image {reference}");
         let read = read.map_err(|error| Error::new(ErrorKind::Unexpected, action()).with_source(error))?;

@@ -3,5 +3,6 @@
 mod crash;
 mod disk;
 mod foreign;
+mod ignored;
 mod noise;
 mod under_load;

@@ -20,6 +20,15 @@ pub struct Tap {
 impl Tap {
     /// Opens one in a folder.
     pub fn open(folder: &Path) -> Self {
+        Self::with(folder, None)
+    }
+
+    /// Opens one whose engine hands no image out: `docker save` is refused.
+    pub fn withholding_images(folder: &Path) -> Self {
+        Self::with(folder, Some("/get HTTP/1.1"))
+    }
+
+    fn with(folder: &Path, refused: Option<&'static str>) -> Self {
         let socket = folder.join("engine.sock");
         let listener = UnixListener::bind(&socket).expect("a socket");
         let asked = Arc::new(Mutex::default());
@@ -27,7 +36,7 @@ impl Tap {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let seen = Arc::clone(&seen);
-                thread::spawn(move || drop(pass(client, &seen)));
+                thread::spawn(move || drop(pass(client, &seen, refused)));
             }
         });
         Self { socket, asked }
@@ -50,7 +59,11 @@ impl Tap {
     }
 }
 
-fn pass(mut client: UnixStream, asked: &Mutex<Vec<String>>) -> io::Result<()> {
+/// What an engine says that does not hand out an image.
+const REFUSAL: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n\
+    Content-Length: 42\r\n\r\n{\"message\":\"this store gives nothing out\"}";
+
+fn pass(mut client: UnixStream, asked: &Mutex<Vec<String>>, refused: Option<&str>) -> io::Result<()> {
     let mut engine = UnixStream::connect(ENGINE)?;
     let (mut answers, mut back) = (engine.try_clone()?, client.try_clone()?);
     let answering = thread::spawn(move || {
@@ -67,6 +80,10 @@ fn pass(mut client: UnixStream, asked: &Mutex<Vec<String>>) -> io::Result<()> {
         let text = String::from_utf8_lossy(&buffer[..read]);
         let lines = text.lines().filter_map(|line| line.strip_suffix(" HTTP/1.1"));
         asked.lock().unwrap_or_else(PoisonError::into_inner).extend(lines.map(str::to_owned));
+        if refused.is_some_and(|end| text.lines().next().is_some_and(|line| line.ends_with(end))) {
+            client.write_all(REFUSAL)?;
+            continue;
+        }
         engine.write_all(&buffer[..read])?;
     }
     let _ = engine.shutdown(Shutdown::Write);

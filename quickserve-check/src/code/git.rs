@@ -1,56 +1,57 @@
 //! Which files git has.
 
-use std::collections::BTreeSet;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
+
+use crate::ask::ask;
 
 /// How long git may take. It reads one file.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How much of its answer is read, in bytes: the names of some million files.
+const NAMES: u64 = 256 << 20;
+
 /// Where a hook of git, or a person, has set other repositories than that of the folder.
 const OTHERS: [&str; 4] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"];
 
-/// The files below a folder that git has, relative to it; nothing where it is no checkout, or git does not answer.
-pub(super) fn tracked(root: &Path) -> Option<BTreeSet<PathBuf>> {
+/// The files that git has, relative to a folder. By their names as a whole: to compare paths part by part takes long
+/// where there are many.
+#[derive(Debug)]
+pub(crate) struct Tracked(HashSet<OsString>);
+
+impl Tracked {
+    pub(crate) fn has(&self, path: &Path) -> bool {
+        self.0.contains(path.as_os_str())
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &OsStr> {
+        self.0.iter().map(OsString::as_os_str)
+    }
+}
+
+/// The files below a folder that git has, nothing where it is no checkout, or git does not answer.
+pub(super) fn tracked(root: &Path) -> Option<Tracked> {
     let mut command = Command::new("git");
     // What a repository configures there is run: a check of a stranger's checkout may not.
     command.args(["-c", "core.fsmonitor=false", "ls-files", "-z", "--cached"]).current_dir(root);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     for name in OTHERS {
         command.env_remove(name);
     }
-    let mut child = command.spawn().ok()?;
-    let mut output = child.stdout.take()?;
-    let (sender, receiver) = mpsc::channel();
-    let reader = thread::spawn(move || {
-        let mut names = Vec::new();
-        let is_read = output.read_to_end(&mut names).is_ok();
-        // Nobody waits any more where the deadline has passed.
-        let _ = sender.send(is_read.then_some(names));
-    });
-    let names = receiver.recv_timeout(DEADLINE).ok().flatten();
-    if names.is_none() {
-        // It may have ended by itself meanwhile.
-        let _ = child.kill();
-    }
-    let status = child.wait().ok()?;
-    // The pipe is closed once git has ended.
-    reader.join().ok()?;
-    let names = names.filter(|_| status.success())?;
-    Some(names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(path).collect())
+    let names = ask(&mut command, DEADLINE, NAMES)?;
+    Some(Tracked(names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(path).collect()))
 }
 
 #[cfg(unix)]
-fn path(name: &[u8]) -> PathBuf {
+fn path(name: &[u8]) -> OsString {
     use std::os::unix::ffi::OsStrExt as _;
-    PathBuf::from(std::ffi::OsStr::from_bytes(name))
+    OsStr::from_bytes(name).to_owned()
 }
 
 #[cfg(not(unix))]
-fn path(name: &[u8]) -> PathBuf {
-    PathBuf::from(String::from_utf8_lossy(name).into_owned())
+fn path(name: &[u8]) -> OsString {
+    // Git writes slashes everywhere; the walk writes what the system does.
+    String::from_utf8_lossy(name).replace('/', std::path::MAIN_SEPARATOR_STR).into()
 }

@@ -46,6 +46,20 @@ pub(super) struct Rules {
 }
 
 impl Language {
+    /// Each.
+    pub const ALL: [Self; 10] = [
+        Self::JavaScript,
+        Self::Python,
+        Self::Go,
+        Self::Rust,
+        Self::Ruby,
+        Self::Java,
+        Self::Spring,
+        Self::Php,
+        Self::CSharp,
+        Self::Shell,
+    ];
+
     /// That of a file, by its name. `path` is relative to the project.
     pub fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
@@ -133,20 +147,6 @@ impl fmt::Display for Language {
     }
 }
 
-#[cfg(test)]
-pub(super) const ALL: [Language; 10] = [
-    Language::JavaScript,
-    Language::Python,
-    Language::Go,
-    Language::Rust,
-    Language::Ruby,
-    Language::Java,
-    Language::Spring,
-    Language::Php,
-    Language::CSharp,
-    Language::Shell,
-];
-
 /// The readings of a text as tests write them down: `NAME need`.
 #[cfg(test)]
 pub(super) fn read(language: Language, text: &str) -> Vec<String> {
@@ -199,7 +199,7 @@ mod tests {
             ]), 0..40)
         ) {
             let text = parts.concat();
-            for language in ALL {
+            for language in Language::ALL {
                 super::super::usages(language, "f", &text);
             }
         }

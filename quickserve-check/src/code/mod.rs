@@ -9,7 +9,7 @@
 mod blank;
 mod context;
 mod csharp;
-mod git;
+pub(crate) mod git;
 mod go;
 mod indirect;
 mod javascript;

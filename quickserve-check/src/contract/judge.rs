@@ -8,13 +8,13 @@ use quickserve_core::preflight::Report;
 use super::declaration::{Contract, Variable};
 use super::environments::differ;
 use super::names::is_secret;
-use super::placeholder::is_placeholder;
 use super::platform;
 use super::provision::{absence, absent, misspelt};
 use super::read::Contracts;
 use super::value::Value;
 use super::values::{Entry, Values};
 use crate::dockerfile::Dockerfile;
+use crate::placeholder::awaits_person;
 use crate::{Facts, Subject};
 
 pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
@@ -139,7 +139,7 @@ fn placeholders(contract: Option<&Contract>, values: &Values) -> Vec<Finding> {
 fn placeholder(name: &str, value: &Value, variable: Option<&Variable>) -> Option<Finding> {
     let text = value.expose();
     let template = variable.filter(|variable| variable.has_example && variable.example() == value);
-    let message = if is_placeholder(text) {
+    let message = if awaits_person(text) {
         match template {
             Some(variable) => format!("{name} still has the value of {}", variable.place.file),
             None => format!("the value of {name} is a placeholder"),
@@ -172,7 +172,7 @@ fn types(contract: &Contract, values: &Values) -> Vec<Finding> {
 fn wrong_type(variable: &Variable, value: &Value) -> Option<Finding> {
     let kind = variable.kind.as_ref()?;
     let text = value.expose();
-    if value.is_empty() || value.substitutes() || is_placeholder(text) || kind.accepts(text) {
+    if value.is_empty() || value.substitutes() || awaits_person(text) || kind.accepts(text) {
         return None;
     }
     let message = format!("the value of {} is not {}", variable.name, kind.noun());

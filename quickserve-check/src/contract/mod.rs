@@ -15,7 +15,6 @@ mod environments;
 mod judge;
 mod kind;
 mod names;
-mod placeholder;
 mod platform;
 mod provision;
 mod read;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::secrets::may_be_secret;
+
 /// Parts of names that mean the same.
 const SYNONYMS: [(&str, &str); 12] = [
     ("DB", "DATABASE"),
@@ -85,22 +87,9 @@ fn one_slip(one: &str, other: &str) -> bool {
     !digit && (swapped || one.len().max(other.len()) <= 1)
 }
 
-/// Whether the name says that the value is secret.
+/// Whether a value by that name is not to be in a template: it may be secret, or is the address of data with a password.
 pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let parts: Vec<&str> = name.split('_').collect();
-    let has = |words: &[&str]| parts.iter().any(|part| words.contains(part));
-    if has(&["PUBLIC", "PUBLISHABLE", "PUB", "EXPIRY", "EXPIRES", "TTL", "LIFETIME"]) || name.ends_with("_ID")
-    {
-        return false;
-    }
-    // An address says where a token is got, a file or a name where it lies.
-    let is_place =
-        matches!(parts.last(), Some(&("ENDPOINT" | "FILE" | "PATH" | "NAME" | "HEADER" | "ARN" | "LENGTH")));
-    if is_place {
-        return false;
-    }
-    let data = [
+    const DATA: [&str; 11] = [
         "DATABASE",
         "DB",
         "POSTGRES",
@@ -113,9 +102,9 @@ pub(crate) fn is_secret(name: &str) -> bool {
         "AMQP",
         "RABBITMQ",
     ];
-    has(&["SECRET", "TOKEN", "PASSWORD", "PASSWD", "PASS", "PASSPHRASE", "CREDENTIALS", "APIKEY", "SALT"])
-        || name.ends_with("_KEY")
-        || (has(&data) && matches!(parts.last(), Some(&("URL" | "URI" | "DSN"))))
+    let upper = name.to_ascii_uppercase();
+    let is_data = upper.split('_').any(|part| DATA.contains(&part));
+    may_be_secret(name) || (is_data && ["_URL", "_URI", "_DSN"].iter().any(|end| upper.ends_with(end)))
 }
 
 #[cfg(test)]

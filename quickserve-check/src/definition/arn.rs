@@ -1,7 +1,7 @@
 //! Amazon resource names. AWS documentation, "Amazon Resource Names (ARNs)":
 //! `arn:partition:service:region:account-id:resource`.
 
-use super::placeholder;
+use crate::placeholder::is_stand_in;
 
 /// The partitions that there are. AWS documentation, "Partitions" of the SDKs' endpoint data.
 const PARTITIONS: &[&str] =
@@ -55,7 +55,7 @@ impl<'a> Arn<'a> {
         }
         let what = format!("has the account {account:?}, which is not 12 digits");
         let hint = "write the id of the AWS account: `aws sts get-caller-identity --query Account`";
-        Err(Malformed { stand_in: placeholder::is_stand_in(account), ..Malformed::new(what, hint) })
+        Err(Malformed { stand_in: is_stand_in(account), ..Malformed::new(what, hint) })
     }
 
     fn check_region(&self) -> Result<(), Malformed> {
@@ -69,7 +69,7 @@ impl<'a> Arn<'a> {
         } else {
             (format!("has the region {region:?}, and IAM has none"), "write arn:aws:iam::ACCOUNT:role/NAME")
         };
-        Err(Malformed { stand_in: placeholder::is_stand_in(region), ..Malformed::new(what, hint) })
+        Err(Malformed { stand_in: is_stand_in(region), ..Malformed::new(what, hint) })
     }
 }
 

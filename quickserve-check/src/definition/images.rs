@@ -2,8 +2,9 @@
 
 use quickserve_core::finding::{Code, Finding};
 
-use super::{Container, Definition, placeholder};
+use super::{Container, Definition};
 use crate::Subject;
+use crate::placeholder::foreign;
 
 /// What pins an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub(super) fn placeholders(definition: &Definition, subject: &Subject) -> Vec<Fi
         let node = container.image()?;
         let text = node.as_str()?;
         // The core reports the placeholders that are its own.
-        let mark = placeholder::foreign(text).filter(|_| !text.contains("${"))?;
+        let mark = foreign(text).filter(|_| !text.contains("${"))?;
         let message = format!("the image of {} holds {mark}, which ECS takes as it is", container.name());
         let hint = "let what registers the definition fill it in; QuickServe fills in ${NAME}";
         Some(definition.file.info(Code::UNRESOLVED_PLACEHOLDER, &node.span, message).with_hint(hint))

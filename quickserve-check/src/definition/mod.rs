@@ -14,12 +14,11 @@ mod health;
 mod images;
 mod limits;
 mod liveness;
-mod placeholder;
 mod plain;
 mod ports;
 mod program;
 mod progress;
-mod read;
+pub(crate) mod read;
 mod references;
 mod rejected;
 mod roles;
@@ -31,6 +30,7 @@ mod version;
 mod tests;
 
 pub use container::{Container, HealthUrl, Mapping};
+pub use discretion::discreet;
 pub use liveness::liveness;
 pub use ports::{PortClaim, claims, disagree};
 pub use program::{absent, missing_program, program};
@@ -84,7 +84,7 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
     }
 }
 
-fn judge(definition: &Definition, subject: &Subject) -> Report {
+pub(crate) fn judge(definition: &Definition, subject: &Subject) -> Report {
     let on_ecs = if subject.is_for_ecs() { ON_ECS } else { &[] };
     let rules = EVERYWHERE.iter().chain(on_ecs);
     rules.fold(Report::default(), |report, rule| {

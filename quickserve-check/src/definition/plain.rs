@@ -2,8 +2,9 @@
 
 use quickserve_core::finding::{Code, Finding};
 
-use super::{Definition, placeholder};
+use super::Definition;
 use crate::Subject;
+use crate::placeholder::foreign;
 use crate::secrets::looks_secret;
 
 /// ECS documentation, "Pass sensitive data to a container".
@@ -25,7 +26,7 @@ pub(super) fn secrets(definition: &Definition, _: &Subject) -> Vec<Finding> {
 
 /// Whether a variable is surely a secret, by its name or by its value.
 fn plain_secret(name: &str, value: &str) -> bool {
-    !value.contains("${") && placeholder::foreign(value).is_none() && looks_secret(name, value)
+    !value.contains("${") && foreign(value).is_none() && looks_secret(name, value)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use quickserve_core::finding::{Code, Finding, Severity};
 use quickserve_core::workload::{Reading, TaskDefinition, substitute};
 
 use super::container::Container;
-use super::{discretion, placeholder, service};
+use super::{discretion, service};
+use crate::placeholder::foreign;
 use crate::{Subject, Text};
 
 /// A task definition that is JSON, whatever else is wrong with it.
@@ -56,7 +57,7 @@ pub(crate) fn read(subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
 }
 
 /// The definition that a text is, and what is wrong with the text.
-pub(super) fn parse(file: Text, subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
+pub(crate) fn parse(file: Text, subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
     if file.text.len() > LARGEST {
         let message = format!("{} is larger than any task definition of ECS", file.file);
         let finding = Finding::error(Code::DEFINITION_REJECTED, message).at(file.source().place(0));
@@ -159,8 +160,8 @@ impl Definition {
     }
 
     /// The text of a value, its placeholders filled in; none where one has no value, or is for another tool.
-    pub(super) fn filled(&self, node: &Node) -> Option<String> {
+    pub(crate) fn filled(&self, node: &Node) -> Option<String> {
         let filled = substitute::strict(node.as_str()?, &self.placeholders).ok()?;
-        placeholder::foreign(&filled).is_none().then_some(filled)
+        foreign(&filled).is_none().then_some(filled)
     }
 }

@@ -3,9 +3,10 @@
 use quickserve_core::document::{Node, Span};
 use quickserve_core::finding::{Code, Finding};
 
+use super::Definition;
 use super::arn::{Arn, Malformed};
-use super::{Definition, placeholder};
 use crate::Subject;
+use crate::placeholder::foreign;
 
 /// A text that names a role or a secret.
 struct Reference<'d> {
@@ -64,7 +65,7 @@ fn malformed_one(definition: &Definition, reference: &Reference<'_>) -> Option<F
     let Some(text) = definition.filled(node) else {
         let written = node.as_str()?;
         // The core reports the placeholders that are its own.
-        let mark = placeholder::foreign(written).filter(|_| !written.contains("${"))?;
+        let mark = foreign(written).filter(|_| !written.contains("${"))?;
         let message = format!("{what} holds {mark}, which ECS takes as it is");
         let hint = "let what registers the definition fill it in; QuickServe fills in ${NAME}";
         return Some(file.info(Code::UNRESOLVED_PLACEHOLDER, &node.span, message).with_hint(hint));

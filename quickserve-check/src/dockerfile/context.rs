@@ -67,6 +67,13 @@ impl Context {
         Self { shown: subject.name(&relative), folder, ignore, entries, sensitive }
     }
 
+    /// A context without a file.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn empty() -> Self {
+        let folder = PathBuf::from("no-such-folder");
+        Self { folder, shown: String::new(), ignore: None, entries: Vec::new(), sensitive: Vec::new() }
+    }
+
     /// What becomes of that path.
     pub(crate) fn state(&self, path: &str) -> State {
         if path.contains('\0') || std::fs::symlink_metadata(self.folder.join(path)).is_err() {

@@ -1,10 +1,7 @@
 //! What hadolint says, where the user has it: its remarks join ours, without those that we have made ourselves.
 
-use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::process::Command;
 use std::time::Duration;
 
 use quickserve_core::document::{Node, Source, Value, parse_json};
@@ -12,6 +9,7 @@ use quickserve_core::finding::{Code, Finding, Severity};
 
 use super::secrecy::shows_secret;
 use crate::Text;
+use crate::ask::ask;
 
 /// How long it may take. It takes a twentieth of a second.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -58,33 +56,10 @@ pub(crate) fn run(program: &Path, folder: &Path, file: &Path) -> Option<Vec<Rema
 
 fn run_within(deadline: Duration, program: &Path, folder: &Path, file: &Path) -> Option<Vec<Remark>> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let mut child = Command::new(program)
-        .args(["--format", "json", "--no-fail", "--"])
-        .arg(file)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let output = child.stdout.take()?;
-    let (sender, receiver) = mpsc::channel();
-    let reader = thread::spawn(move || {
-        let mut text = String::new();
-        let read = output.take(LIMIT).read_to_string(&mut text);
-        // Nobody listens any more where it was too late.
-        sender.send(read.map(|_| text)).ok();
-    });
-    let answer = receiver.recv_timeout(deadline);
-    if answer.is_err() {
-        child.kill().ok();
-    }
-    child.wait().ok();
-    // After a kill a child of its own might still hold the pipe: then the reader is left to itself.
-    if answer.is_ok() {
-        reader.join().ok();
-    }
-    remarks(&answer.ok()?.ok()?)
+    let mut command = Command::new(program);
+    command.args(["--format", "json", "--no-fail", "--"]).arg(file).current_dir(folder);
+    let answer = ask(&mut command, deadline, LIMIT)?;
+    remarks(std::str::from_utf8(&answer).ok()?)
 }
 
 fn remarks(json: &str) -> Option<Vec<Remark>> {

@@ -40,7 +40,7 @@ impl Ignore {
                 Some(rest) => (true, rest.trim()),
                 None => (false, pattern),
             };
-            match glob(&clean(pattern)).filter(|_| !pattern.is_empty()) {
+            match glob(&clean_pattern(pattern)).filter(|_| !pattern.is_empty()) {
                 Some(matches) => patterns.push(Pattern { brings_back, matches }),
                 None => faults.push(Fault::new(span, "a pattern that Docker rejects")),
             }
@@ -52,9 +52,27 @@ impl Ignore {
     pub fn excludes(&self, path: &str) -> bool {
         let path = clean(path);
         let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        let ancestors: Vec<&str> = ends.map(|end| &path[..end]).collect();
-        let matches = |pattern: &&Pattern| ancestors.iter().any(|path| pattern.matches.is_match(path));
-        self.patterns.iter().rev().find(matches).is_some_and(|pattern| !pattern.brings_back)
+        let mut of_folder = vec![false; self.patterns.len()];
+        let mut is_out = false;
+        for path in ends.map(|end| &path[..end]) {
+            is_out = self.step(path, &mut of_folder);
+        }
+        is_out
+    }
+
+    /// Whether a path stays out, by which patterns match the folder that it is in; these become those that match itself.
+    ///
+    /// As in moby/patternmatcher (`MatchesUsingParentResults`), a pattern that would change nothing is not looked at,
+    /// and then does not hold for what is in a folder either: after `docs` and `!docs/a/b`, `docs/a` keeps nothing out.
+    fn step(&self, path: &str, of_folder: &mut [bool]) -> bool {
+        let mut is_out = false;
+        for (pattern, matches) in self.patterns.iter().zip(of_folder) {
+            *matches = *matches || (pattern.brings_back == is_out && pattern.matches.is_match(path));
+            if *matches {
+                is_out = !pattern.brings_back;
+            }
+        }
+        is_out
     }
 }
 
@@ -66,8 +84,31 @@ pub(crate) fn clean(path: &str) -> String {
     }
 }
 
+/// A pattern without what is too much in it, as Go's `filepath.Clean` has it: one that leads out of the context matches
+/// nothing.
+fn clean_pattern(pattern: &str) -> String {
+    if pattern.starts_with('/') {
+        return clean(pattern);
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in pattern.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        match (part, parts.last()) {
+            ("..", Some(last)) if *last != ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    if parts.is_empty() { ".".to_owned() } else { parts.join("/") }
+}
+
 /// A pattern of Go's `filepath.Match`, and `**`. Nothing where it is none.
 pub(crate) fn glob(pattern: &str) -> Option<Regex> {
+    // `**.js` is a suffix, at any depth.
+    if let Some(suffix) = pattern.strip_prefix("**")
+        && !suffix.contains(['*', '?', '[', ']', '\\'])
+        && !suffix.starts_with('/')
+    {
+        return Regex::new(&format!("(?s){}$", regex::escape(suffix))).ok();
+    }
     let mut regex = String::from("^(?s:");
     let mut chars = pattern.chars().peekable();
     while let Some(char) = chars.next() {
@@ -123,7 +164,7 @@ mod tests {
     }
 
     /// Patterns, what they leave out, and what they do not.
-    const CASES: [(&str, &[&str], &[&str]); 28] = [
+    const CASES: [(&str, &[&str], &[&str]); 32] = [
         ("node_modules", &["node_modules", "node_modules/a/b.js"], &["web/node_modules/a", "node_modules2"]),
         (
             "**/node_modules",
@@ -149,6 +190,10 @@ mod tests {
         ("a/**/z", &["a/z", "a/b/z", "a/b/c/z"], &["a/bz", "z"]),
         ("**/.git", &[".git/config", "sub/.git"], &[".gitignore"]),
         ("./build/../dist", &["dist/x"], &["build"]),
+        ("../build", &[], &["build/x"]),
+        ("/../build", &["build/x"], &["a/build"]),
+        ("**.js", &["a.js", "a/b.js"], &["a.jsx", "a.js2/b"]),
+        ("docs\n!docs/a/b\ndocs/a", &["docs/c", "docs/a/c"], &["docs/a/b"]),
         ("[a-c]*.txt", &["a.txt", "cat.txt"], &["d.txt"]),
         ("[^a-c].txt", &["d.txt"], &["a.txt"]),
         ("a\\*b", &["a*b"], &["axb"]),

@@ -97,6 +97,14 @@ pub(crate) fn read(subject: &Subject) -> (Build, Vec<Finding>) {
     (build, findings)
 }
 
+/// A Dockerfile without a context.
+#[cfg(feature = "fuzz")]
+pub(crate) fn alone(file: Text) -> Build {
+    let stages = stages::stages(parse::parse(&file.text, &mut Vec::new()));
+    let dockerfile = Some(Dockerfile { file, stages });
+    Build { dockerfile, context: Some(Context::empty()), ..Build::default() }
+}
+
 /// All but what hadolint says.
 fn read_files(subject: &Subject) -> (Build, Vec<Finding>) {
     let Some(path) = &subject.dockerfile else { return (Build::default(), Vec::new()) };

@@ -1,134 +1,28 @@
-//! What is a secret, as far as a Dockerfile and its context need to know: names of variables, values that are none,
-//! and files.
+//! What is a secret, as far as a Dockerfile and its context need to know beside what [`secrets`] says of names and
+//! values: what everybody guesses, addresses with passwords, files, and lines.
 
-/// Words in a name that make its value a secret.
-const SECRET_WORDS: [&str; 12] = [
-    "SECRET",
-    "SECRETS",
-    "TOKEN",
-    "PASSWORD",
-    "PASSWD",
-    "PASSPHRASE",
-    "PWD",
-    "APIKEY",
-    "CREDENTIAL",
-    "CREDENTIALS",
-    "AUTHTOKEN",
-    "PASS",
-];
-
-/// The same, of two words.
-const SECRET_PAIRS: [&str; 7] =
-    ["API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "SECRET_KEY", "ENCRYPTION_KEY", "SIGNING_KEY", "AUTH_KEY"];
-
-/// What a name ends in that speaks of a secret and holds none.
-const ABOUT: [&str; 17] = [
-    "_FILE",
-    "_PATH",
-    "_DIR",
-    "_NAME",
-    "_ID",
-    "_ARN",
-    "_URL",
-    "_URI",
-    "_HEADER",
-    "_TTL",
-    "_EXPIRY",
-    "_EXPIRATION",
-    "_EXPIRES_IN",
-    "_LENGTH",
-    "_TYPE",
-    "_ALGORITHM",
-    "_ENABLED",
-];
-
-/// Whether the value of a variable of that name is a secret.
-pub(crate) fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let public = ["PUBLIC", "PUBLISHABLE", "ALLOW_EMPTY"].iter().any(|word| name.contains(word));
-    if public || name == "PWD" || name == "OLDPWD" || ABOUT.iter().any(|end| name.ends_with(end)) {
-        return false;
-    }
-    name.split('_').any(|word| SECRET_WORDS.contains(&word))
-        || SECRET_PAIRS.iter().any(|pair| name.contains(pair))
-}
-
-/// Beginnings that only a real key has, and how long one is at least.
-const KEY_SHAPES: [(&str, usize); 12] = [
-    ("AKIA", 20),
-    ("ASIA", 20),
-    ("sk_live_", 24),
-    ("rk_live_", 24),
-    ("ghp_", 40),
-    ("gho_", 40),
-    ("ghs_", 40),
-    ("github_pat_", 60),
-    ("glpat-", 26),
-    ("xoxb-", 40),
-    ("npm_", 40),
-    ("AIza", 39),
-];
+use crate::secrets::{self, is_placeholder, is_secret_name, may_be_secret};
 
 /// Whether a value is a key by its shape alone.
 pub(crate) fn is_key(value: &str) -> bool {
-    let shaped = |(start, length): &(&str, usize)| {
-        value.starts_with(start) && value.len() >= *length && !value.chars().any(char::is_whitespace)
-    };
-    !is_placeholder(value) && KEY_SHAPES.iter().any(shaped)
+    secrets::find(value).iter().any(|found| found.certain)
 }
 
-/// Whether a value stands for one that is to come: of the template, empty, or a reference to another.
-pub(crate) fn is_placeholder(value: &str) -> bool {
-    let value = value.trim().to_ascii_lowercase();
-    let words = [
-        "",
-        "dummy",
-        "placeholder",
-        "example",
-        "null",
-        "none",
-        "undefined",
-        "true",
-        "false",
-        "0",
-        "1",
-        "todo",
-        "unset",
-        "fake",
-        "build",
-        "not-set",
-        "empty",
-        "secret_key_base_dummy",
-    ];
-    let parts = [
-        "changeme",
-        "change-me",
-        "change_me",
-        "xxx",
-        "your-",
-        "your_",
-        "replace",
-        "placeholder",
-        "dummy",
-        "example",
-        "insert",
-        "notasecret",
-        "not-a-secret",
-        "***",
-        "...",
-    ];
-    words.contains(&&*value)
-        || parts.iter().any(|part| value.contains(part))
-        || value.contains('$')
-        || value.starts_with('<')
-        || value.starts_with("{{")
+/// Whether a value stands for one that is to come: where there is a dollar sign, the builder or a shell fills it in.
+pub(crate) fn is_filled_in(value: &str) -> bool {
+    value.contains('$') || is_placeholder(value)
 }
 
 /// Whether everybody guesses it: wrong in an image, and no secret that can leak.
-pub(crate) fn is_weak(value: &str) -> bool {
+pub(crate) fn is_guessed(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
-    value.len() < 4
-        || ["password", "secret", "root", "admin", "test", "postgres", "development"].contains(&&*value)
+    let is_short = value.len() < 4 && !is_filled_in(&value);
+    is_short || ["password", "secret", "root", "admin", "test", "postgres", "development"].contains(&&*value)
+}
+
+/// Whether a value is a secret that can leak, under a name that says that it is one.
+pub(crate) fn is_kept(value: &str) -> bool {
+    !is_filled_in(value) && !is_guessed(value)
 }
 
 /// Whether a URL holds a password: `scheme://user:password@host`.
@@ -136,7 +30,7 @@ pub(crate) fn has_password(value: &str) -> bool {
     let Some((_, rest)) = value.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let Some((user, _)) = authority.rsplit_once('@') else { return false };
-    user.split_once(':').is_some_and(|(_, password)| !is_placeholder(password) && !is_weak(password))
+    user.split_once(':').is_some_and(|(_, password)| is_kept(password))
 }
 
 /// Whether a file holds values of an environment: `.env` and `.env.production`, not `.env.example`.
@@ -166,7 +60,7 @@ fn holds_token(line: &str) -> bool {
     let after = |mark: &str| line.split_once(mark).map(|(_, value)| value.trim().trim_matches('"'));
     let value = after("_authToken=").or_else(|| after("_password=")).or_else(|| after("password "));
     let value = value.or_else(|| line.starts_with("password").then(|| after("=")).flatten());
-    value.is_some_and(|value| !is_placeholder(value)) || has_password(line)
+    value.is_some_and(|value| !is_filled_in(value)) || has_password(line)
 }
 
 /// Whether a file of values holds one that is a secret.
@@ -177,7 +71,7 @@ pub(crate) fn has_secret_value(text: &str) -> bool {
             return false;
         };
         let value = value.trim().trim_matches(['"', '\'']);
-        let named = is_secret_name(name.trim()) && !is_placeholder(value) && !is_weak(value);
+        let named = is_secret_name(name.trim()) && is_kept(value);
         named || is_key(value) || has_password(value)
     })
 }
@@ -187,15 +81,14 @@ pub(crate) fn has_secret_value(text: &str) -> bool {
 pub(crate) fn shows_secret(line: &str) -> bool {
     let is_secret = |name: &str| {
         let name = name.rsplit([':', '/', '.']).next().unwrap_or_default().trim_start_matches('-');
-        is_secret_name(&name.replace('-', "_"))
+        may_be_secret(name)
     };
     let mut before = "";
     line.split(|char: char| char.is_whitespace() || matches!(char, '"' | '\'' | ';' | ',')).any(|word| {
-        let named =
-            word.split_once('=').is_some_and(|(name, value)| is_secret(name) && !is_placeholder(value));
+        let named = word.split_once('=').is_some_and(|(name, value)| is_secret(name) && !is_filled_in(value));
         let follows = (is_secret(before) || matches!(before, "-u" | "--user") && word.contains(':'))
             && !word.contains('=')
-            && !is_placeholder(word);
+            && !is_filled_in(word);
         let value = word.rsplit('=').next().unwrap_or_default();
         if !word.is_empty() {
             before = word;
@@ -226,31 +119,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_secrets_are_known() {
-        for name in ["DB_PASSWORD", "STRIPE_API_KEY", "NPM_TOKEN", "AWS_SECRET_ACCESS_KEY", "jwt_secret"] {
-            assert!(is_secret_name(name), "{name}");
-        }
-        for name in [
-            "TOKENIZERS_PARALLELISM",
-            "DB_PASSWORD_FILE",
-            "NEXT_PUBLIC_API_KEY",
-            "TOKEN_TTL",
-            "SECRET_NAME",
-            "KEYBOARD",
-            "AUTH_TOKEN_URL",
-            "PWD",
-        ] {
-            assert!(!is_secret_name(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn values_that_are_none_are_known() {
-        for value in ["", "xxx", "changeme", "<token>", "${TOKEN}", "sk_live_xxxxx", "your-key-here", "dummy"]
+    fn values_are_secret_guessed_or_to_come() {
+        for value in
+            ["", "xxx", "changeme", "<token>", "${TOKEN}", "sk_live_xxxxx", "your-key-here", "a$B", "dummy"]
         {
-            assert!(is_placeholder(value), "{value}");
+            assert!(is_filled_in(value) && !is_kept(value), "{value}");
         }
-        assert!(!is_placeholder("4f9a8e21c0"));
+        for value in ["root", "Password", "x9"] {
+            assert!(is_guessed(value) && !is_kept(value), "{value}");
+        }
+        assert!(is_kept("4f9a8e21c0"));
+        assert!(!is_guessed("no") && !is_guessed("0") && !is_guessed(""));
         assert!(has_password("postgres://app:4f9a8e21c0@db/x"));
         assert!(!has_password("postgres://user:password@host:5432/dbname"));
         assert!(!has_password("https://host/a:b@c"));

@@ -450,6 +450,7 @@ fn secrets_are_no_variables_of_the_image() {
         "FROM a\nENV NODE_ENV=production PORT=3000",
         "FROM a\nENV DB_PASSWORD= API_KEY=changeme TOKEN_TTL=3600",
         "FROM a\nENV DB_PASSWORD_FILE=/run/secrets/db",
+        "FROM a\nENV MYSQL_RANDOM_ROOT_PASSWORD=yes MYSQL_ALLOW_EMPTY_PASSWORD=1",
         "FROM a\nARG VERSION\nRUN echo $VERSION",
         "FROM a\nARG NPM_TOKEN\nRUN --mount=type=secret,id=npm npm ci",
     ] {

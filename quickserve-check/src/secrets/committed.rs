@@ -1,6 +1,5 @@
 //! Secrets and files of values that git has, or would take.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use quickserve_core::document::Source;
@@ -8,6 +7,7 @@ use quickserve_core::finding::{Code, Finding, Place, Severity};
 
 use super::find::find;
 use super::plain;
+use crate::code::git::Tracked;
 use crate::code::paths;
 use crate::code::pattern::Pattern;
 
@@ -124,13 +124,13 @@ fn values(file: &str, text: &str) -> Option<Vec<Sighting>> {
 /// What is wrong with the files that were searched. `tracked` are those that git has; where that is unknown, all
 /// may come to be.
 pub(crate) fn findings(
-    tracked: Option<&BTreeSet<PathBuf>>,
+    tracked: Option<&Tracked>,
     searched: &[(PathBuf, Standing, Vec<Sighting>)],
     name: impl Fn(&Path) -> String,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, standing, sightings) in searched {
-        if tracked.is_some_and(|tracked| !tracked.contains(path)) {
+        if tracked.is_some_and(|tracked| !tracked.has(path)) {
             continue;
         }
         match standing {

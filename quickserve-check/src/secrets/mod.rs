@@ -9,13 +9,13 @@ mod corpus_tests;
 mod entropy;
 mod find;
 mod name;
-mod placeholder;
 mod rules;
 
+pub use crate::placeholder::is_placeholder;
 pub use find::{Found, find};
-pub use placeholder::is_placeholder;
 
 pub(crate) use committed::{Sighting, Standing, findings, is_searched, search};
+pub(crate) use name::{is_secret as is_secret_name, may_be_secret};
 
 use quickserve_core::finding::Code;
 use quickserve_core::preflight::Report;

@@ -4,14 +4,13 @@
 //! submodule entered. A checkout of another owner git refuses itself (`safe.directory`); then nothing is said.
 
 use std::ffi::OsStr;
-use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::process::Command;
 use std::time::Duration;
 
 use quickserve_core::finding::{Code, Finding, Severity};
+
+use crate::ask::ask;
 
 /// How long git may take. A checkout that is slower is left unjudged.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -105,7 +104,8 @@ fn is_on_remote(root: &Path, commit: &str) -> bool {
 /// What git answers to a question; none where it fails, is not there, or takes too long.
 fn git<A: AsRef<OsStr>>(root: &Path, arguments: impl IntoIterator<Item = A>) -> Option<String> {
     let folder = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-    let mut child = Command::new("git")
+    let mut command = Command::new("git");
+    command
         .arg("--no-optional-locks")
         // The configuration of the checkout may name programs; those that a question could start are switched off.
         .args([
@@ -120,33 +120,15 @@ fn git<A: AsRef<OsStr>>(root: &Path, arguments: impl IntoIterator<Item = A>) -> 
         .arg(folder)
         .args(arguments)
         .env("GIT_TERMINAL_PROMPT", "0")
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let output = child.stdout.take()?;
-    let (sender, receiver) = mpsc::channel();
-    // Ends when git does: its output is then at its end.
-    thread::spawn(move || {
-        let mut answer = Vec::new();
-        let read = output.take(ANSWER).read_to_end(&mut answer);
-        // Nobody listens any more after the deadline.
-        let _ = sender.send(read.map(|_| answer));
-    });
-    let answer = receiver.recv_timeout(DEADLINE);
-    if answer.is_err() {
-        // Gone already, at worst.
-        let _ = child.kill();
-    }
-    let succeeded = child.wait().is_ok_and(|status| status.success());
-    let answer = answer.ok()?.ok().filter(|_| succeeded)?;
+        .env("LC_ALL", "C");
+    let answer = ask(&mut command, DEADLINE, ANSWER)?;
     Some(String::from_utf8_lossy(&answer).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
     use super::*;
 
     /// Runs git there, by nobody's configuration.

@@ -1,22 +1,25 @@
 //! `check`: everything that keeps a deployment from working, all at once. Nothing is changed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use quickserve_check::scanned::{Deployed, check_images};
 use quickserve_check::{EnvironmentFile, Subject};
 use quickserve_core::config::Platform;
 use quickserve_core::finding::{Code, Finding, Severity};
 use quickserve_core::outcome::Outcome;
 use quickserve_core::preflight::{self, Report};
+use quickserve_core::registry::ResolvedImage;
 use quickserve_core::{Error, ErrorKind};
 use serde_json::json;
 
 use crate::assemble;
-use crate::cli::{Check, Format};
+use crate::cli::{Check, Draft, Format};
 use crate::compose::{host, ports, programs};
 use crate::failure::Failure;
 use crate::output;
 use crate::project::Project;
-use crate::render::{Diagnostics, Line, Reporter, Style, Tone, annotate, sarif, words};
+use crate::render::{Diagnostics, Line, Reporter, Style, Told, Tone, annotate, sarif, words};
 use crate::settings::{Context, Verbosity};
 use crate::target::Target;
 
@@ -39,6 +42,7 @@ pub(super) async fn run(context: &Context, arguments: &Check, reporter: &Reporte
 async fn files(context: &Context, arguments: &Check) -> Result<Report, Failure> {
     let mut subject = folder(context);
     subject.image = arguments.draft.image.first().cloned();
+    subject.scan_reports.clone_from(&arguments.draft.scan_report);
     if let Some(path) = &arguments.task_definition {
         subject.definition = Some(path.clone());
     }
@@ -92,21 +96,26 @@ async fn project(context: &Context, arguments: &Check, reporter: &Reporter) -> R
         // What is wrong with quickserve.toml is one reason among others.
         Err(failure) if !failure.finished.findings.is_empty() => {
             let own = Report { passed: 0, findings: failure.finished.findings };
+            // Where there are no other files, that there are none is no answer.
+            if folder(context).is_empty() {
+                return Ok(own);
+            }
             return Ok(own.and(files(context, &Check::default()).await?));
         }
         Err(failure) => return Err(failure),
     };
-    let subject = subject(context, &target, &project);
-    let (files, standing) =
-        tokio::join!(read(subject), standing(context, &target, &project, &arguments.draft.image, reporter));
+    let subject = subject(context, &target, &project, &arguments.draft);
+    let (files, standing) = tokio::join!(
+        read(subject.clone()),
+        standing(context, &target, &project, arguments, subject, reporter)
+    );
     let mut report = files?.and(standing?).accepting(&target.settings.accepted_findings);
-    quickserve_check::hide(&mut report.findings);
     quickserve_check::sort(&mut report.findings);
     Ok(report)
 }
 
 /// The files of a service.
-pub(super) fn subject(context: &Context, target: &Target, project: &Project) -> Subject {
+pub(super) fn subject(context: &Context, target: &Target, project: &Project, draft: &Draft) -> Subject {
     let mut subject = Subject::of(&target.settings, &project.folder);
     subject.shown = shown(context, &project.folder);
     subject.hadolint = Some(PathBuf::from(HADOLINT));
@@ -116,6 +125,11 @@ pub(super) fn subject(context: &Context, target: &Target, project: &Project) -> 
     if let Some(image) = &context.image {
         subject.image = Some(image.clone());
     }
+    let reports = draft.scan_report.iter().map(|path| context.folder.join(path));
+    subject.scan_reports.extend(reports.map(|path| match path.strip_prefix(&project.folder) {
+        Ok(relative) => relative.to_owned(),
+        Err(_) => path,
+    }));
     // The names of the others show which of ours is missing or misspelt.
     for settings in project.config.all().filter(|other| other.key != target.key) {
         if settings.key.service() == target.key.service()
@@ -133,25 +147,33 @@ async fn standing(
     context: &Context,
     target: &Target,
     project: &Project,
-    images: &[String],
+    arguments: &Check,
+    subject: Subject,
     reporter: &Reporter,
 ) -> Result<Report, Failure> {
     if target.settings.platform == Platform::Ecs {
         return Ok(Report::default());
     }
-    let draft = match assemble::draft(context, project, &target.settings, images) {
+    let draft = match assemble::draft(context, project, &target.settings, &arguments.draft.image) {
         Ok(draft) => Some(draft),
         // No image is named before one is built: the rest can be looked at all the same.
         Err(failure) if failure.finished.findings.is_empty() => None,
         Err(failure) => return Ok(Report { passed: 0, findings: failure.finished.findings }),
     };
-    let stage = match target.stage(context, reporter).await {
+    let stage = match target.stage_to_look(context, reporter).await {
         Ok(stage) => stage,
-        Err(failure) => return Ok(Report::of(vec![unreachable(&failure)])),
+        Err(failure) => {
+            // What the references themselves say of digests is known without an engine.
+            let references = draft.into_iter().flat_map(|draft| draft.references);
+            let images = references.map(|(container, reference)| Deployed::named(&container, reference));
+            let scanned = scanned(subject, images.collect()).await?;
+            return Ok(scanned.and(Report::of(vec![unreachable(&failure)])));
+        }
     };
     let ports = ports::check(&stage.engine, &stage.control, &target.key, &target.reach).await?;
     let Some(draft) = draft else { return Ok(ports) };
     let (resolved, images) = preflight::resolve(stage.images.as_ref(), &draft.references).await?;
+    let scanned = scanned(subject, on_engine(&resolved)).await?;
     let (programs, host) = tokio::try_join!(
         programs::check(&stage.images, &draft.workload, &resolved),
         host::check(&stage.engine, &target.settings, &draft.workload, &resolved),
@@ -160,9 +182,22 @@ async fn standing(
     Ok(notes
         .and(draft.check(stage.secrets.as_ref(), &resolved).await?)
         .and(images)
+        .and(scanned)
         .and(programs)
         .and(host)
         .and(ports))
+}
+
+/// The images that an engine has, by its digests.
+pub(super) fn on_engine(images: &BTreeMap<String, ResolvedImage>) -> Vec<Deployed> {
+    images.iter().map(|(container, image)| Deployed::resolved(container, image)).collect()
+}
+
+/// Whether the reports of scanners are of these images, away from the thread that waits for answers.
+pub(super) async fn scanned(subject: Subject, images: Vec<Deployed>) -> Result<Report, Failure> {
+    let judged = tokio::task::spawn_blocking(move || check_images(&subject, &images)).await;
+    judged
+        .map_err(|error| Error::new(ErrorKind::Unexpected, "read the scan reports").with_source(error).into())
 }
 
 /// Without an engine, ports and images are unknown: that is said, and refuses here as it would refuse a deployment.
@@ -177,7 +212,7 @@ fn unreachable(failure: &Failure) -> Finding {
 }
 
 fn show(context: &Context, report: &Report) {
-    let findings = &report.findings;
+    let findings = Told::all(&report.findings);
     match context.format {
         Format::Json => {
             let report = json!({ "passed": report.passed, "findings": findings });
@@ -185,14 +220,14 @@ fn show(context: &Context, report: &Report) {
             return;
         }
         Format::Sarif => {
-            output::data_line(&sarif::log(findings).to_string());
+            output::data_line(&sarif::log(&findings).to_string());
             return;
         }
         Format::Github => findings.iter().for_each(annotate),
         Format::Human => {
             let terminal = &context.terminal;
             let diagnostics = Diagnostics::new(terminal.colour_data, terminal.width);
-            for finding in findings {
+            for finding in &findings {
                 if finding.severity > Severity::Info || context.verbosity == Verbosity::Verbose {
                     output::data(&format!("{}\n\n", diagnostics.show(finding)));
                 }

@@ -1,7 +1,6 @@
 //! `deploy`: checks everything, then puts the release behind the service's port.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use quickserve_core::config::Strategy;
@@ -12,13 +11,13 @@ use quickserve_core::orchestrator::Orchestrator as _;
 use quickserve_core::outcome::Outcome;
 use quickserve_core::preflight::{self, Report};
 use quickserve_core::registry::ResolvedImage;
-use quickserve_core::traffic::Rule;
 
 use super::{Acting, check, detach};
+use crate::asked::Difference;
 use crate::assemble::{self, Draft};
 use crate::change::{Change, Sized};
 use crate::cli;
-use crate::compose::{Stage, StandingFacts, for_rule, host, ports, programs};
+use crate::compose::{Stage, StandingFacts, host, ports, programs};
 use crate::failure::Failure;
 use crate::limits::{self, Chosen};
 use crate::project::Project;
@@ -40,10 +39,12 @@ pub(super) async fn run(context: &Context, arguments: &cli::Deploy, reporter: Re
     };
     // Signals are obeyed from here on; before, nothing has been done that could be taken back.
     let waiting = &reporter;
+    let replaces = prepared.state.current() != Some(&prepared.request.release.id);
     let work = async |acting: &Acting| deploy(acting, prepared, arguments, waiting).await;
     let done = crate::signals::obeying(&reporter, &acting, work(&acting)).await;
     match done {
-        Ok(finished) => acting.end(Act::Deploy, draft, finished, reporter).await,
+        // What serves as before is not undone by going back to another release.
+        Ok(finished) => acting.end(Act::Deploy, draft, finished, replaces, reporter).await,
         Err(failure) => reporter.fail_draft(Act::Deploy, draft, failure),
     }
 }
@@ -51,8 +52,13 @@ pub(super) async fn run(context: &Context, arguments: &cli::Deploy, reporter: Re
 /// The flags that describe the same release again.
 fn again(arguments: &cli::Draft) -> String {
     let images = arguments.image.iter().map(|image| ("--image", image));
+    let reports: Vec<String> = arguments.scan_report.iter().map(|path| path.display().to_string()).collect();
+    let reports = reports.iter().map(|report| ("--scan-report", report));
     let strategy = arguments.strategy.iter().map(|strategy| ("--strategy", strategy));
-    let flags = images.chain(strategy).map(|(flag, value)| format!(" {flag} {}", words::quoted(value)));
+    let flags = images
+        .chain(reports)
+        .chain(strategy)
+        .map(|(flag, value)| format!(" {flag} {}", words::quoted(value)));
     flags.collect::<Vec<_>>().concat()
 }
 
@@ -65,7 +71,8 @@ async fn begin(
     let draft = drafted(context, &target, &project, arguments)?;
     let stage = target.stage(context, reporter).await?;
     let prepared = prepare(context, &target, &project, &stage, draft, arguments, reporter).await?;
-    Ok((Acting { target, stage, control: Control::default() }, prepared))
+    let before = target.in_effect(&stage).await;
+    Ok((Acting { target, stage, control: Control::default(), before }, prepared))
 }
 
 /// What files and arguments say, where this version can do it.
@@ -76,7 +83,7 @@ pub(super) fn drafted(
     arguments: &cli::Draft,
 ) -> Result<Draft, Failure> {
     // What cannot be done at all is said before what is missing for it.
-    limits::check(&target.settings, chosen(context, arguments)?)?;
+    limits::check(&project.config, &target.settings, chosen(context, arguments)?)?;
     assemble::draft(context, project, &target.settings, &arguments.image)
 }
 
@@ -115,7 +122,7 @@ pub(super) async fn prepare(
     arguments: &cli::Draft,
     reporter: &Reporter,
 ) -> Result<Prepared, Failure> {
-    let mut subject = check::subject(context, target, project);
+    let mut subject = check::subject(context, target, project, arguments);
     subject.deploying = true;
     // What only it knows is no reason to wait.
     subject.hadolint = None;
@@ -123,7 +130,7 @@ pub(super) async fn prepare(
         preflight::resolve(stage.images.as_ref(), &draft.references),
         ports::check(&stage.engine, &stage.control, &target.key, &target.reach),
         stage.deployer.journal(),
-        check::read(subject),
+        check::read(subject.clone()),
         assemble::commit(&project.folder),
     );
     let (resolved, report): (BTreeMap<String, ResolvedImage>, Report) = resolved?;
@@ -133,13 +140,14 @@ pub(super) async fn prepare(
         reporter.remark(remark);
     }
     let notes = Report { passed: 0, findings: draft.notes.clone() };
+    let scanned = check::scanned(subject, check::on_engine(&resolved)).await?;
     let (programs, host) = tokio::try_join!(
         programs::check(&stage.images, &draft.workload, &resolved),
         host::check(&stage.engine, &target.settings, &draft.workload, &resolved),
     )?;
     let report = notes.and(draft.check(stage.secrets.as_ref(), &resolved).await?).and(report).and(ports?);
-    let mut report = report.and(programs).and(host).and(files?).accepting(&target.settings.accepted_findings);
-    quickserve_check::hide(&mut report.findings);
+    let mut report =
+        report.and(scanned).and(programs).and(host).and(files?).accepting(&target.settings.accepted_findings);
     quickserve_check::sort(&mut report.findings);
     if report.refuses() {
         // For the message only: empty when the platform does not answer.
@@ -156,33 +164,12 @@ pub(super) async fn prepare(
     let tasks = state.tasks_for(target.settings.deploy.tasks.unwrap_or(1));
     let before = before.map(|release| Sized { release, tasks: state.tasks });
     let mut change = Change::between(before, Sized { release: &release, tasks });
-    // It moves with a release: with what serves already nothing moves.
-    let moves = listening(stage, target).await.filter(|_| state.current() != Some(&release.id));
-    if let (Some((at, _)), Some(wanted)) = (moves, target.reach.public) {
-        change.port = (at.port() != wanted.port()).then_some((at.port(), wanted.port()));
+    if let (Some(now), Some(wanted)) = (target.in_effect(stage).await, target.reach.listen()) {
+        change.asked = Difference::between(&now, &wanted);
     }
     let last_look = Some(Arc::new(StandingFacts::new(stage, target, &release)) as _);
     let request = Request { release, tasks, config, retry: false, last_look };
     Ok(Prepared { request, change, report, state })
-}
-
-/// The port moves with a release that is deployed: one that serves already is not, so that is said.
-pub(super) async fn stays_at(stage: &Stage, target: &Target) -> Option<String> {
-    let (at, rule) = listening(stage, target).await?;
-    let moved = target.reach.public.is_some_and(|wanted| wanted != at) || rule != target.reach.rule;
-    let rule = for_rule(&rule);
-    moved.then(|| {
-        format!(
-            "it is still reached on {at}{rule}: port and route change with the next release, or after down"
-        )
-    })
-}
-
-/// Where the router takes the service's requests now, and which.
-async fn listening(stage: &Stage, target: &Target) -> Option<(SocketAddr, Rule)> {
-    let status = stage.control.status().await.ok()?;
-    let service = status.services.iter().find(|service| service.service == target.key)?;
-    Some((service.listening?.public, service.rule()))
 }
 
 async fn deploy(
@@ -202,9 +189,5 @@ async fn deploy(
     acting.stage.router.move_with(&request.release.id);
     let patience = arguments.patience(&acting.target.settings.deploy);
     let deployer = acting.stage.deployer.clone().with_patience(patience);
-    let finished = deployer.deploy(&request, &acting.control).await?;
-    if finished.outcome == Outcome::Unchanged {
-        stays_at(&acting.stage, &acting.target).await.into_iter().for_each(|text| reporter.caution(text));
-    }
-    Ok(finished)
+    Ok(deployer.deploy(&request, &acting.control).await?)
 }

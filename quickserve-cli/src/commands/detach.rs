@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process, setsid};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{self, Format};
-use crate::compose;
+use crate::compose::{self, Access};
 use crate::failure::Failure;
 use crate::output;
 use crate::render::{Act, Ending, Reporter, words};
@@ -39,7 +39,7 @@ pub(super) fn leave_terminal() {
 pub(super) async fn run(context: &Context, arguments: &cli::Deploy, reporter: Reporter) -> u8 {
     let begun = async {
         let (target, _) = Target::read(context)?;
-        let journal = compose::journal(context, &target.key).await?;
+        let journal = compose::journal(context, &target.key, Access::Write).await?;
         let mut background = Background::start(context, &target)?;
         let opened = background.opened(journal, arguments.patience(&target.settings.deploy)).await?;
         Ok::<_, Failure>((background, opened))

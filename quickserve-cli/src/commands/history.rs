@@ -11,7 +11,10 @@ use quickserve_core::release::{Release, ReleaseId};
 use serde_json::{Value, json};
 
 use super::in_flight::InFlight;
+use super::table::{below, table};
+use super::why::why;
 use crate::cli::{Format, History};
+use crate::compose::{self, Access};
 use crate::failure::Failure;
 use crate::output;
 use crate::render::{Reporter, Style, words};
@@ -19,9 +22,9 @@ use crate::settings::Context;
 use crate::target::Target;
 
 pub(super) async fn run(context: &Context, arguments: &History, _: &Reporter) -> Result<(), Failure> {
-    let (target, _) = Target::read(context)?;
+    let (target, _) = Target::find_to_look(context)?;
     // The journal alone knows what happened: no engine is needed to read it.
-    let journal = crate::compose::journal(context, &target.key).await?;
+    let journal = compose::journal(context, &target.key, Access::Read).await?;
     let known = Known::of(&journal).await?;
     let shown = happened(journal.state(), arguments);
     if context.format == Format::Json {
@@ -35,32 +38,44 @@ pub(super) async fn run(context: &Context, arguments: &History, _: &Reporter) ->
     }
     let rows: Vec<[String; 6]> = shown.iter().map(|happened| happened.row(&known)).collect();
     let head = ["DEPLOYMENT", "ACT", "RELEASE", "OUTCOME", "WHEN", "BY"].map(str::to_owned);
-    let rows =
-        fitting(&head, rows, context.terminal.width, |index| words::short_moment(shown[index].began()));
+    let width = context.terminal.width;
+    let rows = fitting(&head, rows, width, |index| words::short_moment(shown[index].began()));
     let style = Style { colour: context.terminal.colour_data };
     for (index, line) in table(&head, &rows).into_iter().enumerate() {
         // What is cut off is a name or a reason, never the end of a column before.
-        let line = context.terminal.width.map_or(line.clone(), |width| words::cut(&line, width));
+        let line = width.map_or(line.clone(), |width| words::cut(&line, width));
         let line = if index == 0 { style.paint("1", &line) } else { line };
+        let why = index.checked_sub(1).and_then(|index| shown[index].why());
+        let why = why.map(|why| style.paint("2", &below(&why, width)));
         // A reader that has seen enough goes away.
-        if !output::data_line(&line) {
+        if !std::iter::once(line).chain(why).all(|line| output::data_line(&line)) {
             break;
         }
     }
     Ok(())
 }
 
-/// Rows with short times where the whole ones do not fit into a terminal of this width.
+/// Rows with short times, and without the hosts of people, where the whole ones do not fit into a terminal of this
+/// width.
 fn fitting(
     head: &[String; 6],
     mut rows: Vec<[String; 6]>,
     width: Option<usize>,
     short: impl Fn(usize) -> String,
 ) -> Vec<[String; 6]> {
-    let fits = |width| table(head, &rows).iter().all(|line| line.chars().count() <= width);
-    if width.is_some_and(|width| !fits(width)) {
-        for (index, row) in rows.iter_mut().enumerate() {
-            row[4] = short(index);
+    let fits =
+        |rows: &[[String; 6]], width| table(head, rows).iter().all(|line| line.chars().count() <= width);
+    if width.is_none_or(|width| fits(&rows, width)) {
+        return rows;
+    }
+    for (index, row) in rows.iter_mut().enumerate() {
+        row[4] = short(index);
+    }
+    if width.is_some_and(|width| !fits(&rows, width)) {
+        for row in &mut rows {
+            let (who, rest) = row[5].split_once(": ").unwrap_or((&row[5], ""));
+            let user = who.split('@').next().unwrap_or(who);
+            row[5] = if rest.is_empty() { user.to_owned() } else { format!("{user}: {rest}") };
         }
     }
     rows
@@ -98,6 +113,14 @@ impl Happened<'_> {
             Self::Deployment(summary) => entry(summary, known),
             Self::Lock(lock) => lock_entry(lock),
             Self::Command(summary) => command_entry(summary),
+        }
+    }
+
+    /// Why it did not end well.
+    fn why(&self) -> Option<String> {
+        match self {
+            Self::Deployment(summary) => why(summary),
+            Self::Lock(_) | Self::Command(_) => None,
         }
     }
 
@@ -287,20 +310,6 @@ fn command_row(summary: &CommandSummary, known: &Known<'_>) -> [String; 6] {
     ]
 }
 
-/// Columns as wide as what is in them; the last one is not padded.
-pub(super) fn table<const N: usize>(head: &[String; N], rows: &[[String; N]]) -> Vec<String> {
-    let width = |column: usize| {
-        let cells = rows.iter().chain(std::iter::once(head)).map(|row| row[column].chars().count());
-        cells.max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    std::iter::once(head).chain(rows).map(line).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,5 +330,7 @@ mod tests {
         assert_eq!(when(None), "2026-11-23 07:12:31Z", "a file gets all");
         assert_eq!(when(Some(120)), "2026-11-23 07:12:31Z");
         assert_eq!(when(Some(80)), "11-23 07:12");
+        let by = |width| fitting(&head, rows.clone(), width, |_| "11-23 07:12".to_owned())[0][5].clone();
+        assert_eq!((by(Some(81)), by(Some(80))), ("ada@host".to_owned(), "ada".to_owned()));
     }
 }

@@ -5,7 +5,7 @@ use quickserve_core::journal::Lock;
 use quickserve_core::outcome::Outcome;
 
 use crate::cli;
-use crate::compose;
+use crate::compose::{self, Access};
 use crate::failure::Failure;
 use crate::render::{Act, Ending, Reporter, words};
 use crate::settings::Context;
@@ -13,8 +13,8 @@ use crate::target::Target;
 
 pub(super) async fn lock(context: &Context, arguments: &cli::Lock, reporter: Reporter) -> u8 {
     let locked = async {
-        let (target, _) = Target::read(context)?;
-        let mut journal = compose::journal(context, &target.key).await?;
+        let target = Target::find(context, &reporter)?;
+        let mut journal = compose::journal(context, &target.key, Access::Write).await?;
         let (lock, new) = journal.lock(&compose::who(context)?, &arguments.reason.0).await?;
         let open = journal.state().open.as_ref();
         let goes_on = open.map(|open| format!("{} is in flight and goes on", open.opened.deployment));
@@ -34,8 +34,8 @@ pub(super) async fn lock(context: &Context, arguments: &cli::Lock, reporter: Rep
 
 pub(super) async fn unlock(context: &Context, reporter: Reporter) -> u8 {
     let unlocked = async {
-        let (target, _) = Target::read(context)?;
-        let mut journal = compose::journal(context, &target.key).await?;
+        let target = Target::find(context, &reporter)?;
+        let mut journal = compose::journal(context, &target.key, Access::Write).await?;
         let lock = journal.unlock(&compose::who(context)?).await?;
         Ok::<_, Failure>((target, lock))
     };

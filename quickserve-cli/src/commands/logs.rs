@@ -5,7 +5,7 @@ use quickserve_docker::{LogQuery, LogStream, logs};
 use serde_json::json;
 
 use crate::cli::{Format, Logs};
-use crate::compose;
+use crate::compose::{self, Access};
 use crate::failure::Failure;
 use crate::output;
 use crate::render::{Reporter, Style, short_task};
@@ -13,10 +13,10 @@ use crate::settings::Context;
 use crate::target::{Target, named};
 
 pub(super) async fn run(context: &Context, arguments: &Logs, reporter: &Reporter) -> Result<(), Failure> {
-    let (target, _) = Target::read(context)?;
-    let stage = target.stage(context, reporter).await?;
+    let (target, _) = Target::find_to_look(context)?;
+    let stage = target.stage_to_look(context, reporter).await?;
     let release = match &arguments.release {
-        Some(word) => Some(named(compose::journal(context, &target.key).await?.state(), word)?),
+        Some(word) => Some(named(compose::journal(context, &target.key, Access::Read).await?.state(), word)?),
         None => None,
     };
     let query = LogQuery { release, tail: arguments.lines, follow: arguments.follow, ..LogQuery::default() };

@@ -1,6 +1,7 @@
 //! The commands: each resolves its settings, calls the library, and tells how it ended.
 
 mod abort;
+mod amiss;
 mod check;
 mod completions;
 mod deploy;
@@ -25,15 +26,21 @@ mod router;
 mod run;
 mod scale;
 mod status;
+mod table;
+mod why;
 
 use quickserve_core::engine::Control;
 use quickserve_core::event::Finished;
 use quickserve_core::journal::Journal;
+use quickserve_core::outcome::Outcome;
+use quickserve_docker::router::ListenSpec;
 
-use crate::cli::Command;
-use crate::compose::{Reach, Stage};
+use crate::asked::{self, Difference};
+use crate::cli::{Command, Router};
+use crate::compose::{Reach, Stage, url};
 use crate::failure::Failure;
-use crate::render::{Act, Ending, Reporter};
+use crate::output;
+use crate::render::{Act, Ending, Line, Reporter, Style};
 use crate::session::Ended;
 use crate::settings::Context;
 use crate::signals;
@@ -43,9 +50,7 @@ use crate::target::Target;
 pub(crate) async fn run(command: Command, context: &Context) -> u8 {
     let reporter = match command {
         // The terminal is theirs: nothing is drawn between what they write.
-        Command::Run(_) | Command::Exec(_) | Command::Logs(_) | Command::Router(_) => {
-            Reporter::start_still(context)
-        }
+        Command::Run(_) | Command::Exec(_) | Command::Logs(_) => Reporter::start_still(context),
         _ => Reporter::start(context),
     };
     match command {
@@ -90,15 +95,21 @@ pub(crate) async fn run(command: Command, context: &Context) -> u8 {
             let shown = logs::run(context, &arguments, &reporter).await;
             looked(shown, reporter)
         }
-        Command::Router(command) => {
-            let shown = router::run(context, command).await;
-            looked(shown, reporter)
-        }
+        Command::Router(command) => router_command(command, context).await,
         Command::Completions { shell } => {
             completions::run(shell);
             0
         }
         Command::Explain { code } => looked(explain::run(context, code.as_deref()), reporter),
+    }
+}
+
+/// Runs a command of the router's own, among them its processes, which stay: until there is something to tell, nothing is
+/// there to tell it.
+pub(crate) async fn router_command(command: Router, context: &Context) -> u8 {
+    match Box::pin(router::run(context, command)).await {
+        Ok(()) => 0,
+        Err(failure) => Reporter::start_still(context).fail(failure),
     }
 }
 
@@ -110,22 +121,32 @@ fn looked(shown: Result<(), Failure>, reporter: Reporter) -> u8 {
     }
 }
 
+/// Shows lines of data, folded to the terminal's width.
+fn show(context: &Context, lines: &[Line]) {
+    let style = Style { colour: context.terminal.colour_data };
+    for line in lines {
+        output::data_line(&style.show_within(line, context.terminal.width));
+    }
+}
+
 /// What an acting command works with.
 pub(crate) struct Acting {
     target: Target,
     pub(crate) stage: Stage,
     pub(crate) control: Control,
+    /// How the service was reached when it began.
+    before: Option<ListenSpec>,
 }
 
 impl Acting {
     async fn begin(context: &Context, reporter: &Reporter) -> Result<Self, Failure> {
-        let (target, _) = Target::read(context)?;
+        let target = Target::find(context, reporter)?;
         Self::begin_with(target, context, reporter).await
     }
 
     /// For an act that closes the public port: it is not opened first, since a stranger may hold it.
     async fn begin_closing(context: &Context, reporter: &Reporter) -> Result<Self, Failure> {
-        let (mut target, _) = Target::read(context)?;
+        let mut target = Target::find(context, reporter)?;
         target.reach = Reach::default();
         Self::begin_with(target, context, reporter).await
     }
@@ -133,13 +154,17 @@ impl Acting {
     async fn begin_with(target: Target, context: &Context, reporter: &Reporter) -> Result<Self, Failure> {
         let stage = target.stage(context, reporter).await?;
         // Whether it runs at all is found out when it is needed.
-        if let Ok(status) = stage.control.status().await
-            && let Some(text) = router::outdated(&status.version)
-        {
+        let status = stage.control.status().await.ok();
+        if let Some(text) = status.as_ref().and_then(|status| router::outdated(&status.version)) {
             reporter.caution(text);
         }
-        reporter.know(stage.deployer.journal().await?.state());
-        Ok(Self { target, stage, control: Control::default() })
+        let before = status.and_then(|status| asked::in_effect(&status, &target.key));
+        let journal = stage.deployer.journal().await?;
+        reporter.know(journal.state());
+        if let Some(open) = &journal.state().open {
+            stage.router.succeed(open.opened.act, open.opened.goal.release());
+        }
+        Ok(Self { target, stage, control: Control::default(), before })
     }
 
     /// Does the act, obeying signals, and tells how it ended.
@@ -151,26 +176,47 @@ impl Acting {
     ) -> u8 {
         let done = signals::obeying(&reporter, &self, work(&self)).await;
         match done {
-            Ok(finished) => self.end(act, String::new(), finished, reporter).await,
+            Ok(finished) => self.end(act, String::new(), finished, true, reporter).await,
             Err(failure) => reporter.fail_at(act, failure),
         }
     }
 
-    async fn end(&self, act: Act, draft: String, finished: Finished, reporter: Reporter) -> u8 {
-        if let Some(why) = self.stage.router.stays() {
-            reporter.caution(format!("it is not reached as it was asked for: {why}"));
+    /// Tells how it ended; `undo` is whether to say how that is undone.
+    async fn end(&self, act: Act, draft: String, finished: Finished, undo: bool, reporter: Reporter) -> u8 {
+        let now = self.target.in_effect(&self.stage).await;
+        if let Some(amiss) = self.stage.router.amiss() {
+            reporter.caution(amiss);
+        } else {
+            self.reached(act, &finished, now.as_ref()).into_iter().for_each(|text| reporter.caution(text));
         }
         // Only for the message: without the journal there is no hint.
         let journal = self.stage.deployer.journal().await.ok();
         let state = journal.as_ref().map(Journal::state);
-        let undo = state.is_some_and(|state| state.rollback_target().is_some());
+        let undo = undo && state.is_some_and(|state| state.rollback_target().is_some());
         let open = state.and_then(|state| state.open.as_ref()).filter(|_| act == Act::Pause);
         let detail = open.and_then(|open| {
             let parked = open.parked.as_ref()?;
             Some(format!("{}, {parked}; nobody judges it meanwhile", open.opened.deployment))
         });
-        let url = self.target.url();
+        let url = now.as_ref().map(url).or_else(|| self.target.url());
         reporter.end(Ending { url, undo, draft, detail, looked: true, ..Ending::of(act, finished) })
+    }
+
+    /// What to say of how the service is reached now: that it moved, though nobody asked this command for it, or that
+    /// what quickserve.toml asks for is not in effect.
+    fn reached(&self, act: Act, finished: &Finished, now: Option<&ListenSpec>) -> Option<String> {
+        let now = now?;
+        let moved = self.before.as_ref().map(|before| Difference::between(before, now));
+        // `deploy` has told of it as its change.
+        if let Some(moved) = moved.filter(|moved| act != Act::Deploy && !moved.is_none()) {
+            return Some(format!(
+                "it is reached otherwise now, as quickserve.toml asks: {}",
+                moved.sentence()
+            ));
+        }
+        let acted = matches!(act, Act::Rollback | Act::Resume | Act::Abort | Act::Scale | Act::Restart)
+            && matches!(finished.outcome, Outcome::Done | Outcome::Unchanged);
+        self.target.pending(now).filter(|_| acted)
     }
 }
 

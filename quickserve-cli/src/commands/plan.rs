@@ -4,19 +4,20 @@ use quickserve_core::outcome::Outcome;
 use quickserve_core::preflight;
 use serde_json::json;
 
-use super::deploy::{drafted, prepare, stays_at};
+use super::deploy::{drafted, prepare};
 use super::in_flight::InFlight;
+use super::show;
 use crate::cli::{Format, Plan};
 use crate::failure::Failure;
 use crate::output;
-use crate::render::{Line, Reporter, Style, Tone, words};
+use crate::render::{Line, Reporter, Told, Tone, words};
 use crate::settings::Context;
 use crate::target::Target;
 
 pub(super) async fn run(context: &Context, arguments: &Plan, reporter: &Reporter) -> Result<(), Failure> {
     let (target, project) = Target::read(context)?;
     let draft = drafted(context, &target, &project, &arguments.draft)?;
-    let stage = target.stage(context, reporter).await?;
+    let stage = target.stage_to_look(context, reporter).await?;
     let prepared = prepare(context, &target, &project, &stage, draft, &arguments.draft, reporter).await?;
     let plan = stage.deployer.plan(&prepared.request).await?;
     let release = &prepared.request.release;
@@ -38,13 +39,12 @@ pub(super) async fn run(context: &Context, arguments: &Plan, reporter: &Reporter
             "change": prepared.change,
             "condemned": condemned,
             "in_flight": in_flight.as_ref().map(InFlight::json),
-            "findings": prepared.report.findings,
+            "findings": Told::all(&prepared.report.findings),
             "plan": plan,
         });
         output::data_line(&plan.to_string());
         return Ok(());
     }
-    let style = Style { colour: context.terminal.colour_data };
     let mut lines = vec![Line::new("plan", format!("{}  {}", target.arrow(), words::release(release)))];
     let serves = match from.and_then(|from| prepared.state.releases.get(from)) {
         Some(release) => words::release(release),
@@ -59,8 +59,6 @@ pub(super) async fn run(context: &Context, arguments: &Plan, reporter: &Reporter
     ));
     if plan.steps.is_empty() {
         lines.push(Line::new("steps", "none: it serves already"));
-        let stays = stays_at(&stage, &target).await;
-        lines.extend(stays.map(|stays| Line::toned("caution", stays, Tone::Bad)));
     }
     for (index, step) in plan.steps.iter().enumerate() {
         lines.push(Line::new(if index == 0 { "steps" } else { "" }, format!("{:>2}  {step}", index + 1)));
@@ -81,10 +79,8 @@ pub(super) async fn run(context: &Context, arguments: &Plan, reporter: &Reporter
         lines.push(Line::new("", then));
     }
     for finding in &prepared.report.findings {
-        lines.push(Line::Finding(Box::new(finding.clone())));
+        lines.push(Line::finding(finding));
     }
-    for line in lines {
-        output::data_line(&style.show(&line));
-    }
+    show(context, &lines);
     Ok(())
 }

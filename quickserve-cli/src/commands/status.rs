@@ -14,19 +14,23 @@ use quickserve_core::traffic::{Role, Rule};
 use quickserve_docker::router::{ServiceStatus, Status as RouterStatus};
 use serde_json::{Value, json};
 
+use super::amiss;
 use super::disk::Disk;
 use super::in_flight::InFlight;
+use super::show;
+use super::why::why;
+use crate::asked;
 use crate::cli::{Format, Status};
-use crate::compose::{self, Reach, for_rule};
+use crate::compose::{self, Access, for_rule};
 use crate::failure::Failure;
 use crate::output;
 use crate::project::Project;
-use crate::render::{Line, Reporter, Style, Tone, short_task, words};
+use crate::render::{Line, Reporter, Tone, short_task, words};
 use crate::settings::Context;
 use crate::target::Target;
 
 pub(super) async fn run(context: &Context, arguments: &Status, reporter: &Reporter) -> Result<(), Failure> {
-    let targets = if arguments.all { all(context)? } else { vec![Target::read(context)?.0] };
+    let targets = if arguments.all { all(context)? } else { vec![Target::find_to_look(context)?.0] };
     let mut seen = Vec::new();
     let mut unseen = None;
     for target in &targets {
@@ -54,22 +58,22 @@ pub(super) async fn run(context: &Context, arguments: &Status, reporter: &Report
         output::data_line(&data);
         return Ok(());
     }
-    let style = Style { colour: context.terminal.colour_data };
     for (index, seen) in seen.iter().enumerate() {
         if index > 0 {
             output::data_line("");
         }
-        for line in seen.lines(&context.again) {
-            output::data_line(&style.show(&line));
-        }
+        show(context, &seen.lines(&context.again));
     }
     unseen.map_or(Ok(()), Err)
 }
 
-/// Every service on local Docker that quickserve.toml has.
+/// Every service on local Docker that quickserve.toml has, and is not wrong about.
 fn all(context: &Context) -> Result<Vec<Target>, Failure> {
-    let project = Project::read(context)?;
-    let local = project.config.all().filter(|settings| settings.platform == Platform::Docker);
+    let project = Project::read_leniently(context)?;
+    project.tell_mistakes(context);
+    let local = project.config.all().filter(|settings| {
+        settings.platform == Platform::Docker && project.config.mistakes_of(&settings.key).is_none()
+    });
     Ok(local.map(|settings| Target::of(&project, settings.clone())).collect())
 }
 
@@ -93,7 +97,7 @@ pub(super) struct Seen {
 }
 
 pub(super) async fn look(context: &Context, target: &Target, reporter: &Reporter) -> Result<Seen, Failure> {
-    let stage = target.stage(context, reporter).await?;
+    let stage = target.stage_to_look(context, reporter).await?;
     let (journal, observed, router) =
         tokio::join!(stage.deployer.journal(), stage.platform.observe(), stage.control.status());
     let (journal, observed) = (journal?, observed?);
@@ -106,8 +110,15 @@ pub(super) async fn look(context: &Context, target: &Target, reporter: &Reporter
     let disk = Some(Disk::of(&stage, &journal).await?);
     let state = journal.state().clone();
     let service = router.as_ref().and_then(|router| of(router, target));
-    let amiss = amiss(&state, &observed, router.is_some(), service, &target.reach);
-    let cautions = router.as_ref().and_then(unsupervised).into_iter().collect();
+    let amiss = match &in_flight {
+        // What is on its way agrees once it is there.
+        Some(in_flight) if !in_flight.is_left() => amiss::reach(&state, router.is_some(), service),
+        _ => amiss::all(&state, &observed, router.is_some(), service),
+    };
+    // A deployment in flight may be the one that brings it.
+    let now = service.filter(|_| in_flight.is_none() && state.current().is_some()).and_then(asked::listens);
+    let pending = now.and_then(|now| target.pending(&now));
+    let cautions = router.as_ref().and_then(unsupervised).into_iter().chain(pending).collect();
     let notes = router.as_ref().map(|router| notes(context, router)).unwrap_or_default();
     let (target, serving) = (target.clone(), serving(&observed));
     let blind = None;
@@ -119,7 +130,7 @@ async fn without_engine(context: &Context, target: &Target, failure: &Failure) -
     if failure.finished.outcome != Outcome::Refused || target.settings.platform != Platform::Docker {
         return None;
     }
-    let journal = compose::journal(context, &target.key).await.ok()?;
+    let journal = compose::journal(context, &target.key, Access::Read).await.ok()?;
     let router = compose::router(context).status().await.ok();
     let split = router.as_ref().and_then(|router| of(router, target)).map(|service| service.split.clone());
     let observed = Observed { split: split.unwrap_or_default(), ..Observed::default() };
@@ -154,68 +165,6 @@ fn of<'a>(router: &'a RouterStatus, target: &Target) -> Option<&'a ServiceStatus
     router.services.iter().find(|service| service.service == target.key)
 }
 
-/// Where what was decided, what serves and what exists do not agree, while nothing is in flight.
-fn amiss(
-    state: &State,
-    observed: &Observed,
-    router_runs: bool,
-    service: Option<&ServiceStatus>,
-    reach: &Reach,
-) -> Vec<String> {
-    let mut amiss = Vec::new();
-    let Some(current) = state.current() else {
-        for (release, set) in observed.sets.iter().filter(|(_, set)| !set.tasks.is_empty()) {
-            let tasks = words::count(set.tasks.len() as u64, "task");
-            amiss.push(format!("{tasks} of {release:#} exist, though nothing was promoted"));
-        }
-        return amiss;
-    };
-    let known = state.releases.get(current);
-    let has_traffic = known.is_some_and(|release| release.workload.endpoint.is_some());
-    if has_traffic && !router_runs {
-        amiss.push("the router is not running: nobody answers on the public port".to_owned());
-    }
-    if let Some(trouble) = service.and_then(|service| service.trouble.as_ref()) {
-        amiss.push(format!("the router cannot open the public port: {trouble}"));
-    }
-    amiss.extend(moved(service, reach));
-    let set = observed.set(current);
-    let live = set.live().count();
-    if live != state.tasks as usize {
-        amiss.push(format!("{live} of {} tasks of {current:#} are there", state.tasks));
-    }
-    if let Some(release) = known
-        && set.live().any(|task| task.images != release.digests())
-    {
-        amiss.push(format!("tasks of {current:#} run other images than it says"));
-    }
-    let routed = observed.split.serving().map(|(release, _)| release).collect::<Vec<_>>();
-    if state.tasks == 0 {
-        if !routed.is_empty() {
-            amiss.push("requests still go somewhere, though there should be no tasks".to_owned());
-        }
-    } else if has_traffic && router_runs && routed != [current] {
-        amiss.push(format!("requests do not go to {current:#} alone, which was promoted"));
-    }
-    for (release, set) in
-        observed.sets.iter().filter(|(release, set)| *release != current && !set.tasks.is_empty())
-    {
-        amiss.push(format!("{} of {release:#} are left", words::count(set.tasks.len() as u64, "task")));
-    }
-    amiss
-}
-
-/// Of a public port that is another one in quickserve.toml: no command but the next deployment changes that.
-fn moved(service: Option<&ServiceStatus>, reach: &Reach) -> Option<String> {
-    let (wanted, at) = (reach.public?, service?.listening?.public);
-    let rule = service.map(ServiceStatus::rule).unwrap_or_default();
-    let (wanted_rule, at_rule) = (for_rule(&reach.rule), for_rule(&rule));
-    let text = format!(
-        "quickserve.toml says {wanted}{wanted_rule}, the router listens on {at}{at_rule}; the next release moves it"
-    );
-    (at != wanted || rule != reach.rule).then_some(text)
-}
-
 impl Seen {
     pub(super) fn promoted(&self) -> Option<&ReleaseId> {
         self.state.current()
@@ -246,8 +195,10 @@ impl Seen {
         self.state.rollback_target().is_some()
     }
 
+    /// Whether all agrees, but for what a deployment in flight is about to change. One whose owner is gone changes
+    /// nothing any more.
     fn consistent(&self) -> bool {
-        self.amiss.is_empty() && self.state.open.is_none()
+        self.amiss.is_empty() && !self.in_flight.as_ref().is_some_and(InFlight::is_left)
     }
 
     fn service(&self) -> Option<&ServiceStatus> {
@@ -258,7 +209,7 @@ impl Seen {
     pub(super) fn needs_resuming(&self) -> bool {
         match &self.in_flight {
             Some(in_flight) => in_flight.is_left(),
-            None => !self.amiss.is_empty() && self.can_be_mended(),
+            None => !self.amiss.is_empty(),
         }
     }
 
@@ -273,12 +224,6 @@ impl Seen {
             .map(|text| Line::toned("caution", text.clone(), Tone::Bad));
         let notes = self.notes.iter().map(|text| Line::new("note", text.clone()));
         in_flight.into_iter().chain(amiss).chain(notes).collect()
-    }
-
-    /// Whether `resume` mends any of what is amiss.
-    fn can_be_mended(&self) -> bool {
-        let moved = usize::from(moved(self.service(), &self.target.reach).is_some());
-        self.state.current().is_none() || self.amiss.len() > moved
     }
 
     /// Where people reach the service, as the router has it.
@@ -302,6 +247,7 @@ impl Seen {
             }),
             "route": (!self.rule().is_any()).then(|| self.rule()),
             "serving": self.serving,
+            "tasks": self.tasks_json(),
             "promoted": self.state.current(),
             "router": self.router.is_some(),
             "consistent": self.consistent(),
@@ -309,6 +255,15 @@ impl Seen {
             "cautions": self.cautions,
             "notes": self.notes,
             "in_flight": self.in_flight.as_ref().map(InFlight::json),
+            "last": self.state.deployments.iter().rev().find(|last| last.outcome.is_some()).map(|last| {
+                json!({
+                    "deployment": last.deployment,
+                    "outcome": last.outcome.map(Outcome::name),
+                    "finished": last.finished,
+                    "by": last.by,
+                    "cause": last.cause,
+                })
+            }),
             "lock": self.state.lock().map(|lock| {
                 json!({ "by": lock.by, "since": lock.since, "reason": lock.reason })
             }),
@@ -338,6 +293,7 @@ impl Seen {
         {
             let when = words::moment(last.finished.unwrap_or(last.started));
             lines.push(Line::new("last", format!("{} {outcome}, {when}, by {}", last.deployment, last.by)));
+            lines.extend(why(last).map(|why| Line::toned("why", why, Tone::Bad)));
         }
         if let Some(lock) = self.state.lock() {
             let text = format!("by {} since {}: {}", lock.by, words::moment(lock.since), lock.reason);
@@ -367,17 +323,36 @@ impl Seen {
             } else {
                 lines.push(Line::new("inflight", in_flight.sentence()));
             }
+            // Of one that was left, that is enough said: nothing agrees.
+            let amiss = self.amiss.iter().filter(|_| !in_flight.is_left());
+            lines.extend(amiss.map(|what| Line::toned("caution", what.clone(), Tone::Bad)));
         } else if !self.amiss.is_empty() {
             lines.extend(self.amiss.iter().map(|what| Line::toned("caution", what.clone(), Tone::Bad)));
-            if self.can_be_mended() {
-                lines.push(Line::new("next", format!("quickserve resume{again}")));
-            }
+            lines.push(Line::new("next", format!("quickserve resume{again}")));
         } else if self.state.current().is_some() && self.blind.is_none() {
             lines.push(Line::toned("verified", "journal, router and engine agree", Tone::Good));
         }
         lines.extend(self.cautions.iter().map(|text| Line::toned("caution", text.clone(), Tone::Bad)));
         lines.extend(self.notes.iter().map(|text| Line::new("note", text.clone())));
         lines
+    }
+
+    /// Every task that exists, of whatever release; none where nobody has looked.
+    fn tasks_json(&self) -> Option<Value> {
+        let tasks = self.observed.sets.iter().flat_map(|(release, set)| {
+            set.tasks.iter().map(move |task| {
+                json!({
+                    "task": task.id,
+                    "release": release,
+                    "part": self.part(release, task).trim_end_matches(", "),
+                    "state": state_of(task),
+                    "address": task.address,
+                    "restarts": task.restarts,
+                    "leaving": task.doomed,
+                })
+            })
+        });
+        self.blind.is_none().then(|| tasks.collect())
     }
 
     /// What part a task has; none once it has ended.
@@ -443,15 +418,24 @@ impl Seen {
     }
 }
 
-/// What a task does, as the engine shows it.
-fn health(task: &TaskState) -> String {
-    let phase = match (task.phase, &task.health) {
-        (TaskPhase::Ended, _) => "ended".to_owned(),
-        (TaskPhase::Starting, _) => "starting".to_owned(),
-        (TaskPhase::Running, Health::Unhealthy(why)) => format!("unhealthy: {why}"),
-        (TaskPhase::Running, Health::Healthy) => "running, healthy".to_owned(),
+/// What a task does, in a word.
+fn state_of(task: &TaskState) -> &'static str {
+    match (task.phase, &task.health) {
+        (TaskPhase::Ended, _) => "ended",
+        (TaskPhase::Starting, _) => "starting",
+        (TaskPhase::Running, Health::Unhealthy(_)) => "unhealthy",
+        (TaskPhase::Running, Health::Healthy) => "healthy",
         // Without a health check of its own the engine knows no more.
-        (TaskPhase::Running, Health::Unknown) => "running".to_owned(),
+        (TaskPhase::Running, Health::Unknown) => "running",
+    }
+}
+
+/// The same and what else the engine shows of it.
+fn health(task: &TaskState) -> String {
+    let phase = match (state_of(task), &task.health) {
+        ("unhealthy", Health::Unhealthy(why)) => format!("unhealthy: {why}"),
+        ("healthy", _) => "running, healthy".to_owned(),
+        (state, _) => state.to_owned(),
     };
     let restarts = (task.restarts > 0).then(|| words::count(u64::from(task.restarts), "restart"));
     let address = task.address.map(|address| address.to_string());

@@ -7,8 +7,8 @@ pub(crate) mod ports;
 pub(crate) mod programs;
 mod reach;
 mod router;
+mod wish;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use quickserve_core::clock::{Clock, SystemClock};
@@ -23,9 +23,10 @@ use quickserve_docker::{DockerPlatform, DotenvSecrets, Engine, ImageStore, Swept
 
 use crate::failure::Failure;
 use crate::settings::Context;
+use crate::target::Target;
 
 pub(crate) use last_look::StandingFacts;
-pub(crate) use reach::{Reach, for_rule};
+pub(crate) use reach::{Reach, for_rule, url};
 pub(crate) use router::StandingRouter;
 
 /// Everything that works for one service.
@@ -74,10 +75,22 @@ pub(crate) fn router(context: &Context) -> RouterControl {
     RouterControl::new(context.state_dir.join("router"))
 }
 
-/// The service's journal, for reading, without an engine.
-pub(crate) async fn journal(context: &Context, key: &ServiceKey) -> Result<Journal> {
-    let store = journal::local(&context.state_dir.join("journal"))?;
-    Journal::read(store, key, clock(), owner::nonce()?).await
+/// What journals are opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// To look only: not even the state folder is made.
+    Read,
+    Write,
+}
+
+/// The service's journal, without an engine.
+pub(crate) async fn journal(context: &Context, key: &ServiceKey, access: Access) -> Result<Journal> {
+    let folder = context.state_dir.join("journal");
+    let store = match access {
+        Access::Read => journal::local_to_read(&folder),
+        Access::Write => journal::local(&folder),
+    };
+    Journal::read(store?, key, clock(), owner::nonce()?).await
 }
 
 /// Who calls, as journals name them.
@@ -138,18 +151,18 @@ impl Stage {
     pub(crate) fn new(
         context: &Context,
         engine: Engine,
-        key: &ServiceKey,
-        reach: &Reach,
-        env_file: PathBuf,
+        target: &Target,
+        access: Access,
         observer: Arc<dyn Observer>,
     ) -> Result<Self> {
+        let Target { key, reach, env_file, .. } = target;
         let clock = clock();
         let control = router(context);
         let client = control.service(key.clone());
         let router = Arc::new(StandingRouter::new(client, launch(context), reach.listen()));
         let secrets_dir =
             context.state_dir.join("secrets").join(format!("{}.{}", key.service(), key.environment()));
-        let secrets = Arc::new(DotenvSecrets::new(env_file, &secrets_dir));
+        let secrets = Arc::new(DotenvSecrets::new(env_file.clone(), &secrets_dir));
         let platform = Arc::new(DockerPlatform::new(
             engine.clone(),
             key.clone(),
@@ -157,12 +170,16 @@ impl Stage {
             Arc::clone(&secrets) as _,
             Arc::clone(&clock),
         ));
+        let journals = context.state_dir.join("journal");
         let images = Arc::new(ImageStore::new(engine.clone(), key.clone()));
         let parts = Parts {
             key: key.clone(),
             platform: Arc::clone(&platform) as _,
             prober: Arc::new(reach.prober()),
-            journals: journal::local(&context.state_dir.join("journal"))?,
+            journals: match access {
+                Access::Read => journal::local_to_read(&journals)?,
+                Access::Write => journal::local(&journals)?,
+            },
             clock,
             observer,
             liveness: liveness(),

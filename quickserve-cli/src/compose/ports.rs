@@ -43,7 +43,7 @@ pub(crate) async fn check(
     Ok(report)
 }
 
-/// The state of an address that our router listens on.
+/// The state of an address that our router listens on, or cannot open as it is asked to.
 fn own(
     router: Option<&Status>,
     key: &ServiceKey,
@@ -52,6 +52,12 @@ fn own(
     address: SocketAddr,
 ) -> Option<PortState> {
     let router = router?;
+    if name == PUBLIC
+        && let Err(error) = router.understands(&reach.rule)
+    {
+        let hint = error.hint().unwrap_or_default().to_owned();
+        return Some(PortState::Forbidden { why: error.to_string(), hint });
+    }
     let is_there = |service: &&ServiceStatus| service.listening.is_some_and(|at| at.public == address);
     // The router refuses what clashes with a service that belongs there, be it in trouble or not.
     let belong = router.services.iter().filter(|service| name == PUBLIC && is_there(service));
@@ -64,7 +70,14 @@ fn own(
         return Some(moves.unwrap_or(PortState::Ours));
     };
     let rule = for_rule(&other.rule());
-    let by = format!("service {}{rule} of this machine's router", other.service);
+    let clashes = other.asked.as_ref().is_some_and(|asked| asked.rule.clashes(&reach.rule));
+    // Where both ask for every request, there is no route to name.
+    let ours = if name == PUBLIC && is_there(&other) && clashes && !reach.rule.is_any() {
+        format!(", and {key} asks for {}", reach.rule)
+    } else {
+        String::new()
+    };
+    let by = format!("service {}{rule} of this machine's router{ours}", other.service);
     let also = match &other.asked {
         _ if name != PUBLIC || !is_there(&other) => "",
         Some(asked) if !asked.rule.clashes(&reach.rule) => {
@@ -172,7 +185,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use quickserve_core::fence::Epoch;
-    use quickserve_core::traffic::{Split, SplitVersion};
+    use quickserve_core::traffic::{Rule, Split, SplitVersion};
     use quickserve_docker::router::{ListenSpec, Listening, Tls};
 
     use super::*;
@@ -183,8 +196,32 @@ mod tests {
         ServiceKey::new(name, "local").expect("a service's name")
     }
 
+    fn router(services: Vec<ServiceStatus>) -> Status {
+        Status {
+            version: "0.0.9".to_owned(),
+            pid: 1,
+            uptime: 1,
+            worker: true,
+            supervision: None,
+            followers: Vec::new(),
+            services,
+            unrouted: 0,
+            level: 1,
+        }
+    }
+
     /// What the router says of a service at an address, and what that is for `web`, which asks for `public`.
     fn seen(name: &str, change: impl FnOnce(&mut ServiceStatus), public: &str) -> Option<PortState> {
+        seen_by(name, change, public, Reach::default())
+    }
+
+    /// The same for a `web` that asks for this, too.
+    fn seen_by(
+        name: &str,
+        change: impl FnOnce(&mut ServiceStatus),
+        public: &str,
+        reach: Reach,
+    ) -> Option<PortState> {
         let [at, public] = [AT, public].map(|address| address.parse().expect("an address"));
         let mut service = ServiceStatus {
             service: key(name),
@@ -201,17 +238,8 @@ mod tests {
             ailing: BTreeMap::new(),
         };
         change(&mut service);
-        let status = Status {
-            version: String::new(),
-            pid: 1,
-            uptime: 1,
-            worker: true,
-            supervision: None,
-            followers: Vec::new(),
-            services: vec![service],
-        };
-        let reach = Reach { public: Some(public), ..Reach::default() };
-        own(Some(&status), &key("web"), &reach, PUBLIC, public)
+        let reach = Reach { public: Some(public), ..reach };
+        own(Some(&router(vec![service])), &key("web"), &reach, PUBLIC, public)
     }
 
     fn held(state: Option<PortState>) -> (String, String) {
@@ -235,6 +263,21 @@ mod tests {
     }
 
     #[test]
+    fn services_that_ask_for_the_same_requests_are_named_with_their_routes() {
+        let rule = |rule: &mut Rule| {
+            rule.hosts = ["shop.test", "api.test"].map(|host| host.parse().expect("a host")).to_vec();
+        };
+        let asks = |api: &mut ServiceStatus| rule(&mut api.asked.as_mut().expect("a wish").rule);
+        let mut reach = Reach::default();
+        reach.rule.hosts = vec!["api.test".parse().expect("a host")];
+        let (by, _) = held(seen_by("api", asks, AT, reach));
+        assert_eq!(
+            by,
+            "service api/local for shop.test, api.test of this machine's router, and web/local asks for api.test"
+        );
+    }
+
+    #[test]
     fn where_only_tls_differs_the_hint_is_of_that() {
         let secure = |api: &mut ServiceStatus| {
             let asked = api.asked.as_mut().expect("a wish");
@@ -246,6 +289,27 @@ mod tests {
             hint,
             "choose another public_port, or set `tls` for all services there or for none of them"
         );
+    }
+
+    #[test]
+    fn a_router_that_would_pass_the_rule_over_is_found_out_before_it_is_asked() {
+        let public = AT.parse().expect("an address");
+        let mut reach = Reach { public: Some(public), ..Reach::default() };
+        let seen = |reach: &Reach, level| {
+            own(Some(&Status { level, ..router(Vec::new()) }), &key("web"), reach, PUBLIC, public)
+        };
+        assert_eq!(seen(&reach, 0), None, "it asks for nothing that is new");
+        reach.rule.hosts = vec!["web.test".parse().expect("a host")];
+        assert_eq!(seen(&reach, 1), None);
+        let Some(PortState::Forbidden { why, hint }) = seen(&reach, 0) else {
+            panic!("the rule would be passed over");
+        };
+        let ours = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            why,
+            format!("the router of this machine is too old for [route] (version 0.0.9, this is {ours})")
+        );
+        assert_eq!(hint, "quickserve router upgrade");
     }
 
     #[test]

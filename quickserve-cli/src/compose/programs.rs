@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
-use quickserve_core::Result;
 use quickserve_core::preflight::{self, Report};
 use quickserve_core::registry::ResolvedImage;
 use quickserve_core::workload::{Container, Workload};
+use quickserve_core::{ErrorKind, Result};
 use quickserve_docker::ImageStore;
 
 /// Looks into the layers of each image whose container has a health check of its own.
@@ -28,6 +28,10 @@ async fn look(store: &ImageStore, container: &Container, reference: &str, id: &s
     if needed.is_empty() {
         return Ok(Report::default());
     }
-    let programs = store.programs(id, needed).await?;
-    Ok(preflight::health_check(container, reference, |program| programs.lacks(program)))
+    match store.programs(id, needed).await {
+        Ok(programs) => Ok(preflight::health_check(container, reference, |program| programs.lacks(program))),
+        Err(error) if error.kind() == ErrorKind::Unexpected => Err(error),
+        // An image that is run as well as any: only nobody knows whether it has the program.
+        Err(error) => Ok(preflight::unseen(container, reference, &error)),
+    }
 }

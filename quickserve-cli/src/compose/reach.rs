@@ -45,12 +45,6 @@ impl Reach {
         Self { public, rule: settings.public.rule.clone(), preview: settings.public.preview_port, options }
     }
 
-    /// The public address as a URL.
-    pub(crate) fn url(&self, public: SocketAddr) -> String {
-        let scheme = if self.options.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{public}{}", for_rule(&self.rule))
-    }
-
     pub(super) fn prober(&self) -> HttpProber {
         match self.public {
             Some(public) => HttpProber::for_public(public, self.rule.name(), self.options.tls.is_some()),
@@ -58,7 +52,8 @@ impl Reach {
         }
     }
 
-    pub(super) fn listen(&self) -> Option<ListenSpec> {
+    /// The same for the router; nothing where it takes no requests.
+    pub(crate) fn listen(&self) -> Option<ListenSpec> {
         let public = self.public?;
         let mut listen = ListenSpec::new(public);
         listen.rule = self.rule.clone();
@@ -66,6 +61,12 @@ impl Reach {
         listen.options = self.options.clone();
         Some(listen)
     }
+}
+
+/// A public address as a URL, and which of its requests are meant.
+pub(crate) fn url(listen: &ListenSpec) -> String {
+    let scheme = if listen.options.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{}{}", listen.public, for_rule(&listen.rule))
 }
 
 /// Which requests of an address are meant, to be put behind it: ` for shop.example.com/api`.

@@ -1,7 +1,9 @@
 //! A finding as compilers show an error: the line that it is about, and a mark under the place.
 
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
-use quickserve_core::finding::{Finding, Location, Severity};
+use quickserve_core::finding::{Location, Severity};
+
+use super::Told;
 
 /// The widest that it gets without a terminal to fit into.
 const WIDTH: usize = 120;
@@ -19,7 +21,7 @@ impl Diagnostics {
     }
 
     /// The finding, in several lines.
-    pub(crate) fn show(&self, finding: &Finding) -> String {
+    pub(crate) fn show(&self, finding: &Told) -> String {
         let level = match finding.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -34,7 +36,7 @@ impl Diagnostics {
 }
 
 /// Where it is. What is noted costs only its place: there may be many.
-fn place(finding: &Finding) -> Vec<Element<'_>> {
+fn place(finding: &Told) -> Vec<Element<'_>> {
     match (&finding.location, &finding.excerpt) {
         (None, _) => Vec::new(),
         (Some(Location::Resource { resource }), _) => vec![Origin::path(resource.as_str()).into()],
@@ -67,7 +69,7 @@ fn place(finding: &Finding) -> Vec<Element<'_>> {
 mod tests {
     use super::*;
     use quickserve_core::document::Source;
-    use quickserve_core::finding::Code;
+    use quickserve_core::finding::{Code, Finding};
 
     #[test]
     fn a_finding_shows_its_line_and_marks_the_place() {
@@ -83,8 +85,8 @@ mod tests {
         let long = format!("{}HERE{}", "a".repeat(300), "b".repeat(300));
         let cut = Source { file: "long", text: &long }.warning(Code::DEPRECATED, &(300..304), "long");
         let plain = Diagnostics::new(false, Some(80));
-        let shown = [&finding, &note, &port, &cut].map(|finding| plain.show(finding));
+        let shown = [&finding, &note, &port, &cut].map(|finding| plain.show(&Told::of(finding)));
         insta::assert_snapshot!(shown.join("\n\n"));
-        assert!(Diagnostics::new(true, None).show(&finding).contains("\u{1b}["));
+        assert!(Diagnostics::new(true, None).show(&Told::of(&finding)).contains("\u{1b}["));
     }
 }

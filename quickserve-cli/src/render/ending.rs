@@ -125,7 +125,7 @@ fn failure(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
     }];
     let (errors, others): (Vec<&Finding>, Vec<&Finding>) =
         finished.findings.iter().partition(|finding| finding.severity == Severity::Error);
-    lines.extend(errors.into_iter().map(|finding| Line::Finding(Box::new(finding.clone()))));
+    lines.extend(errors.into_iter().map(Line::finding));
     let warnings: Vec<&Finding> =
         others.into_iter().filter(|finding| finding.severity == Severity::Warning).collect();
     if !warnings.is_empty() {

@@ -5,13 +5,13 @@
 use std::collections::BTreeMap;
 
 use quickserve_core::event::Envelope;
-use quickserve_core::finding::{Finding, Severity};
+use quickserve_core::finding::Severity;
 use quickserve_core::outcome::Outcome;
 use quickserve_core::release::ReleaseId;
 
 use super::line::{Line, Style};
 use super::narrator::Narrator;
-use super::{Ending, Note, Render};
+use super::{Ending, Note, Render, Told};
 use crate::output;
 
 /// Lines in a group, then how it ended, then annotations.
@@ -85,7 +85,7 @@ impl Render for Github {
 }
 
 /// Tells of a finding at its place.
-pub(crate) fn annotate(finding: &Finding) {
+pub(crate) fn annotate(finding: &Told) {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

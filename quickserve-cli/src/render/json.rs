@@ -9,7 +9,7 @@ use quickserve_core::release::ReleaseId;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Ending, Note, Render};
+use super::{Ending, Note, Render, Told};
 use crate::output;
 
 /// Numbers the lines of a command, whoever has something to tell.
@@ -52,7 +52,7 @@ impl Render for Json {
     fn note(&mut self, note: &Note) {
         let line = match note {
             Note::Checked { passed, findings } => {
-                json!({ "kind": "checked", "passed": passed, "findings": findings })
+                json!({ "kind": "checked", "passed": passed, "findings": Told::all(findings) })
             }
             Note::Output { stderr, text } => {
                 let stream = if *stderr { "stderr" } else { "stdout" };
@@ -87,6 +87,9 @@ fn finished(ending: &Finished, looked: bool) -> Value {
         value
     });
     let mut line = serde_json::to_value(Progress::Finished(Box::new(ending.clone()))).unwrap_or_default();
+    if let Some(findings) = line.get_mut("findings") {
+        *findings = json!(Told::all(&ending.findings));
+    }
     // SIGINT and SIGTERM share a name; their codes differ.
     line["outcome"] = json!(ending.outcome.name());
     line["cause"] = json!(cause);

@@ -2,6 +2,8 @@
 
 use quickserve_core::finding::{Finding, Severity};
 
+use super::{Told, words};
+
 /// One line, or one finding.
 #[derive(Debug, Clone)]
 pub(crate) enum Line {
@@ -14,7 +16,7 @@ pub(crate) enum Line {
     /// What may be done about it.
     Hint(String),
     /// A finding with its place.
-    Finding(Box<Finding>),
+    Finding(Box<Told>),
 }
 
 /// How a line is meant.
@@ -32,6 +34,9 @@ pub(crate) struct Style {
     pub(crate) colour: bool,
 }
 
+/// The width of the first column, with the space behind it.
+const GUTTER: usize = 9;
+
 const BOLD: &str = "1";
 const FAINT: &str = "2";
 const RED: &str = "1;31";
@@ -46,6 +51,10 @@ impl Line {
 
     pub(crate) fn toned(label: &'static str, text: impl Into<String>, tone: Tone) -> Self {
         Self::Labelled { label, text: text.into(), tone }
+    }
+
+    pub(crate) fn finding(finding: &Finding) -> Self {
+        Self::Finding(Box::new(Told::of(finding)))
     }
 }
 
@@ -66,6 +75,7 @@ impl Style {
             Line::CausedBy(text) => format!("{} {text}", self.paint(BOLD, "caused by:")),
             Line::Hint(text) => format!("{} {text}", self.paint(CYAN, "hint:")),
             Line::Finding(finding) => {
+                let finding: &Finding = finding;
                 let text = format!("{finding:#}");
                 // Beside what refuses, one wants to see what does not.
                 let mark = match finding.severity {
@@ -81,7 +91,36 @@ impl Style {
         }
     }
 
+    /// The same for a terminal of this width: what is longer goes on below where it began.
+    pub(crate) fn show_within(self, line: &Line, width: Option<usize>) -> String {
+        match (line, width) {
+            (Line::Labelled { label, text, tone }, Some(width))
+                if width > 2 * GUTTER && GUTTER + text.chars().count() > width =>
+            {
+                let folded = words::wrapped(text, width - GUTTER).replace('\n', &format!("\n{:GUTTER$}", ""));
+                self.show(&Line::toned(label, folded, *tone))
+            }
+            _ => self.show(line),
+        }
+    }
+
     pub(crate) fn paint(self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_goes_on_below_where_it_began() {
+        let style = Style { colour: false };
+        let line = Line::new("caution", "one two three four five six");
+        assert_eq!(style.show_within(&line, None), "caution  one two three four five six");
+        assert_eq!(style.show_within(&line, Some(36)), "caution  one two three four five six");
+        let folded = "caution  one two three\n         four five six";
+        assert_eq!(style.show_within(&line, Some(23)), folded);
+        assert!(folded.lines().all(|line| line.chars().count() <= 23));
     }
 }

@@ -11,6 +11,7 @@ mod narrator;
 pub(crate) use narrator::short_task;
 mod plain;
 pub(crate) mod sarif;
+mod told;
 pub(crate) mod words;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ use crate::settings::{Context, Verbosity};
 pub(crate) use diagnostic::Diagnostics;
 pub(crate) use github::annotate;
 pub(crate) use line::{Line, Style, Tone};
+pub(crate) use told::Told;
 
 /// How often a renderer is woken when nothing happens.
 const BEAT: Duration = Duration::from_millis(100);

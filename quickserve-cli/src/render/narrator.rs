@@ -233,11 +233,7 @@ impl Narrator {
 
     fn completed(&mut self, step: &Step, evidence: Option<&str>, took: Duration) -> Vec<Line> {
         if self.verbosity == Verbosity::Verbose {
-            let evidence = evidence.map(|evidence| format!(": {evidence}")).unwrap_or_default();
-            return vec![Line::new(
-                words::step(step),
-                format!("{step}{evidence} ({})", words::duration(took)),
-            )];
+            return vec![Line::new(words::step(step), in_full(step, evidence, took))];
         }
         let text = match step {
             Step::Shift { shares } => match self.shift(shares) {
@@ -324,9 +320,23 @@ fn checked(passed: usize, findings: &[Finding], verbosity: Verbosity) -> Vec<Lin
     };
     let mut lines = vec![Line::new("check", text)];
     if verbosity == Verbosity::Verbose {
-        lines.extend(findings.iter().map(|finding| Line::Finding(Box::new(finding.clone()))));
+        lines.extend(findings.iter().map(Line::finding));
     }
     lines
+}
+
+/// A step, what was seen and how long it took, behind the word that its line begins with. Nothing is said twice.
+fn in_full(step: &Step, evidence: Option<&str>, took: Duration) -> String {
+    let whole = step.to_string();
+    let text = whole.strip_prefix(words::step(step)).map_or(whole.as_str(), str::trim_start);
+    let took = words::duration(took);
+    match (step, evidence) {
+        // What is seen says how many tasks, and how long it took.
+        (Step::Place { release, .. }, Some(evidence)) => format!("{release:#}: {evidence}"),
+        (Step::Bake { release, .. }, Some(evidence)) => format!("{release:#}: {evidence} ({took})"),
+        (_, Some(evidence)) => format!("{text}: {evidence} ({took})"),
+        (_, None) => format!("{text} ({took})"),
+    }
 }
 
 /// `3 warnings (QS404, QS503)`: `check` shows them in full.
@@ -364,6 +374,22 @@ mod tests {
 
     use super::super::line::Style;
     use super::*;
+
+    #[test]
+    fn no_word_of_a_step_is_said_twice() {
+        let release = || "r-9ae4aa000000".parse().expect("a name");
+        let took = Duration::from_millis(1200);
+        let standing = quickserve_core::orchestrator::Standing::Staged;
+        let place = Step::Place { release: release(), tasks: 1, standing };
+        let told = in_full(&place, Some("1/1 healthy, 1.2 s"), took);
+        assert_eq!(told, "r-9ae4aa: 1/1 healthy, 1.2 s");
+        let bake = Step::Bake { release: release(), tasks: 1, duration: Duration::from_secs(2) };
+        assert_eq!(in_full(&bake, Some("2s pass"), took), "r-9ae4aa: 2s pass (1.2 s)");
+        let verify = Step::Verify { release: release(), tasks: 1, alone: true };
+        assert_eq!(in_full(&verify, None, took), "that r-9ae4aa alone serves (1.2 s)");
+        let shift = Step::Shift { shares: Vec::new() };
+        assert_eq!(in_full(&shift, None, took), "traffic away from every release (1.2 s)");
+    }
 
     #[test]
     fn the_first_task_that_fails_tells_its_last_lines() {

@@ -5,11 +5,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use quickserve_core::finding::{Code, Finding, Location, Severity};
+use quickserve_core::finding::{Code, Location, Severity};
 use serde_json::{Value, json};
 
+use super::Told;
+
 /// Findings as one SARIF log.
-pub(crate) fn log(findings: &[Finding]) -> Value {
+pub(crate) fn log(findings: &[Told]) -> Value {
     let codes: Vec<Code> =
         findings.iter().map(|finding| finding.code).collect::<BTreeSet<_>>().into_iter().collect();
     let rules: Vec<Value> = codes.iter().map(|code| json!({ "id": code, "helpUri": code.docs() })).collect();
@@ -31,7 +33,7 @@ pub(crate) fn log(findings: &[Finding]) -> Value {
     })
 }
 
-fn result(codes: &[Code], finding: &Finding) -> Value {
+fn result(codes: &[Code], finding: &Told) -> Value {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -78,7 +80,7 @@ fn uri(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quickserve_core::finding::Place;
+    use quickserve_core::finding::{Finding, Place};
 
     #[test]
     fn findings_are_results_with_their_rule_level_and_region() {
@@ -90,6 +92,7 @@ mod tests {
             Finding::new(Code::PORT_HELD, Severity::Warning, "port 8080 is held").on("127.0.0.1:8080"),
             Finding::new(Code::DIRTY_TREE, Severity::Info, "uncommitted changes"),
         ];
+        let findings = Told::all(&findings);
         insta::assert_json_snapshot!(log(&findings)["runs"][0]["results"]);
         let log = log(&findings);
         assert_eq!(log["version"], "2.1.0");

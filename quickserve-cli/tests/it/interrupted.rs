@@ -43,6 +43,21 @@ fn signal(child: &Child, signal: Signal) {
 fn an_interrupt_takes_the_deployment_back() {
     for (sent, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let (shop, mut child) = baking();
+        // What is on its way is no disagreement, and each task has its part.
+        let status = shop.ends(0, &["status", "--format", "json"]).json();
+        assert_eq!(
+            (&status["consistent"], &status["amiss"]),
+            (&true.into(), &serde_json::json!([])),
+            "{status}"
+        );
+        let parts: Vec<&str> = status["tasks"]
+            .as_array()
+            .expect("tasks")
+            .iter()
+            .filter_map(|task| task["part"].as_str())
+            .collect();
+        assert!(parts.contains(&"serving") && parts.contains(&"standby") && parts.len() == 2, "{status}");
+        assert_eq!(status["serving"][0]["tasks"], 1, "{status}");
         signal(&child, sent);
         assert_eq!(child.wait().expect("an end").code(), Some(code));
         assert_eq!(shop.version(), "1");
@@ -115,6 +130,23 @@ fn a_killed_deployment_is_found_and_resumed() {
     snapshot("killed_then_deployed", &shop.run(&["deploy", "--image", &shop.image("1")]));
     assert_eq!(shop.version(), "1");
     snapshot("killed_nothing_left", &shop.run(&["resume"]));
+}
+
+#[test]
+fn what_a_killed_deployment_left_is_taken_back_also_where_the_port_is_taken() {
+    let (shop, mut child) = baking();
+    child.kill().expect("killed");
+    child.wait().expect("an end");
+    let stranger = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let taken = stranger.local_addr().expect("an address").port();
+    let text = std::fs::read_to_string(shop.path().join("quickserve.toml")).expect("the file");
+    let text = text.replace(&shop.port.to_string(), &taken.to_string());
+    shop.write("quickserve.toml", &text.replace("5m", "300ms"));
+    let restarted = shop.run(&["restart"]);
+    assert_eq!(shop.version(), "1", "{restarted}");
+    assert!(restarted.stderr.contains(&format!("127.0.0.1:{taken} is already in use")), "{restarted}");
+    // By the stranger, that is.
+    assert!(!restarted.stderr.contains("in use by the service"), "{restarted}");
 }
 
 #[test]

@@ -1,19 +1,18 @@
 //! The file as a whole: services, environments and what they inherit.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use semver::{Version, VersionReq};
 
+use crate::config::claims::{Claim, check_claims};
+use crate::config::mistakes::{Mistakes, Scope};
 use crate::config::settings::{self, Settings};
-use crate::config::{Ecs, Platform, PublicAddress};
 use crate::document::{
     Codes, Decoder, Entry, Fields, Node, Source, Span, Table, is_misspelt, parse_toml, values,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::finding::{Code, Problems};
+use crate::finding::{Code, Finding, Problems};
 use crate::service::ServiceKey;
-use crate::traffic::Rule;
 
 const CODES: Codes = Codes {
     unknown: Code::CONFIG_UNKNOWN_KEY,
@@ -69,10 +68,15 @@ const IN_ROUTE: &str = "it belongs in [route]";
 /// Keys that are only at the top of the file.
 const TOP: [&str; 4] = ["service", "required_version", "services", "environments"];
 
-/// A quickserve.toml without a mistake: the settings of every service in every environment.
+/// A quickserve.toml: the settings of every service in every environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    file: String,
+    text: String,
     settings: BTreeMap<String, BTreeMap<String, Settings>>,
+    /// What the file says for each, layers merged.
+    tables: BTreeMap<ServiceKey, Table>,
+    mistakes: Mistakes,
 }
 
 impl Config {
@@ -85,21 +89,71 @@ impl Config {
         Self::parse_as(text, file, env!("CARGO_PKG_VERSION"))
     }
 
-    /// Reads the text as a QuickServe of that version.
-    fn parse_as(text: &str, file: &str, version: &str) -> Result<Self, Problems> {
-        let source = Source { file, text };
-        let mut decoder = Decoder::new(source, CODES);
-        let settings = match parse_toml(source, Code::CONFIG_SYNTAX) {
-            Ok(tree) => read(&mut decoder, &tree, version),
-            Err(findings) => {
-                decoder.extend(findings);
-                BTreeMap::new()
-            }
-        };
-        match Problems::new(decoder.into_findings()) {
-            None => Ok(Self { settings }),
+    /// Reads the text for what runs already: a mistake about one service or environment keeps from none of the
+    /// others, and is told by [`mistakes`](Self::mistakes) and [`mistakes_of`](Self::mistakes_of).
+    ///
+    /// # Errors
+    /// Everything that is wrong for all of them.
+    pub fn parse_leniently(text: &str, file: &str) -> Result<Self, Problems> {
+        let config = Self::read(text, file, env!("CARGO_PKG_VERSION"));
+        match Problems::new(config.mistakes.of_all()) {
+            None => Ok(config),
             Some(problems) => Err(problems),
         }
+    }
+
+    /// Reads the text as a QuickServe of that version.
+    fn parse_as(text: &str, file: &str, version: &str) -> Result<Self, Problems> {
+        let config = Self::read(text, file, version);
+        match Problems::new(config.mistakes()) {
+            None => Ok(config),
+            Some(problems) => Err(problems),
+        }
+    }
+
+    fn read(text: &str, file: &str, version: &str) -> Self {
+        let source = Source { file, text };
+        let mut decoder = Decoder::new(source, CODES);
+        let mut config = Self {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            settings: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            mistakes: Mistakes::default(),
+        };
+        match parse_toml(source, Code::CONFIG_SYNTAX) {
+            Ok(tree) => read(&mut decoder, &tree, version, &mut config),
+            Err(findings) => decoder.extend(findings),
+        }
+        config.mistakes.add(&Scope::All, decoder.take());
+        config
+    }
+
+    /// All that is wrong with the file, in its order; nothing where it was read by [`parse`](Self::parse).
+    pub fn mistakes(&self) -> Vec<Finding> {
+        self.mistakes.all()
+    }
+
+    /// What is wrong with what the file says for a service in an environment. That it cannot stand beside another one
+    /// is not among it.
+    pub fn mistakes_of(&self, key: &ServiceKey) -> Option<Problems> {
+        Problems::new(self.mistakes.of(key))
+    }
+
+    /// A finding at the place where the file says this of a service, such as `["deploy", "tasks"]`; without a place
+    /// where the file does not say it.
+    #[must_use]
+    pub fn place(&self, finding: Finding, key: &ServiceKey, path: &[&str]) -> Finding {
+        let entry = path.split_last().and_then(|(last, tables)| {
+            let mut table = self.tables.get(key)?;
+            for name in tables {
+                table = table.entry(name)?.node.as_table()?;
+            }
+            table.entry(last)
+        });
+        let Some(entry) = entry else { return finding };
+        let source = Source { file: &self.file, text: &self.text };
+        finding.at(source.place(entry.node.span.start)).with_excerpt(source.excerpt(&entry.node.span))
     }
 
     /// The services, sorted by name.
@@ -155,22 +209,19 @@ fn choose<'m, T>(
     Err(Error::new(ErrorKind::Invalid, message).with_hint(format!("name one of {}", names.join(", "))))
 }
 
-type All = BTreeMap<String, BTreeMap<String, Settings>>;
-
-fn read(decoder: &mut Decoder<'_>, tree: &Node, version: &str) -> All {
-    let mut all = All::new();
-    let Some(root) = tree.as_table() else { return all };
+fn read(decoder: &mut Decoder<'_>, tree: &Node, version: &str, config: &mut Config) {
+    let Some(root) = tree.as_table() else { return };
     if root.entries.is_empty() {
         decoder.incomplete(&(0..0), "the file is empty", "begin with service = \"name\"");
-        return all;
+        return;
     }
     // Of a file for another version, nothing else can be judged.
     if !meets_version(decoder, root, version) {
-        return all;
+        return;
     }
     let services = services(decoder, root);
     let top_environments = tables(decoder, root, "environments");
-    check_layers(decoder, root, &services, &top_environments);
+    check_layers(decoder, root, &services, &top_environments, &mut config.mistakes);
     let base = root.without(&TOP);
     let mut claims = Vec::new();
     for service in &services {
@@ -190,8 +241,13 @@ fn read(decoder: &mut Decoder<'_>, tree: &Node, version: &str) -> All {
             let hint = "add [environments.local] and under it public_port = 8080";
             decoder.incomplete(&service.span, "there is no environment to deploy to", hint);
         }
+        config.mistakes.add(&service.scope(), decoder.take());
         for environment in environments {
-            let Some(key) = key(decoder, service, environment) else { continue };
+            let scope = Scope::of(service.table.map(|_| service.name), Some(environment.name));
+            let Some(key) = key(decoder, service, environment) else {
+                config.mistakes.add(&scope, decoder.take());
+                continue;
+            };
             let layers = [&own]
                 .into_iter()
                 .chain(
@@ -208,16 +264,18 @@ fn read(decoder: &mut Decoder<'_>, tree: &Node, version: &str) -> All {
                 );
             let merged = layers.fold(base.clone(), |below, over| below.overlaid(over));
             let mut fields = Fields::new(decoder, &merged, environment.span.clone());
-            let settings = settings::read(&mut fields, key);
+            let settings = settings::read(&mut fields, key.clone());
             // Unknown keys are known from the layers.
             fields.settle();
+            config.mistakes.add(&scope, decoder.take());
             claims.extend(Claim::of(&settings, &merged));
             let name = service.name.to_owned();
-            all.entry(name).or_default().insert(environment.name.to_owned(), settings);
+            config.settings.entry(name).or_default().insert(environment.name.to_owned(), settings);
+            config.tables.insert(key, merged);
         }
     }
     check_claims(decoder, &claims);
-    all
+    config.mistakes.add(&Scope::Between, decoder.take());
 }
 
 /// A named table: a service or an environment.
@@ -232,6 +290,13 @@ struct Service<'t> {
     name: &'t str,
     span: Span,
     table: Option<&'t Table>,
+}
+
+impl Service<'_> {
+    /// Whom a mistake in its table is about.
+    fn scope(&self) -> Scope {
+        Scope::of(self.table.map(|_| self.name), None)
+    }
 }
 
 fn services<'t>(decoder: &mut Decoder<'_>, root: &'t Table) -> Vec<Service<'t>> {
@@ -298,15 +363,21 @@ fn check_layers(
     root: &Table,
     services: &[Service<'_>],
     environments: &[Layer<'_>],
+    mistakes: &mut Mistakes,
 ) {
     check_layer(decoder, root, &TOP);
+    mistakes.add(&Scope::All, decoder.take());
     for environment in environments {
         check_layer(decoder, environment.table, &[]);
+        mistakes.add(&Scope::of(None, Some(environment.name)), decoder.take());
     }
-    for table in services.iter().filter_map(|service| service.table) {
+    for (service, table) in services.iter().filter_map(|service| Some((service, service.table?))) {
         check_layer(decoder, table, &["environments"]);
-        for environment in tables(decoder, table, "environments") {
+        let environments = tables(decoder, table, "environments");
+        mistakes.add(&service.scope(), decoder.take());
+        for environment in environments {
             check_layer(decoder, environment.table, &[]);
+            mistakes.add(&Scope::of(Some(service.name), Some(environment.name)), decoder.take());
         }
     }
 }
@@ -350,75 +421,6 @@ fn meets_version(decoder: &mut Decoder<'_>, root: &Table, version: &str) -> bool
             Some("install that version, or change `required_version`".to_owned());
     }
     met
-}
-
-/// What only one service of an environment can have.
-struct Claim {
-    owner: ServiceKey,
-    what: Claimed,
-    span: Span,
-}
-
-enum Claimed {
-    Port(IpAddr, u16),
-    /// A public port, and which requests of it; with TLS or without.
-    Public(IpAddr, u16, Rule, bool),
-    EcsService(String, String),
-}
-
-impl Claim {
-    fn of(settings: &Settings, merged: &Table) -> Vec<Self> {
-        let claims = match (settings.platform, &settings.ecs) {
-            (Platform::Docker, _) => {
-                let PublicAddress { host, port, rule, preview_port, tls, .. } = &settings.public;
-                let public = |port| Claimed::Public(*host, port, rule.clone(), tls.is_some());
-                let preview = |port| Claimed::Port(*host, port);
-                vec![("public_port", port.map(public)), ("preview_port", preview_port.map(preview))]
-            }
-            (Platform::Ecs, Some(Ecs { cluster, service, .. })) => {
-                vec![("ecs_service", Some(Claimed::EcsService(cluster.clone(), service.clone())))]
-            }
-            (Platform::Ecs, None) => Vec::new(),
-        };
-        let claim = |(key, what): (&str, Option<Claimed>)| {
-            let span = merged.entry(key)?.node.span.clone();
-            Some(Self { owner: settings.key.clone(), what: what?, span })
-        };
-        claims.into_iter().filter_map(claim).collect()
-    }
-
-    fn clashes(&self, other: &Self) -> bool {
-        let overlaps =
-            |host: &IpAddr, other: &IpAddr| host == other || host.is_unspecified() || other.is_unspecified();
-        let same = match (&self.what, &other.what) {
-            (Claimed::Public(host, port, rule, tls), Claimed::Public(other, number, theirs, also)) => {
-                let may_share = host == other && tls == also && !rule.clashes(theirs);
-                port == number && overlaps(host, other) && !may_share
-            }
-            (
-                Claimed::Port(host, port) | Claimed::Public(host, port, ..),
-                Claimed::Port(other, number) | Claimed::Public(other, number, ..),
-            ) => port == number && overlaps(host, other),
-            (Claimed::EcsService(cluster, service), Claimed::EcsService(other, name)) => {
-                cluster == other && service == name
-            }
-            _ => false,
-        };
-        same && self.owner.environment() == other.owner.environment() && self.owner != other.owner
-    }
-}
-
-/// Two services of one environment cannot have one port, nor be one ECS service.
-fn check_claims(decoder: &mut Decoder<'_>, claims: &[Claim]) {
-    for (index, claim) in claims.iter().enumerate() {
-        let Some(first) = claims[..index].iter().find(|first| first.clashes(claim)) else { continue };
-        let (what, another) = match &claim.what {
-            Claimed::Port(_, port) | Claimed::Public(_, port, ..) => (format!("port {port}"), "port"),
-            Claimed::EcsService(_, service) => (format!("ECS service {service}"), "ECS service"),
-        };
-        let message = format!("{what} is also that of {}", first.owner);
-        decoder.incomplete(&claim.span, message, format!("choose another {another} for {}", claim.owner));
-    }
 }
 
 #[cfg(test)]

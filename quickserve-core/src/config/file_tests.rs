@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{
-    JournalLocation, NoData, OnFailure, Percent, Router, ScanSeverity, SecretPolicy, Strategy, Tls,
+    JournalLocation, NoData, OnFailure, Percent, Platform, Router, ScanSeverity, SecretPolicy, Strategy, Tls,
     WorkloadSource,
 };
 use crate::retention::Retention;
@@ -55,7 +55,13 @@ fn services_share_a_port_when_their_routes_differ() {
         [environments.local]\npublic_port = 8080\n\
         [environments.test]\nplatform = 'docker'\npublic_port = 8081\nroute = { hosts = ['test.shop.test'], path = '/api' }\n";
     // Two services of one environment have one route there.
-    assert!(problems(text).contains("port 8081 is also that of api/test"), "{}", problems(text));
+    let said = "port 8081 for test.shop.test/api is also that of api/test, for test.shop.test/api";
+    assert!(problems(text).contains(said), "{}", problems(text));
+    assert!(
+        problems(text).contains("give web/test a [route] of its own, or another port"),
+        "{}",
+        problems(text)
+    );
     let text = text.replace("\n[environments.test]", "\n[services.api.environments.test]");
     let config = config(&text);
     let rule = |service, environment| {
@@ -141,7 +147,7 @@ fn the_full_form_of_the_contract_keeps_everything() {
     assert_eq!(local.stages.test.as_ref().and_then(|test| test.min_coverage), Some(80.0));
     assert_eq!(
         local.stages.scan.as_ref().map(|scan| (scan.fail_on, scan.fixable_only)),
-        Some((ScanSeverity::High, true))
+        Some((Some(ScanSeverity::High), true))
     );
     assert_eq!(local.build.as_ref().and_then(|build| build.platform.as_deref()), Some("linux/amd64"));
     assert_eq!(local.smoke[0].expect.json["/status"], "OK");
@@ -160,6 +166,27 @@ fn the_full_form_of_the_contract_keeps_everything() {
     assert_eq!(production.secrets, SecretPolicy::Pinned);
     assert_eq!(production.alarms, ["quickserve-5xx"]);
     assert_eq!(production.ecs.as_ref().map(|ecs| ecs.cluster.as_str()), Some("quickserve-cluster"));
+}
+
+#[test]
+fn a_report_alone_is_of_a_scan_that_was_made_before() {
+    let scan = |table: &str| {
+        let config = config(&format!(
+            "service = \"a\"\nport = 1\n[stages]\nscan = {table}\n[environments.local]\npublic_port = 2"
+        ));
+        config.settings(None, None).expect("settings").stages.scan.clone().expect("a scan")
+    };
+    let alone = scan("{ report = \"scan.json\" }");
+    assert_eq!((alone.is_run(), alone.report.as_deref()), (false, Some("scan.json".as_ref())));
+    for run in [
+        "\"low\"",
+        "{}",
+        "{ report = \"scan.json\", fail_on = \"high\" }",
+        "{ report = \"scan.json\", fixable_only = true }",
+        "{ report = \"scan.json\", command = \"scan\" }",
+    ] {
+        assert!(scan(run).is_run(), "{run}");
+    }
 }
 
 #[test]
@@ -334,4 +361,70 @@ proptest! {
         let _ = Config::parse(&format!("{}{insert}", &FULL[..at]), "f");
         let _ = Config::parse(&format!("{}{insert}{}", &FULL[..at], &FULL[at..]), "f");
     }
+}
+
+#[test]
+fn what_keeps_services_from_sharing_a_port_is_named() {
+    let text = |web: &str| {
+        format!(
+            "[services.api]\nport = 1\nroute = {{ hosts = ['api.test'] }}\n[services.web]\nport = 1\n{web}\n\
+             [environments.local]\npublic_port = 8080\n"
+        )
+    };
+    for (web, said) in [
+        (
+            "route = { hosts = ['api.test'] }",
+            "port 8080 for api.test is also that of api/local, for api.test",
+        ),
+        ("tls = 'local'", "port 8080 is also that of api/local, with another `tls`"),
+        ("public_host = '0.0.0.0'", "port 8080 is also that of api/local, with another `public_host`"),
+    ] {
+        let problems = problems(&text(web));
+        assert!(problems.contains(said), "{web}: {problems}");
+    }
+    let every = text("").replace("route = { hosts = ['api.test'] }\n", "");
+    let said = "port 8080 for every request is also that of api/local, for every request";
+    assert!(problems(&every).contains(said), "{}", problems(&every));
+}
+
+#[test]
+fn a_mistake_about_one_service_keeps_from_no_other() {
+    let text = "port = 1\n[services.api]\nprt = 2\n[services.api.environments.test]\nplatform = 'docker'\n\
+        [services.web]\n[services.web.environments.test]\nplatform = 'mainframe'\n\
+        [environments.local]\npublic_port = 8080\n[services.web.route]\nhosts = ['web.test']\n";
+    let config = Config::parse_leniently(text, "quickserve.toml").expect("nothing is wrong for all");
+    let of = |service, environment| {
+        let key = ServiceKey::new(service, environment).expect("a name");
+        config.mistakes_of(&key).map(|problems| problems.to_string()).unwrap_or_default()
+    };
+    assert!(of("api", "local").contains("unknown key `prt`"), "{}", of("api", "local"));
+    assert_eq!(of("web", "local"), "");
+    assert!(config.settings(Some("web"), None).is_ok());
+    assert!(of("web", "test").contains("mainframe") && !of("web", "test").contains("prt"));
+    assert!(of("api", "test").contains("`public_port` is missing"), "{}", of("api", "test"));
+    assert_eq!(format!("{:#}", Problems::new(config.mistakes()).expect("mistakes")), problems(text));
+
+    for whole in
+        ["service = ", "", "prt = 1\n[services.api]\nport = 1\n[environments.local]\npublic_port = 1\n"]
+    {
+        assert!(Config::parse_leniently(whole, "quickserve.toml").is_err(), "{whole}");
+    }
+    // Whoever shares a port is well by itself.
+    let text = "port = 1\n[services.a]\n[services.b]\n[environments.local]\npublic_port = 2\n";
+    let config = Config::parse_leniently(text, "quickserve.toml").expect("settings");
+    assert_eq!(config.mistakes().len(), 1);
+    for service in ["a", "b"] {
+        assert_eq!(config.mistakes_of(&ServiceKey::new(service, "local").expect("a name")), None);
+    }
+}
+
+#[test]
+fn the_place_of_what_is_said_of_a_service_is_known() {
+    let text = "service = 'a'\nport = 1\n[deploy]\ntasks = 3\n[environments.local]\npublic_port = 2\n";
+    let config = config(text);
+    let key = &config.settings(None, None).expect("settings").key;
+    let at = |path: &[&str]| config.place(Finding::error(Code::NOT_BUILT, "no"), key, path).place().cloned();
+    assert_eq!(at(&["deploy", "tasks"]).expect("a place").to_string(), "quickserve.toml:4:9");
+    assert_eq!(at(&["deploy", "strategy"]), None);
+    assert_eq!(at(&["router", "hold"]), None);
 }

@@ -30,11 +30,13 @@
 //! ```
 
 mod build;
+mod claims;
 mod deploy;
 mod deployment;
 pub mod duration;
 mod file;
 mod health_check;
+mod mistakes;
 mod platform;
 mod router;
 mod settings;

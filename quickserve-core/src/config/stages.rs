@@ -38,14 +38,22 @@ pub struct Test {
 /// The stage `scan`: `"high"` or a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
-    /// The least severity that fails. Default: high.
-    pub fail_on: ScanSeverity,
+    /// The least severity that fails. Absent where `report` stands alone; else, by default, high.
+    pub fail_on: Option<ScanSeverity>,
     /// Whether only vulnerabilities that have a fix count. Default: false.
     pub fixable_only: bool,
     /// A command for the shell that scans and writes `report`; the built-in scanner without one.
     pub command: Option<String>,
-    /// The report that the command writes: Trivy's, Grype's or SARIF.
+    /// The report that the command writes: Trivy's, Grype's or SARIF. Where it stands alone the scan was made before, and
+    /// only its image is compared with the one that is deployed.
     pub report: Option<PathBuf>,
+}
+
+impl Scan {
+    /// Whether a scan is made, or judged, here: not where only the report of one is named.
+    pub fn is_run(&self) -> bool {
+        self.fail_on.is_some()
+    }
 }
 
 /// How grave a vulnerability is.
@@ -124,15 +132,18 @@ fn scan(decoder: &mut Decoder<'_>, node: &Node) -> Option<Scan> {
     let severity = values::choice(SEVERITIES);
     if let Value::String(_) = node.value {
         let fail_on = severity(decoder, node)?;
-        return Some(Scan { fail_on, fixable_only: false, command: None, report: None });
+        return Some(Scan { fail_on: Some(fail_on), fixable_only: false, command: None, report: None });
     }
     table(|fields| {
-        let scan = Scan {
-            fail_on: fields.optional("fail_on", severity).unwrap_or(ScanSeverity::High),
+        let mut scan = Scan {
+            fail_on: fields.optional("fail_on", severity),
             fixable_only: fields.optional("fixable_only", values::boolean).unwrap_or(false),
             command: fields.optional("command", values::name),
             report: fields.optional("report", values::path),
         };
+        if scan.command.is_some() || scan.report.is_none() || scan.fixable_only {
+            scan.fail_on.get_or_insert(ScanSeverity::High);
+        }
         if let (Some(_), None, Some(entry)) = (&scan.command, &scan.report, fields.entry("command")) {
             let hint = "name the report that the command writes, such as report = \"scan.json\"";
             fields.decoder.incomplete(&entry.key_span, "a scan `command` needs `report`", hint);

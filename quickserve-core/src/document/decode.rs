@@ -42,16 +42,12 @@ impl<'a> Decoder<'a> {
 
     /// All problems, in the order of the text, each once.
     pub(crate) fn into_findings(self) -> Vec<Finding> {
-        let mut findings = self.findings;
-        let position = |finding: &Finding| finding.place().map(|place| (place.line, place.column));
-        findings.sort_by_key(position);
-        let mut unique: Vec<Finding> = Vec::with_capacity(findings.len());
-        for finding in findings {
-            if !unique.contains(&finding) {
-                unique.push(finding);
-            }
-        }
-        unique
+        in_order(self.findings)
+    }
+
+    /// The problems since they were taken last.
+    pub(crate) fn take(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.findings)
     }
 
     pub(crate) fn push(&mut self, finding: Finding) {
@@ -146,6 +142,19 @@ impl<'a> Decoder<'a> {
         let written = self.source.text.get(span.clone()).unwrap_or_default();
         written.find(part).map_or(span.clone(), |at| span.start + at..span.start + at + part.len())
     }
+}
+
+/// Problems in the order of the text, each once.
+pub(crate) fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let position = |finding: &Finding| finding.place().map(|place| (place.line, place.column));
+    findings.sort_by_key(position);
+    let mut unique: Vec<Finding> = Vec::with_capacity(findings.len());
+    for finding in findings {
+        if !unique.contains(&finding) {
+            unique.push(finding);
+        }
+    }
+    unique
 }
 
 /// The fields of a table. Every key that is asked for is a known one; [`finish`](Fields::finish) reports the

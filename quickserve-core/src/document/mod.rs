@@ -20,7 +20,7 @@ mod suggest;
 mod toml;
 pub(crate) mod values;
 
-pub(crate) use decode::{Codes, Decoder, Fields, table};
+pub(crate) use decode::{Codes, Decoder, Fields, in_order, table};
 pub use json::parse as parse_json;
 pub use node::{Entry, Node, Span, Table, Value};
 pub use source::Source;

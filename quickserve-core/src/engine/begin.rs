@@ -5,7 +5,7 @@ use super::parts::Request;
 use super::vitals::Vitals;
 use crate::error::Result;
 use crate::journal::{Act, DeploymentId, Journal, Opened};
-use crate::orchestrator::{Health, TaskPhase, TaskState};
+use crate::orchestrator::{Drive, Health, TaskPhase, TaskState};
 use crate::plan::{Goal, Purpose};
 use crate::release::{Release, ReleaseId};
 
@@ -54,6 +54,21 @@ impl Deployer {
             release,
             fallback: state.current().cloned(),
             config,
+        }
+    }
+
+    /// Whether a deployment of a release would change nothing: its goal is reached, and so is the service as it is
+    /// asked for.
+    pub(super) async fn is_deployed(&self, goal: &Goal, release: &Release) -> Result<bool> {
+        if !self.is_reached(goal, Some(release)).await? {
+            return Ok(false);
+        }
+        match self.parts.platform.drive() {
+            Drive::Stepwise { router, .. } if release.workload.endpoint.is_some() => {
+                let (split, _) = router.split().await?;
+                router.is_as_asked(&split).await
+            }
+            Drive::Stepwise { .. } | Drive::Managed(_) => Ok(true),
         }
     }
 

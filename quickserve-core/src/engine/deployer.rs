@@ -91,7 +91,7 @@ impl Deployer {
         let mut plan = self.steps(&journal, request).await?;
         let goal = Goal::Serve { release: request.release.id.clone(), tasks: request.tasks };
         if purpose_of(&journal, &request.release.id) == Purpose::Restore
-            && self.is_reached(&goal, Some(&request.release)).await?
+            && self.is_deployed(&goal, &request.release).await?
         {
             plan.steps.clear();
         }
@@ -149,7 +149,7 @@ impl Deployer {
         }
         let purpose = purpose_of(&journal, id);
         let goal = Goal::Serve { release: id.clone(), tasks: request.tasks };
-        if purpose == Purpose::Restore && self.is_reached(&goal, Some(&request.release)).await? {
+        if purpose == Purpose::Restore && self.is_deployed(&goal, &request.release).await? {
             let mut finished = Finished::new(Outcome::Unchanged);
             finished.release = Some(id.clone());
             finished.serving = serving(&self.parts.platform.observe().await?);

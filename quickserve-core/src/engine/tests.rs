@@ -1,5 +1,6 @@
 //! Ends of deployments that the crash matrix does not look at.
 
+mod asked;
 mod elsewhere;
 mod following;
 mod housekeeping;

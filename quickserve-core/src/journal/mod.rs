@@ -27,7 +27,7 @@ pub use record::{
     Record, VERSION,
 };
 pub use state::{CommandSummary, DeploymentSummary, OpenDeployment, State};
-pub use store::{in_memory, local};
+pub use store::{in_memory, local, local_to_read};
 
 #[cfg(test)]
 mod tests;

@@ -105,6 +105,9 @@ pub struct DeploymentSummary {
     pub by: String,
     /// Why it did not end well.
     pub cause: Option<Cause>,
+    /// The step that failed first, where one did.
+    #[serde(default)]
+    pub failed_at: Option<Step>,
 }
 
 /// A command that was run beside deployments.
@@ -211,6 +214,7 @@ impl State {
             finished: None,
             by: opened.owner.who.clone(),
             cause: None,
+            failed_at: None,
         });
         self.open = Some(OpenDeployment {
             opened: opened.clone(),
@@ -241,7 +245,15 @@ impl State {
                 open.step_completed = false;
             }
             Event::Completed { .. } => open.step_completed = true,
-            Event::Failed { cause, .. } => open.failed = Some(cause.clone()),
+            Event::Failed { index, cause } => {
+                open.failed = Some(cause.clone());
+                let plan = open.plan.as_ref().map(|(plan, _)| &plan.steps);
+                let at = index.and_then(|index| plan?.get(index as usize)).cloned();
+                if let Some(summary) = self.deployments.last_mut() {
+                    // What fails after it is an obstacle on the way back.
+                    summary.failed_at = summary.failed_at.take().or(at);
+                }
+            }
             Event::AbortRequested { by, how } => open.abort = Some((*how, by.clone())),
             _ => {}
         }

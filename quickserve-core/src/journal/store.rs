@@ -36,6 +36,15 @@ pub fn local(dir: &FilePath) -> Result<Arc<dyn ObjectStore>> {
     Ok(Arc::new(store.with_fsync(true)))
 }
 
+/// As [`local`], for who only reads: where there is no folder, none is made, and the store is empty.
+///
+/// # Errors
+/// When the folder is there and cannot be opened.
+pub fn local_to_read(dir: &FilePath) -> Result<Arc<dyn ObjectStore>> {
+    // Anything but its absence is told by whoever opens it.
+    if dir.try_exists().is_ok_and(|exists| !exists) { Ok(in_memory()) } else { local(dir) }
+}
+
 /// A store that is gone with the process, for tests and rehearsals.
 pub fn in_memory() -> Arc<dyn ObjectStore> {
     Arc::new(InMemory::new())

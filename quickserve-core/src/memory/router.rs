@@ -55,6 +55,7 @@ impl TrafficRouter for MemoryRouter {
                 let mut inner = self.world.lock();
                 inner.fence_router(fence)?;
                 let router = &mut inner.router;
+                router.listens = router.asked;
                 if router.split == *split {
                     return Ok(SplitVersion(router.version));
                 }
@@ -68,6 +69,14 @@ impl TrafficRouter for MemoryRouter {
             Ok(SplitVersion(version))
         };
         intercept(&*self.interceptor, "router", "set", true, set).await
+    }
+
+    async fn is_as_asked(&self, _: &Split) -> Result<bool> {
+        let is_as_asked = || async {
+            let inner = self.world.lock();
+            Ok(inner.router.listens == inner.router.asked)
+        };
+        intercept(&*self.interceptor, "router", "is_as_asked", false, is_as_asked).await
     }
 
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {

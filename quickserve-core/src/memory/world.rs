@@ -108,6 +108,9 @@ pub(super) struct RouterState {
     pub(super) split: Split,
     pub(super) version: u64,
     pub(super) epoch: Epoch,
+    /// How often another way to be reached was asked for, and the last one that came about.
+    pub(super) asked: u64,
+    pub(super) listens: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -159,6 +162,17 @@ impl World {
     /// How the tasks of every release behave that has no behaviour of its own.
     pub fn set_behaviour_of_others(&self, behaviour: Behaviour) {
         self.lock().others = behaviour;
+    }
+
+    /// The service is asked to be reached otherwise from now on: the next split that is set brings it about.
+    pub fn ask_otherwise(&self) {
+        self.lock().router.asked += 1;
+    }
+
+    /// Whether the service is reached as it was asked for last.
+    pub fn is_as_asked(&self) -> bool {
+        let inner = self.lock();
+        inner.router.listens == inner.router.asked
     }
 
     /// Watches every change from now on.

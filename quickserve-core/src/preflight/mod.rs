@@ -16,7 +16,7 @@ pub use host::{architecture, disk, memory};
 pub use images::resolve;
 pub use last_look::LastLook;
 pub use ports::{PortState, port};
-pub use programs::{health_check, health_check_programs};
+pub use programs::{health_check, health_check_programs, unseen};
 pub use releases::condemned;
 pub use secrets::{SecretNames, secrets};
 pub use variables::variables;

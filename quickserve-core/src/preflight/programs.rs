@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Report;
-use crate::finding::{Code, Finding};
+use crate::error::Error;
+use crate::finding::{Code, Finding, Severity};
 use crate::workload::{Container, ContainerHealthCheck};
 
 /// The shell that runs a health check which is one text. ECS documentation, "`HealthCheck`": `CMD-SHELL`.
@@ -64,9 +65,20 @@ pub fn health_check(container: &Container, reference: &str, lacks: impl Fn(&str)
     Report::of(findings.collect())
 }
 
+/// The finding of an image that could not be looked into: it refuses nothing, since the check may still work.
+pub fn unseen(container: &Container, reference: &str, error: &Error) -> Report {
+    let causes = error.causes();
+    let cause = causes.last().map_or("", String::as_str);
+    let message = format!("could not look into image {reference} for what its health check runs: {cause}");
+    let finding = Finding::new(Code::IMAGE_UNSEEN, Severity::Warning, message);
+    let hint = "run the command of the health check in a container of the image yourself";
+    Report::of(vec![finding.on(format!("container {}", container.name)).with_hint(hint)])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use std::time::Duration;
 
     fn container(command: &[&str]) -> Container {
@@ -97,6 +109,19 @@ mod tests {
             let found = health_check_programs(&container(command));
             assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{command:?}");
         }
+    }
+
+    #[test]
+    fn an_image_that_could_not_be_looked_into_refuses_nothing() {
+        let error = Error::new(ErrorKind::Unavailable, "look into image sha256:1")
+            .with_source(std::io::Error::other("the engine did not hand it out within 60 s"));
+        let report = unseen(&container(&["CMD", "curl"]), "shop:1", &error);
+        assert!(!report.refuses());
+        insta::assert_snapshot!(report.findings[0], @r"
+        QS425 could not look into image shop:1 for what its health check runs: the engine did not hand it out within 60 s
+          --> container app
+          hint: run the command of the health check in a container of the image yourself
+        ");
     }
 
     #[test]

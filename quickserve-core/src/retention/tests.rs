@@ -46,6 +46,7 @@ fn state(history: &[(u64, usize, Outcome)]) -> State {
             finished: Some(day(*at)),
             by: "ada@laptop".to_owned(),
             cause: None,
+            failed_at: None,
         });
         if *outcome == Outcome::Done {
             state.promoted.push(id(*number));

@@ -52,8 +52,9 @@ impl Run {
             self.doom_again(&failed, &set).await?;
             let healthy = set.tasks.iter().filter(|task| self.policy.ready(task)).count();
             if healthy >= tasks as usize {
+                // Those beyond it are on their way out.
                 let took = between(began, self.clock.now());
-                return Ok(Some(format!("{healthy}/{tasks} healthy, {:.1} s", took.as_secs_f64())));
+                return Ok(Some(format!("{tasks}/{tasks} healthy, {:.1} s", took.as_secs_f64())));
             }
             let message = self.describe(healthy, tasks, &set, failed.len());
             self.progress(message.clone());

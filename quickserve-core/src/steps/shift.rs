@@ -1,7 +1,7 @@
 //! Shift: requests go to these releases and to no others, from one instant on.
 
 use crate::engine::{Pace, Run, Stop};
-use crate::journal::Cause;
+use crate::journal::{Act, Cause};
 use crate::orchestrator::{Observed, TaskId, TaskState};
 use crate::plan::Share;
 use crate::release::ReleaseId;
@@ -15,11 +15,30 @@ impl Run {
             let split = self.split_for(shares).await?;
             let router = &self.router()?;
             let (current, version) = self.insist(async |_| router.split().await).await?;
-            if current == split || self.replace(version, &split).await? {
+            if current == split && self.is_as_asked(&split).await? {
+                return Ok(None);
+            }
+            if self.replace(version, &split).await? {
                 return Ok(None);
             }
             self.tick(&mut pace).await?;
         }
+    }
+
+    /// Whether the service is reached as it was asked for, where this is the deployment that brings that about. On
+    /// the way back nothing new is brought about.
+    async fn is_as_asked(&mut self, split: &Split) -> Result<bool, Stop> {
+        let goes_back = self
+            .journal
+            .state()
+            .open
+            .as_ref()
+            .is_some_and(|open| open.failed.is_some() || open.abort.is_some());
+        if self.opened.act != Act::Deploy || goes_back {
+            return Ok(true);
+        }
+        let router = &self.router.clone();
+        self.insist(async |_| router.is_as_asked(split).await).await
     }
 
     /// Takes tasks that have failed out of the split, wherever they are in it.

@@ -43,6 +43,10 @@ pub trait TrafficRouter: fmt::Display + fmt::Debug + Send + Sync + 'static {
     /// that is already set is a success, whatever the version: it was our own call whose answer was lost.
     async fn set(&self, fence: &Fence, expect: SplitVersion, split: &Split) -> Result<SplitVersion>;
 
+    /// Whether the service is reached with this split as it was asked for: its port, which requests of it, and what
+    /// else there is to ask for. Where it is not, [`set`](Self::set) makes it so, also with the split of before.
+    async fn is_as_asked(&self, split: &Split) -> Result<bool>;
+
     /// Requests and connections that each task still works on; tasks without any may be left out.
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>>;
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use bollard::models::{ImageInspect, ImageSummary};
@@ -13,6 +14,7 @@ use quickserve_core::release::Digest;
 use quickserve_core::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::{Engine, fault};
@@ -104,17 +106,26 @@ impl Engine {
         }
     }
 
-    /// An image as `docker save` writes it, for a thread that may block.
-    pub(crate) fn export(&self, reference: &str) -> impl Read + Send + 'static {
+    /// An image as `docker save` writes it, for a thread that may block. What is not handed out within the time is an
+    /// error for its reader.
+    pub(crate) fn export(&self, reference: &str, within: Duration) -> impl Read + Send + 'static {
         let (docker, reference) = (self.docker.clone(), reference.to_owned());
         let (sender, receiver) = mpsc::channel(4);
-        // Ends with the reader, or with the archive.
         tokio::spawn(async move {
-            let mut archive = docker.export_image(&reference);
-            while let Some(chunk) = archive.next().await {
-                if sender.send(chunk.map_err(io::Error::other)).await.is_err() {
-                    break;
+            // Ends with the reader, with the archive, or at the deadline.
+            let handing_out = async {
+                let mut archive = docker.export_image(&reference);
+                while let Some(chunk) = archive.next().await {
+                    let chunk = chunk.map_err(|error| io::Error::other(fault::to_core("read it", error)));
+                    if sender.send(chunk).await.is_err() {
+                        break;
+                    }
                 }
+            };
+            if timeout(within, handing_out).await.is_err() {
+                let what = format!("the engine did not hand it out within {} s", within.as_secs_f32());
+                // Nobody may read any more.
+                let _ = sender.send(Err(io::Error::new(io::ErrorKind::TimedOut, what))).await;
             }
         });
         let chunks = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));

@@ -20,6 +20,7 @@ use super::folder::Folder;
 use super::listen::{ListenSpec, Listening};
 use super::process::Upgrade;
 use super::protocol::{Answer, Call, MAX_LINE, Request, Status, VERSION, line};
+use super::state::State;
 
 /// For one call, a slow disk included.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -69,6 +70,16 @@ impl RouterControl {
             Answer::Status(status) => Ok(status),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// The services whose requests it sent somewhere when it ran last, as its state says.
+    ///
+    /// # Errors
+    /// When there is a state and it cannot be read.
+    pub fn remembered(&self) -> Result<Vec<ServiceKey>> {
+        let state = State::read(&self.folder)?;
+        let sent = state.services().filter(|service| !service.split.routes.is_empty());
+        Ok(sent.map(|service| service.key.clone()).collect())
     }
 
     /// Asks it to end: requests in flight may finish, to a deadline.
@@ -177,8 +188,12 @@ impl RouterClient {
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when something else listens there, with its name where that can be told; then
-    /// nothing has changed. [`ErrorKind::Fenced`] when a newer owner has been seen.
+    /// nothing has changed. [`ErrorKind::Fenced`] when a newer owner has been seen. [`ErrorKind::Unsupported`] when
+    /// the router is too old for what is asked.
     pub async fn configure(&self, fence: &Fence, listen: &ListenSpec) -> Result<Listening> {
+        if !listen.rule.is_any() {
+            self.control.status().await?.understands(&listen.rule)?;
+        }
         let (service, fence, listen) = (self.service.clone(), *fence, Box::new(listen.clone()));
         match self.control.call(&Call::Configure { service, fence, listen }).await? {
             Answer::Listening(listening) => Ok(listening),
@@ -206,6 +221,11 @@ impl TrafficRouter for RouterClient {
             Answer::Version(version) => Ok(version),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Nothing is asked for but by [`configure`](Self::configure).
+    async fn is_as_asked(&self, _: &Split) -> Result<bool> {
+        Ok(true)
     }
 
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {

@@ -30,7 +30,7 @@ use super::door::Place;
 use super::headers::Client;
 use super::idle::{self, Counted};
 use super::options::Limits;
-use super::table::{Table, Taker};
+use super::table::Table;
 use super::traffic::Wishes;
 
 /// What an HTTP/2 client begins with (RFC 9113, 3.4). No request of HTTP/1.1 has a method that begins so.
@@ -103,7 +103,7 @@ pub(super) async fn serve(
     });
     let Some(begin) = first.await else { return };
     let wants_tls = wishes.options.tls.is_some();
-    let client = Arc::new(Client::new(client, ours, Arc::clone(&wishes)));
+    let client = Arc::new(Client::new(client, ours, wants_tls));
     match begin {
         // In a box is what most connections do without: each is kept as small as it can be.
         _ if wants_tls => Box::pin(serve_secure(stream, begin, client, table, &wishes, ends)).await,
@@ -230,21 +230,13 @@ fn service(
 + 'static {
     let leaving = Arc::clone(&ends.leaving);
     service_fn(move |request| {
-        let (taker, mut client) = (table.taker(&request), Arc::clone(&client));
-        let leaving = Arc::clone(&leaving);
+        let taker = table.taker(&request).ok_or_else(|| Arc::clone(&table));
+        let (client, leaving) = (Arc::clone(&client), Arc::clone(&leaving));
         async move {
             let piece = client.work.request();
-            let forwarder = match taker {
-                Taker::Alone(forwarder) => Some(forwarder),
-                Taker::OneOf(forwarder) => {
-                    client = Arc::new(client.of(forwarder.wishes()));
-                    Some(forwarder)
-                }
-                Taker::Nobody => None,
-            };
-            let mut answer = match forwarder {
-                Some(forwarder) => forwarder.answer(request, &client).await,
-                None => answer::nobody(*leaving.borrow()),
+            let mut answer = match taker {
+                Ok(forwarder) => forwarder.answer(request, &client).await,
+                Err(table) => table.turn_away(&request, *leaving.borrow()),
             };
             // RFC 9113, 8.2.2: HTTP/2 knows no such field.
             if !is_h2 && *leaving.borrow() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::access_log::AccessLog;
 use super::connection::{self, Ends};
 use super::forward::Forwarder;
+use super::strays::Strays;
 use super::table::Table;
 use super::traffic::{Traffic, Wishes};
 use super::tunnel::Tunnels;
@@ -52,6 +53,8 @@ pub(super) struct Doors {
     most: usize,
     /// For each client that is being turned away with a word.
     turned_away: Arc<Semaphore>,
+    /// Requests of all doors that were for no service.
+    pub(super) strays: Strays,
     log: AccessLog,
 }
 
@@ -77,6 +80,7 @@ impl Doors {
             open: Arc::default(),
             most: most_connections(),
             turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
+            strays: Strays::new(log.clone()),
             log,
         }
     }

@@ -16,7 +16,7 @@ use super::attempt::Sent;
 use super::body::{Download, Upload};
 use super::counters::Tally;
 use super::headers::{self, Client};
-use super::options::Limits;
+use super::options::{Limits, Options};
 use super::replay::Replay;
 use super::routes::{NoTask, Tried, Wanted};
 use super::sticky;
@@ -83,7 +83,7 @@ pub(super) struct Spare {
 }
 
 impl Forwarder {
-    /// What is asked for on this socket: the preview's speaks plain HTTP, as it is this machine's own.
+    /// What is asked for of connections to this socket: the preview's speaks plain HTTP, as it is this machine's own.
     pub(super) fn wishes(&self) -> Arc<Wishes> {
         let wishes = self.traffic.wishes();
         if !self.preview || wishes.options.tls.is_none() {
@@ -96,10 +96,13 @@ impl Forwarder {
 
     /// Answers a request.
     pub(super) async fn answer(&self, request: Request<Incoming>, client: &Client) -> Response<Download> {
-        let logged = client.wishes.options.access_log;
-        let mut logged = logged.then(|| Logged::new(Entry::new(&self.traffic.key, &request), &self.log));
-        let answer = match self.prepare(request, client) {
-            Ok(outbound) => self.forward(outbound, client, logged.as_mut().and_then(Logged::entry)).await,
+        // As they are now, not as they were when its connection began: that may have been another service's.
+        let wishes = self.traffic.wishes();
+        let options = &wishes.options;
+        let entry = || Logged::new(Entry::new(Some(&self.traffic.key), &request), &self.log);
+        let mut logged = options.access_log.then(entry);
+        let answer = match self.prepare(request, client, options) {
+            Ok(outbound) => self.forward(outbound, options, logged.as_mut().and_then(Logged::entry)).await,
             Err(answer) => *answer,
         };
         match logged {
@@ -112,6 +115,7 @@ impl Forwarder {
         &self,
         mut request: Request<Incoming>,
         client: &Client,
+        options: &Options,
     ) -> Result<Box<Outbound>, Box<Response<Download>>> {
         let refuse = |status, sentence| Box::new(plain(status, sentence));
         if request.method() == Method::CONNECT {
@@ -135,7 +139,7 @@ impl Forwarder {
             && let Some(release) = request.headers().get(headers::RELEASE)
         {
             Wanted::Named(String::from_utf8_lossy(release.as_bytes()).into_owned())
-        } else if client.wishes.options.sticky
+        } else if options.sticky
             && let Some(release) = sticky::release(request.headers(), &self.traffic.cookie)
         {
             Wanted::Kept(release)
@@ -146,7 +150,7 @@ impl Forwarder {
         if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
             return Err(refuse(StatusCode::URI_TOO_LONG, "the target is longer than 16 KiB"));
         }
-        let Limits { upload_pause, answer_timeout, retry_budget, .. } = &client.wishes.options.limits;
+        let Limits { upload_pause, answer_timeout, retry_budget, .. } = &options.limits;
         let is_grpc = request.version() == Version::HTTP_2 && headers::is_grpc(request.headers());
         let ticket = self.traffic.ticket();
         let over_h2 = is_grpc || self.traffic.speaks_h2(&wanted, ticket);
@@ -203,8 +207,7 @@ impl Forwarder {
     }
 
     /// Waits for a release to serve, where the service asks for that. Answers whether to look again.
-    async fn is_held(&self, outbound: &mut Outbound, client: &Client) -> bool {
-        let hold = client.wishes.options.hold;
+    async fn is_held(&self, outbound: &mut Outbound, hold: Duration) -> bool {
         if hold.is_zero() || !outbound.wanted.is_any() {
             return false;
         }
@@ -215,10 +218,10 @@ impl Forwarder {
     async fn forward(
         &self,
         mut outbound: Box<Outbound>,
-        client: &Client,
+        options: &Options,
         mut entry: Option<&mut Entry>,
     ) -> Response<Download> {
-        let limits = &client.wishes.options.limits;
+        let limits = &options.limits;
         loop {
             let claim = self.traffic.claim(
                 &outbound.wanted,
@@ -228,7 +231,9 @@ impl Forwarder {
             );
             let claim = match claim {
                 Ok(claim) => claim,
-                Err(NoTask::NoRelease) if Box::pin(self.is_held(&mut outbound, client)).await => continue,
+                Err(NoTask::NoRelease) if Box::pin(self.is_held(&mut outbound, options.hold)).await => {
+                    continue;
+                }
                 Err(why) => return self.give_up(&outbound, why),
             };
             outbound.speak(claim.speaks_h2);
@@ -247,7 +252,7 @@ impl Forwarder {
                 Sent::Answered(answer, wire) => {
                     claim.tally.answered(answer.status(), since.elapsed());
                     claim.upstream.answered(answer.status().is_server_error(), limits.eject_after);
-                    let cookie = self.cookie(&outbound.wanted, &claim, client);
+                    let cookie = self.cookie(&outbound.wanted, &claim, options);
                     let mut answer = self.pass_back(answer, wire, claim, outbound.upgrade);
                     if let Some(cookie) = cookie {
                         answer.headers_mut().append(SET_COOKIE, cookie);
@@ -288,8 +293,8 @@ impl Forwarder {
     }
 
     /// The cookie that keeps the client with the release which has answered, where it has to be set.
-    fn cookie(&self, wanted: &Wanted, claim: &Claim, client: &Client) -> Option<HeaderValue> {
-        if !client.wishes.options.sticky || !self.traffic.is_shared() {
+    fn cookie(&self, wanted: &Wanted, claim: &Claim, options: &Options) -> Option<HeaderValue> {
+        if !options.sticky || !self.traffic.is_shared() {
             return None;
         }
         let release = &claim.tally.release;
@@ -333,7 +338,7 @@ impl Forwarder {
         let service = &self.traffic.key;
         match (&outbound.wanted, why) {
             (Wanted::Any | Wanted::Kept(_), NoTask::NoRelease) => {
-                plain(StatusCode::SERVICE_UNAVAILABLE, &format!("no release of {service} serves yet"))
+                plain(StatusCode::SERVICE_UNAVAILABLE, &format!("no release of {service} serves"))
             }
             (Wanted::Preview, NoTask::NoRelease) => {
                 plain(StatusCode::SERVICE_UNAVAILABLE, &format!("no release of {service} is being previewed"))

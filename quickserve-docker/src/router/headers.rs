@@ -12,7 +12,6 @@ use http::uri::Authority;
 use quickserve_core::traffic::RELEASE_HEADER;
 
 use super::idle::Work;
-use super::traffic::Wishes;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -24,14 +23,12 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 pub(super) const RELEASE: HeaderName = HeaderName::from_static(RELEASE_HEADER);
 
 /// What is known of a client, put into words once per connection.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Client {
     /// Its address, as `X-Forwarded-For` names it.
     name: HeaderValue,
     /// Whether it is on this machine, as a proxy that ends TLS in front of us would be.
     is_local: bool,
-    /// What its service asked for when it connected; of several behind one address, when it asked.
-    pub(super) wishes: Arc<Wishes>,
     /// Whether it speaks TLS with us.
     is_secure: bool,
     /// The address that it connected to, for one that names no host.
@@ -41,22 +38,16 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(client: SocketAddr, ours: SocketAddr, wishes: Arc<Wishes>) -> Self {
+    pub(super) fn new(client: SocketAddr, ours: SocketAddr, is_secure: bool) -> Self {
         // A socket for both families sees IPv4 clients as mapped addresses.
         let ip = client.ip().to_canonical();
         Self {
             name: value(&ip.to_string()),
             is_local: ip.is_loopback(),
-            is_secure: wishes.options.tls.is_some(),
-            wishes,
+            is_secure,
             ours: value(&ours.to_string()),
             work: Arc::default(),
         }
-    }
-
-    /// The same client, as the service that takes its request has it.
-    pub(super) fn of(&self, wishes: Arc<Wishes>) -> Self {
-        Self { wishes, ..self.clone() }
     }
 }
 
@@ -256,11 +247,7 @@ mod tests {
             ("127.0.0.1:5", "https", "1.2.3.4, 127.0.0.1"),
         ] {
             let mut headers = map(&claim);
-            forwarded(
-                &mut headers,
-                &Client::new(client.parse().expect("an address"), ours, Arc::default()),
-                None,
-            );
+            forwarded(&mut headers, &Client::new(client.parse().expect("an address"), ours, false), None);
             assert_eq!(headers["x-forwarded-proto"], proto);
             assert_eq!(headers["x-forwarded-for"], line);
             assert_eq!(headers["x-forwarded-host"], "a");
@@ -272,7 +259,7 @@ mod tests {
         let client = Client::new(
             "10.9.9.9:5".parse().expect("an address"),
             "10.0.0.1:80".parse().expect("an address"),
-            Arc::default(),
+            false,
         );
         let mut headers = map(&[("host", "a")]);
         forwarded(&mut headers, &client, Some(&Authority::from_static("b:81")));

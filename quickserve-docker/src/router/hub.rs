@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quickserve_core::fence::Fence;
-use quickserve_core::release::ReleaseId;
 use quickserve_core::service::ServiceKey;
-use quickserve_core::traffic::{Counters, Split, SplitVersion};
+use quickserve_core::traffic::{Split, SplitVersion};
 use quickserve_core::{Error, ErrorKind, Result};
 use tokio::sync::{Mutex, MutexGuard, OwnedRwLockReadGuard, RwLock};
 use tokio::time::Instant;
@@ -19,14 +18,13 @@ use super::door::Doors;
 use super::entrance::{Bound, Entrances};
 use super::folder::Folder;
 use super::listen::{ListenSpec, Listening, loopback};
-use super::live::{Live, Open};
+use super::live::Live;
 use super::metrics::{Endpoint, Endpoints};
 use super::process::{Followers, Listeners, Load, Supervised, add};
-use super::protocol::{Answer, Call, ServiceStatus, Status};
+use super::protocol::{Answer, Call, LEVEL, ServiceStatus, Status};
+use super::services::{Services, name_ours};
 use super::state::{Configured, Record, State};
-use super::table::Table;
 use super::tls::Secure;
-use super::traffic::Traffic;
 
 /// How often a port that is taken is tried again.
 const REOPEN: Duration = Duration::from_millis(250);
@@ -34,7 +32,7 @@ const REOPEN: Duration = Duration::from_millis(250);
 /// All services of a router.
 #[derive(Debug)]
 pub(super) struct Hub {
-    folder: Folder,
+    pub(super) folder: Folder,
     pub(super) doors: Doors,
     started: Instant,
     /// Cancelled when somebody asked the router to end.
@@ -48,17 +46,6 @@ pub(super) struct Hub {
     /// Callers that wait for the end of an upgrade.
     pub(super) upgrades: TaskTracker,
     pub(super) services: Mutex<Services>,
-}
-
-#[derive(Debug)]
-pub(super) struct Services {
-    /// As it is on disk.
-    pub(super) state: State,
-    pub(super) live: BTreeMap<ServiceKey, Live>,
-    pub(super) entrances: Entrances,
-    pub(super) endpoints: Endpoints,
-    /// What each service had answered when this process handed over.
-    pub(super) handed_over: BTreeMap<ServiceKey, BTreeMap<ReleaseId, Counters>>,
 }
 
 impl Hub {
@@ -132,11 +119,14 @@ impl Hub {
         key: &ServiceKey,
         configured: &mut Configured,
     ) -> Result<()> {
-        services.live(key).secure(&self.folder, &configured.spec)?;
-        let address = configured.bound.public;
+        let live = services.live(key);
+        let is_new = live.secure(&self.folder, &configured.spec)?;
+        let (address, traffic) = (configured.bound.public, Arc::clone(&live.traffic));
         if !services.entrances.is_open(address) {
             let bound = Bound::new(&self.listeners, address).await?;
             services.open(&self.doors, &self.folder, bound);
+        } else if is_new {
+            services.entrances.enter(&self.doors, address, &traffic, &configured.spec.rule);
         }
         let live = services.live(key);
         if live.preview.is_none() {
@@ -248,7 +238,14 @@ impl Hub {
             supervision: self.parent.as_ref().and_then(|parent| parent.supervision()),
             followers: self.followers.statuses(),
             services: list,
+            unrouted: self.unrouted(),
+            level: LEVEL,
         }
+    }
+
+    /// How many requests were for no service of their address: here, and in the workers of before.
+    pub(super) fn unrouted(&self) -> u64 {
+        self.doors.strays.count() + self.followers.unrouted()
     }
 
     async fn shutdown(&self, force: bool) -> Result<Answer> {
@@ -359,12 +356,13 @@ impl Hub {
         let mut preview = None;
         if !keep_preview {
             let opened = live.open_preview(&self.doors, &self.listeners, &mut configured).await;
-            preview = opened.map_err(|error| name_ours(error, &services, bound))?;
+            let wanted = bound.preview.unwrap_or(bound.public);
+            preview = opened.map_err(|error| name_ours(error, &services, wanted))?;
         }
         let mut door = None;
         if !is_open {
             let opened = Bound::new(&self.listeners, bound.public).await;
-            let opened = opened.map_err(|error| name_ours(error, &services, bound))?;
+            let opened = opened.map_err(|error| name_ours(error, &services, bound.public))?;
             configured.bound.public = opened.address();
             door = Some(opened);
         }
@@ -472,47 +470,4 @@ impl Hub {
         services.state = state;
         Ok(())
     }
-}
-
-impl Services {
-    /// Opens an address with all services of the state that belong there, before the first connection is accepted:
-    /// what is of one must not be given to another for as long as that one is on its way, or cannot answer.
-    fn open(&mut self, doors: &Doors, folder: &Folder, bound: Bound) {
-        let Self { state, live, entrances, .. } = self;
-        let (address, table) = (bound.address(), Table::default());
-        for record in state.services() {
-            let configured = record.listen.as_ref().filter(|configured| configured.bound.public == address);
-            let (Some(configured), Some(live)) = (configured, live.get_mut(&record.key)) else { continue };
-            // One without its certificate has its place all the same; that is told of when its turn comes.
-            let _ = live.secure(folder, &configured.spec);
-            table.enter(configured.spec.rule.clone(), doors.forwarder(&live.traffic, false));
-            live.public = Some(address);
-        }
-        entrances.open(doors, bound, table);
-    }
-
-    fn live(&mut self, key: &ServiceKey) -> &mut Live {
-        let Self { state, live, .. } = self;
-        live.entry(key.clone()).or_insert_with(|| match state.get(key) {
-            Some(record) => Live::new(record),
-            None => Live::of(&Arc::new(Traffic::new(key.clone(), &BTreeMap::new()))),
-        })
-    }
-}
-
-/// Says which service of ours it is that holds an address.
-fn name_ours(error: Error, services: &Services, wanted: Listening) -> Error {
-    if error.kind() != ErrorKind::Conflict {
-        return error;
-    }
-    let ports = [Some(wanted.public.port()), wanted.preview.map(|preview| preview.port())];
-    let holds = |live: &&Live| {
-        let held = [live.public.map(|public| public.port()), live.preview.as_ref().map(Open::port)];
-        held.into_iter().flatten().any(|port| ports.contains(&Some(port)))
-    };
-    let Some(holder) = services.live.values().find(holds) else { return error };
-    let message = format!("{} is already in use by the service {}", wanted.public, holder.traffic.key);
-    Error::new(ErrorKind::Conflict, message)
-        .with_hint("choose another port, or take that service down first")
-        .with_source(error)
 }

@@ -65,12 +65,18 @@ impl Live {
         }
     }
 
-    /// Reads the certificate that is asked for, unless it has been.
-    pub(super) fn secure(&self, folder: &Folder, spec: &ListenSpec) -> Result<()> {
-        if spec.options.tls.is_some() && self.traffic.wishes().secure.is_none() {
+    /// Reads the certificate that is asked for, unless it has been. Answers whether that was done now.
+    pub(super) fn secure(&self, folder: &Folder, spec: &ListenSpec) -> Result<bool> {
+        let is_missing = spec.options.tls.is_some() && !self.is_secure();
+        if is_missing {
             self.traffic.configure(spec, Secure::asked(&spec.options, folder)?);
         }
-        Ok(())
+        Ok(is_missing)
+    }
+
+    /// Whether it has a certificate.
+    pub(super) fn is_secure(&self) -> bool {
+        self.traffic.wishes().secure.is_some()
     }
 
     /// Notes whether its metrics are shown. That they are not is no reason for the service not to be reached.
@@ -106,7 +112,8 @@ impl Live {
                 opened => opened?,
             };
             configured.bound.preview = Some(hold.address);
-            let table = Table::new(Rule::default(), doors.forwarder(&self.traffic, true));
+            let table = Table::new(doors.strays.clone());
+            table.enter(Rule::default(), doors.forwarder(&self.traffic, true));
             let door = doors.open(listener, hold.address, Arc::new(table));
             return Ok(Some(Open { door, hold }));
         }

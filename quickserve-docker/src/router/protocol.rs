@@ -17,6 +17,13 @@ use super::process::{Supervision, Upgrade};
 /// The version of what is said. A router that is older or newer says so instead of guessing.
 pub(super) const VERSION: u32 = 1;
 
+/// What this router understands of what services ask for: it grows with each wish that routers from before would pass
+/// over in silence.
+pub(super) const LEVEL: u32 = RULES;
+
+/// Since it knows rules.
+const RULES: u32 = 1;
+
 /// No line is longer than this.
 pub(super) const MAX_LINE: u64 = 4 * 1024 * 1024;
 
@@ -113,6 +120,30 @@ pub struct Status {
     pub followers: Vec<FollowerStatus>,
     /// Its services, sorted by name.
     pub services: Vec<ServiceStatus>,
+    /// How many requests were for no service of their address, since a worker died last.
+    #[serde(default)]
+    pub unrouted: u64,
+    /// What it understands of what services ask for; the higher, the more.
+    #[serde(default)]
+    pub level: u32,
+}
+
+impl Status {
+    /// Whether it heeds such a rule: a router from before there were any takes all requests of the address.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] when it does not, with what to do about it.
+    pub fn understands(&self, rule: &Rule) -> Result<()> {
+        if rule.is_any() || self.level >= RULES {
+            return Ok(());
+        }
+        let message = format!(
+            "the router of this machine is too old for [route] (version {}, this is {})",
+            self.version,
+            env!("CARGO_PKG_VERSION")
+        );
+        Err(Error::new(ErrorKind::Unsupported, message).with_hint("quickserve router upgrade"))
+    }
 }
 
 /// A worker of before an upgrade that finishes its last connections.

@@ -11,9 +11,13 @@ use tokio::net::UnixStream;
 use super::hub::Hub;
 use super::live::Live;
 use super::process::{Load, Told, Upgrade};
+use super::tls::Secure;
 
 /// For the parent to say how an upgrade ended.
 const ANSWER: Duration = Duration::from_secs(20);
+
+const REPAIR: &str = "the router goes on with the one that it has read: put the files back, or deploy the service without \
+                      tls, then upgrade again";
 
 impl Hub {
     /// The splits of all services.
@@ -91,10 +95,26 @@ impl Hub {
 
     /// Has the parent replace this process.
     pub(super) async fn upgrade(&self, upgrade: Upgrade) -> Result<()> {
-        match &self.parent {
-            Some(parent) => parent.upgrade(upgrade).await,
-            None => Err(Error::new(ErrorKind::Conflict, "nobody supervises the router")),
+        let Some(parent) = &self.parent else {
+            return Err(Error::new(ErrorKind::Conflict, "nobody supervises the router"));
+        };
+        self.check_certificates().await?;
+        parent.upgrade(upgrade).await
+    }
+
+    /// Refuses to be replaced while there is a certificate that this process has and the next one could not read: that
+    /// would have to close the port.
+    async fn check_certificates(&self) -> Result<()> {
+        let services = self.services.lock().await;
+        for record in services.state.services() {
+            let has_one = services.live.get(&record.key).is_some_and(Live::is_secure);
+            let Some(configured) = record.listen.as_ref().filter(|_| has_one) else { continue };
+            Secure::asked(&configured.spec.options, &self.folder).map_err(|error| {
+                let what = format!("the certificate of {} can be read no more", record.key);
+                Error::new(error.kind(), what).with_hint(REPAIR).with_source(error)
+            })?;
         }
+        Ok(())
     }
 
     /// Waits until everybody who asked for an upgrade has an answer: the caller of one that lost it would ask
@@ -114,18 +134,22 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::sync::Arc;
 
     use quickserve_core::fence::{Epoch, Fence};
     use quickserve_core::release::ReleaseId;
     use quickserve_core::traffic::{Role, Route, Split, SplitVersion, Upstream};
     use quickserve_core::workload::Protocol;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
 
     use super::*;
     use crate::router::access_log::AccessLog;
     use crate::router::door::Doors;
     use crate::router::folder::Folder;
-    use crate::router::protocol::Call;
+    use crate::router::listen::ListenSpec;
+    use crate::router::protocol::{Answer, Call};
     use crate::router::routes::{Tried, Wanted};
     use crate::router::state::State;
 
@@ -171,5 +195,40 @@ mod tests {
         let written = State::read(&folder).expect("a state").get(&key).expect("a record").counters[&release];
         let reported = hub.loads().await.remove(0).1.counters[&release];
         assert_eq!((written.requests, reported.requests), (2, 1));
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_sees_what_changes_after_a_handover_that_failed() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let folder = Folder::new(folder.path());
+        folder.make().expect("a folder");
+        let doors = Doors::new(AccessLog::new(&folder));
+        let hub = Hub::restore(folder, doors, Arc::default(), Arc::default(), None).expect("a hub");
+        let hub = Arc::new(hub);
+        let listens = async |name: &str, at: SocketAddr, host: &str| {
+            let mut listen = Box::new(ListenSpec::new(at));
+            listen.rule.hosts = vec![host.parse().expect("a host")];
+            let service = ServiceKey::new(name, "local").expect("a service's name");
+            let fence = Fence { epoch: Epoch(1), op: 0, not_after: jiff::Timestamp::MAX };
+            let answer = hub.call(Call::Configure { service, fence, listen }).await.expect("it listens");
+            let Answer::Listening(listening) = answer else { panic!("{answer:?}") };
+            listening.public
+        };
+        let public = listens("shop", "127.0.0.1:0".parse().expect("an address"), "shop.test").await;
+        let mut kept = TcpStream::connect(public).await.expect("a connection");
+        let mut ask = async |host: &str| {
+            let asked = format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n");
+            kept.write_all(asked.as_bytes()).await.expect("sent");
+            let mut answer = [0; 1024];
+            let count = kept.read(&mut answer).await.expect("an answer");
+            String::from_utf8_lossy(&answer[..count]).into_owned()
+        };
+        assert!(ask("other.test").await.starts_with("HTTP/1.1 404 "));
+        hub.hand_over().await;
+        hub.take_back().await;
+        assert!(hub.open_doors().await);
+        listens("other", public, "other.test").await;
+        let seen = ask("other.test").await;
+        assert!(seen.contains("no release of other/local serves yet"), "{seen}");
     }
 }

@@ -3,48 +3,53 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use http::header::HOST;
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
 use quickserve_core::service::ServiceKey;
 use quickserve_core::traffic::Rule;
 
+use super::body::Download;
 use super::forward::Forwarder;
 use super::options::{Limits, Options};
+use super::strays::Strays;
 use super::tls::Secure;
 use super::traffic::Wishes;
 
-/// The services behind one address. The default is to be filled before the address is opened.
-#[derive(Debug, Default)]
-pub(super) struct Table(RwLock<Vec<Entry>>);
+/// The services behind one address.
+#[derive(Debug)]
+pub(super) struct Table {
+    entries: RwLock<Vec<Entry>>,
+    strays: Strays,
+}
 
 #[derive(Debug)]
 struct Entry {
     rule: Rule,
     forwarder: Arc<Forwarder>,
-}
-
-/// Whose a request is.
-#[derive(Debug)]
-pub(super) enum Taker {
-    /// The one service behind the address, which takes all.
-    Alone(Arc<Forwarder>),
-    /// One whose rule it is.
-    OneOf(Arc<Forwarder>),
-    /// No service has such a host and path.
-    Nobody,
+    /// What it asked for when it came here. What it asks for since then, on its way to another address, is not for the
+    /// connections of this one. A preview's address is its own, and has what it asks for now.
+    asked: Option<Arc<Wishes>>,
 }
 
 impl Table {
-    pub(super) fn new(rule: Rule, forwarder: Forwarder) -> Self {
-        Self(RwLock::new(vec![Entry { rule, forwarder: Arc::new(forwarder) }]))
+    /// An empty one, to be filled before its address is opened.
+    pub(super) fn new(strays: Strays) -> Self {
+        Self { entries: RwLock::default(), strays }
     }
 
-    /// Puts a service behind the address, or gives it another rule.
+    /// Puts a service behind the address, or gives it another rule and what it asks for now.
     pub(super) fn enter(&self, rule: Rule, forwarder: Forwarder) {
         let mut entries = self.write();
         entries.retain(|entry| entry.forwarder.traffic.key != forwarder.traffic.key);
-        entries.push(Entry { rule, forwarder: Arc::new(forwarder) });
-        // Where nothing else tells them apart, the first is the same in every process.
-        entries.sort_by(|a, b| a.forwarder.traffic.key.cmp(&b.forwarder.traffic.key));
+        entries.push(Entry::new(rule, forwarder));
+        sort(&mut entries);
+    }
+
+    /// Puts these services behind the address, in place of all that were there.
+    pub(super) fn refill(&self, services: Vec<(Rule, Forwarder)>) {
+        let mut entries: Vec<_> =
+            services.into_iter().map(|(rule, forwarder)| Entry::new(rule, forwarder)).collect();
+        sort(&mut entries);
+        *self.write() = entries;
     }
 
     /// Takes a service away, unless it is the last one: until the address is closed, what comes there is still its own.
@@ -58,20 +63,24 @@ impl Table {
         !is_last
     }
 
-    /// Whose a request is.
-    pub(super) fn taker<B>(&self, request: &Request<B>) -> Taker {
+    /// Whose a request is; nobody's where no service has such a host and path.
+    pub(super) fn taker<B>(&self, request: &Request<B>) -> Option<Arc<Forwarder>> {
         let entries = self.read();
         if let [only] = &entries[..]
             && only.rule.is_any()
         {
-            return Taker::Alone(Arc::clone(&only.forwarder));
+            return Some(Arc::clone(&only.forwarder));
         }
         let (host, path) = (host(request), request.uri().path());
         let rated = entries.iter().filter_map(|entry| Some((entry.rule.takes(host, path)?, entry)));
-        match rated.max_by_key(|(closeness, _)| *closeness) {
-            Some((_, entry)) => Taker::OneOf(Arc::clone(&entry.forwarder)),
-            None => Taker::Nobody,
-        }
+        rated.max_by_key(|(closeness, _)| *closeness).map(|(_, entry)| Arc::clone(&entry.forwarder))
+    }
+
+    /// Answers a request that is nobody's; one of a connection that is asked to leave may be somebody's elsewhere.
+    pub(super) fn turn_away<B>(&self, request: &Request<B>, leaving: bool) -> Response<Download> {
+        let logs = |entry: &Entry| entry.forwarder.traffic.wishes().options.access_log;
+        let is_logged = self.read().iter().any(logs);
+        self.strays.answer(request, is_logged, leaving)
     }
 
     /// What is asked for a connection that begins now, of which nobody knows yet whose it is: of several services the
@@ -79,9 +88,9 @@ impl Table {
     pub(super) fn wishes(&self) -> Arc<Wishes> {
         let entries = self.read();
         if let [only] = &entries[..] {
-            return only.forwarder.wishes();
+            return only.wishes();
         }
-        let all = entries.iter().map(|entry| entry.forwarder.wishes());
+        let all = entries.iter().map(Entry::wishes);
         let together = all.reduce(|one, other| {
             let mut options = Options::default();
             options.tls = one.options.tls.clone().or_else(|| other.options.tls.clone());
@@ -96,19 +105,36 @@ impl Table {
     pub(super) fn secure(&self, name: Option<&str>) -> Option<Arc<Secure>> {
         let entries = self.read();
         let rated = entries.iter().rev().map(|entry| {
-            let secure = entry.forwarder.wishes().secure.clone();
+            let secure = entry.wishes().secure.clone();
             (entry.rule.knows(name), secure)
         });
         rated.max_by_key(|(closeness, secure)| (*closeness, secure.is_some()))?.1
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Vec<Entry>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Vec<Entry>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Entry {
+    fn new(rule: Rule, forwarder: Forwarder) -> Self {
+        let asked = (!forwarder.preview).then(|| forwarder.wishes());
+        Self { rule, forwarder: Arc::new(forwarder), asked }
+    }
+
+    /// What is asked for of connections.
+    fn wishes(&self) -> Arc<Wishes> {
+        self.asked.as_ref().map_or_else(|| self.forwarder.wishes(), Arc::clone)
+    }
+}
+
+/// Where nothing else tells them apart, the first is the same in every process.
+fn sort(entries: &mut [Entry]) {
+    entries.sort_by(|a, b| a.forwarder.traffic.key.cmp(&b.forwarder.traffic.key));
 }
 
 /// The host that a request names: in its target (RFC 9112, 3.2.2; RFC 9113, 8.3.1), or else in its field.
@@ -143,14 +169,15 @@ mod tests {
         let doors = Doors::new(AccessLog::new(&Folder::new(folder.path())));
         let key = |name| ServiceKey::new(name, "local").expect("a service's name");
         let forwarder = |name| doors.forwarder(&Arc::new(Traffic::new(key(name), &BTreeMap::new())), false);
-        let table = Table::new(Rule::default(), forwarder("shop"));
+        let table = Table::new(doors.strays.clone());
+        table.enter(Rule::default(), forwarder("shop"));
         let mut other = Rule::default();
         other.hosts.push("other.test".parse().expect("a host"));
         table.enter(other, forwarder("other"));
         let asked = Request::get("http://other.test/").body(()).expect("a request");
-        let taker = |table: &Table| match table.taker(&asked) {
-            Taker::Alone(forwarder) | Taker::OneOf(forwarder) => forwarder.traffic.key.service().to_owned(),
-            Taker::Nobody => "nobody".to_owned(),
+        let taker = |table: &Table| {
+            let taker = table.taker(&asked);
+            taker.map_or("nobody".to_owned(), |forwarder| forwarder.traffic.key.service().to_owned())
         };
         assert_eq!(taker(&table), "other");
         assert!(table.leave(&key("other")));

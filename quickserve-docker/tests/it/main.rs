@@ -4,3 +4,4 @@ mod contract;
 mod docker;
 mod prober;
 mod router;
+mod withholding;

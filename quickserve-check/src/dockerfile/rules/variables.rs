@@ -7,7 +7,9 @@ use quickserve_core::finding::{Code, Finding, Severity};
 
 use super::{Judge, run_texts};
 use crate::dockerfile::instruction::{Body, Pair, unquoted};
-use crate::dockerfile::secrecy::{has_password, is_key, is_placeholder, is_secret_name, is_weak};
+use crate::dockerfile::secrecy::{has_password, is_filled_in, is_guessed, is_kept, is_key};
+use crate::placeholder::awaits_person;
+use crate::secrets::is_secret_name;
 
 /// A finding without its line, which holds the secret.
 fn unseen(judge: &Judge<'_>, severity: Severity, span: &Span, message: String) -> Finding {
@@ -23,10 +25,10 @@ pub(super) fn plain_secrets(judge: &Judge<'_>) -> Vec<Finding> {
     let mut look = |keyword: &str, pair: &Pair| {
         let Some(value) = pair.value.as_deref().map(unquoted) else { return };
         let name = &pair.name;
-        let is_secret = is_secret_name(name) && !is_placeholder(&value);
-        let severity = if is_secret && !is_weak(&value) || is_key(&value) || has_password(&value) {
+        let is_named = is_secret_name(name);
+        let severity = if is_named && is_kept(&value) || is_key(&value) || has_password(&value) {
             Severity::Error
-        } else if is_secret {
+        } else if is_named && is_guessed(&value) {
             Severity::Warning
         } else {
             return;
@@ -61,7 +63,7 @@ pub(super) fn secret_arguments(judge: &Judge<'_>) -> Vec<Finding> {
             match &instruction.body {
                 Body::Arg(pairs) => {
                     arguments.extend(pairs.iter().filter(|pair| {
-                        is_secret_name(&pair.name) && pair.value.as_deref().is_none_or(is_placeholder)
+                        is_secret_name(&pair.name) && pair.value.as_deref().is_none_or(is_filled_in)
                     }));
                 }
                 Body::Env { pairs, .. } => {
@@ -168,7 +170,9 @@ fn points_elsewhere(name: &str, value: &str) -> bool {
     let is_here =
         matches!(host, "" | "localhost" | "0.0.0.0" | "127.0.0.1" | "*" | "[" | "host.docker.internal")
             || value.starts_with(['/', '$', '[', ':'])
-            || is_placeholder(value);
+            || awaits_person(value)
+            || value.contains('$')
+            || value.contains("example");
     let is_host = host.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_'));
     let is_server =
         name.ends_with("_HOST") || name.ends_with("_SERVER") || value.contains("://") || host.contains('.');

@@ -7,6 +7,7 @@ mod missing;
 mod pinned;
 mod removed;
 mod rollback;
+mod scanned;
 mod skipped;
 mod unsafe_script;
 mod variables;
@@ -19,7 +20,7 @@ use crate::workflow::Pipelines;
 
 /// Judges all pipelines.
 pub(super) fn check(pipelines: &Pipelines) -> Report {
-    let rules: [fn(&Pipelines) -> Vec<Finding>; 18] = [
+    let rules: [fn(&Pipelines) -> Vec<Finding>; 19] = [
         concurrency::check,
         credentials::long_lived_keys,
         credentials::permissions,
@@ -34,6 +35,7 @@ pub(super) fn check(pipelines: &Pipelines) -> Report {
         rollback::unawaited,
         rollback::judged_late,
         rollback::false_success,
+        scanned::check,
         skipped::check,
         unsafe_script::check,
         variables::check,

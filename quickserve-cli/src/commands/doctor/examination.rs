@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use quickserve_core::clock::{Clock as _, SystemClock};
 use quickserve_core::config::variables::Contract;
+use quickserve_core::finding::Finding;
 use quickserve_core::orchestrator::{Orchestrator as _, TaskFailure};
 use quickserve_core::release::ReleaseId;
 use quickserve_docker::{ContainerState, PortHolder};
 use serde_json::{Value, json};
 
 use super::machine::Machine;
+use crate::assemble;
 use crate::commands::status::Seen;
 use crate::failure::Failure;
 use crate::project::Project;
@@ -27,6 +29,8 @@ pub(super) struct Examination {
     /// Why tasks of the promoted release ended by themselves.
     pub(super) failures: Vec<TaskFailure>,
     pub(super) contract: Option<Contract>,
+    /// What keeps the files that quickserve.toml names from being read.
+    pub(super) unread: Vec<Finding>,
     /// The container that takes requests.
     pub(super) main: Option<String>,
     /// Who holds the public port, where it is not our router.
@@ -51,7 +55,7 @@ impl Examination {
         seen: &Seen,
         reporter: &Reporter,
     ) -> Result<Self, Failure> {
-        let stage = target.stage(context, reporter).await?;
+        let stage = target.stage_to_look(context, reporter).await?;
         let now = SystemClock.now();
         let since = now.checked_sub(MEMORY).unwrap_or(Timestamp::UNIX_EPOCH);
         let current = seen.promoted();
@@ -75,15 +79,19 @@ impl Examination {
         );
         let contract = target.settings.env_contract.as_ref().and_then(|path| {
             let path = project.path(path);
-            let text = std::fs::read_to_string(&path).ok()?;
-            Some(Contract::parse(&text, &context.shown(&path)))
+            let shown = context.shown(&path);
+            // What is wrong with it is among what is wrong with the files.
+            let text = quickserve_check::Text::read(&path, &shown).ok()?;
+            Some(Contract::parse(&text.text, &shown))
         });
+        let (_, unread) = assemble::variables(context, project, &target.settings);
         let main = current.and_then(|release| seen.release(release));
         let main = main.map(|release| release.workload.main_container().to_owned());
         Ok(Self {
             containers: containers?,
             failures: failures?,
             contract,
+            unread,
             main,
             holder: holder?,
             machine: machine?,

@@ -7,6 +7,7 @@ mod remedy;
 mod verdict;
 
 use quickserve_core::finding::Finding;
+use quickserve_core::outcome::Outcome;
 use serde_json::{Value, json};
 
 use super::status::{self, Seen};
@@ -14,27 +15,28 @@ use crate::cli::{Doctor, Format};
 use crate::failure::Failure;
 use crate::output;
 use crate::project::Project;
-use crate::render::{Line, Reporter, Style, Tone};
+use crate::render::{Line, Reporter, Told, Tone};
 use crate::settings::Context;
 use crate::target::Target;
 use examination::Examination;
 use remedy::Remedy;
 
-/// Answers the exit code: that of what was run to mend the service, else 0.
+/// Answers the exit code: that of what was run to mend the service, else that of a file which cannot be read, else 0.
 pub(super) async fn run(context: &Context, arguments: &Doctor, reporter: &Reporter) -> Result<u8, Failure> {
-    let (target, project) = Target::read(context)?;
+    let (target, project) = Target::find_to_look(context)?;
     let diagnosis = Diagnosis::make(context, &target, &project, reporter).await?;
     diagnosis.show(context);
     let safe: Vec<&Remedy> = diagnosis.remedies.iter().filter(|remedy| remedy.is_safe()).collect();
     if !arguments.fix || safe.is_empty() {
-        return Ok(0);
+        return Ok(diagnosis.exit_code());
     }
     let code = fix::run(context, &safe).await?;
     if code != 0 {
         return Ok(code);
     }
-    Diagnosis::make(context, &target, &project, reporter).await?.show(context);
-    Ok(0)
+    let mended = Diagnosis::make(context, &target, &project, reporter).await?;
+    mended.show(context);
+    Ok(mended.exit_code())
 }
 
 /// What was seen, what is wrong with it, and what mends it.
@@ -59,21 +61,24 @@ impl Diagnosis {
         Ok(Self { seen, examination, findings, remedies })
     }
 
+    /// A file that cannot be read is a mistake in the configuration: what depends on it was not looked at.
+    fn exit_code(&self) -> u8 {
+        let unread = !self.examination.unread.is_empty();
+        if unread { Outcome::UsageError } else { Outcome::Done }.exit_code()
+    }
+
     fn show(&self, context: &Context) {
         if context.format == Format::Json {
             output::data_line(&self.json(&context.again).to_string());
             return;
         }
-        let style = Style { colour: context.terminal.colour_data };
-        for line in self.lines(&context.again) {
-            output::data_line(&style.show(&line));
-        }
+        super::show(context, &self.lines(&context.again));
     }
 
     fn json(&self, again: &str) -> Value {
         let mut json = self.seen.json();
         json["examined"] = self.examination.json();
-        json["findings"] = json!(self.findings);
+        json["findings"] = json!(Told::all(&self.findings));
         json["remedies"] = self.remedies.iter().map(|remedy| remedy.json(again)).collect();
         json
     }
@@ -82,7 +87,7 @@ impl Diagnosis {
         let mut lines = self.seen.facts();
         lines.extend(self.examination.lines(&self.seen));
         lines.extend(self.seen.doubts());
-        lines.extend(self.findings.iter().map(|finding| Line::Finding(Box::new(finding.clone()))));
+        lines.extend(self.findings.iter().map(Line::finding));
         lines.extend(self.remedies.iter().map(|remedy| remedy.line(again)));
         if self.findings.is_empty() && self.remedies.is_empty() {
             lines.push(Line::toned("healthy", "nothing was found amiss", Tone::Good));

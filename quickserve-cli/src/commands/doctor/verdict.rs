@@ -16,7 +16,7 @@ pub(super) fn findings(
     seen: &Seen,
     examination: &Examination,
 ) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = examination.unread.clone();
     let missing = examination.missing_variables(seen);
     if !missing.is_empty() {
         let message =

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use quickserve_core::config::Settings;
+use quickserve_core::outcome::Outcome;
 use quickserve_docker::variable_names;
 use serde_json::json;
 
@@ -50,14 +51,16 @@ pub(super) fn run(context: &Context, one: &str, other: &str) -> Result<(), Failu
 /// The variables that an environment gives to the service.
 fn names(context: &Context, project: &Project, settings: &Settings) -> Result<BTreeSet<String>, Failure> {
     let mut names: BTreeSet<String> = settings.variables.keys().cloned().collect();
+    // A task definition gives the same to every environment that names it.
+    let (workload, wrong) = assemble::variables(context, project, settings);
+    if !wrong.is_empty() {
+        return Err(Failure::findings(Outcome::UsageError, wrong));
+    }
     if settings.env_file.is_some() {
         names.extend(variable_names(&assemble::env_file(project, settings))?);
     }
-    // A task definition gives the same to every environment that names it.
-    if let Ok(draft) = assemble::draft(context, project, settings, &[]) {
-        for container in &draft.workload.containers {
-            names.extend(container.environment.keys().chain(container.secrets.keys()).cloned());
-        }
+    for container in workload.iter().flat_map(|workload| &workload.containers) {
+        names.extend(container.environment.keys().chain(container.secrets.keys()).cloned());
     }
     Ok(names)
 }

@@ -9,7 +9,7 @@ use quickserve_check::Subject;
 use quickserve_core::{Error, ErrorKind};
 
 use super::check;
-use crate::cli::Env;
+use crate::cli::{Draft, Env};
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::render::Reporter;
@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, command: Env, _: &Reporter) -> Result
 fn subject(context: &Context) -> Result<Subject, Failure> {
     if Project::is_there(context) {
         let (target, project) = Target::read(context)?;
-        Ok(check::subject(context, &target, &project))
+        Ok(check::subject(context, &target, &project, &Draft::default()))
     } else {
         Ok(check::folder(context))
     }

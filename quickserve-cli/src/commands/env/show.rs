@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quickserve_core::config::variables::Contract;
+use quickserve_core::outcome::Outcome;
 use quickserve_docker::variable_names;
 use serde_json::json;
 
 use super::code;
 use crate::assemble;
-use crate::cli::Format;
+use crate::cli::{Draft, Format};
 use crate::commands::check;
 use crate::failure::Failure;
 use crate::output;
@@ -21,21 +22,25 @@ type Sources = BTreeMap<String, Vec<&'static str>>;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let (target, project) = Target::read(context)?;
-    let subject = check::subject(context, &target, &project);
+    let subject = check::subject(context, &target, &project, &Draft::default());
     let Some(path) = &subject.contract else {
         let hint =
             "write env_contract = \".env.example\" in quickserve.toml; quickserve env template writes one";
         return Err(Failure::usage("no contract is named", hint));
     };
     let shown = subject.name(path);
-    let text = quickserve_check::Text::read(&subject.path(path), &shown).map_err(|finding| {
-        Failure::usage(finding.message.clone(), finding.hint.clone().unwrap_or_default())
-    })?;
+    let text = quickserve_check::Text::read(&subject.path(path), &shown)
+        .map_err(|finding| Failure::findings(Outcome::UsageError, vec![*finding]))?;
     let contract = Contract::parse(&text.text, &shown);
+    let (workload, wrong) = assemble::variables(context, &project, &target.settings);
+    if !wrong.is_empty() {
+        // What has a value is not known: to call it missing would be wrong.
+        return Err(Failure::findings(Outcome::UsageError, wrong));
+    }
     let mut sources = Sources::new();
     let mut add = |name: &str, source: &'static str| sources.entry(name.to_owned()).or_default().push(source);
     if target.settings.env_file.is_some() {
-        // One that cannot be read has no names: `check` says why.
+        // One that does not exist gives nothing a value.
         let names = variable_names(&assemble::env_file(&project, &target.settings)).unwrap_or_default();
         for name in &names {
             add(name, "env_file");
@@ -44,8 +49,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     for name in target.settings.variables.keys() {
         add(name, "variables");
     }
-    let draft = assemble::draft(context, &project, &target.settings, &[]).ok();
-    let containers = draft.iter().flat_map(|draft| &draft.workload.containers);
+    let containers = workload.iter().flat_map(|workload| &workload.containers);
     for container in containers {
         for name in container.environment.keys().filter(|name| !target.settings.variables.contains_key(*name))
         {

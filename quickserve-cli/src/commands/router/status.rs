@@ -7,12 +7,13 @@ use quickserve_core::latency::Latency;
 use quickserve_docker::router::{ServiceStatus, Status};
 use serde_json::json;
 
-use super::super::history::table;
+use super::super::table::table;
+use super::upgrade::left;
 use crate::cli::Format;
 use crate::compose::{self, for_rule};
 use crate::failure::Failure;
 use crate::output;
-use crate::render::{Line, Style, Tone, words};
+use crate::render::{Line, Tone, words};
 use crate::settings::Context;
 
 pub(super) async fn show(context: &Context) -> Result<(), Failure> {
@@ -26,33 +27,54 @@ pub(super) async fn show(context: &Context) -> Result<(), Failure> {
         output::data_line(&json!({ "running": status.is_some(), "status": status }).to_string());
         return Ok(());
     }
-    let style = Style { colour: context.terminal.colour_data };
     let Some(status) = status else {
         let text = format!("not running ({})", context.shown(control.dir()));
-        output::data_line(&style.show(&Line::new("router", text)));
+        let mut lines = vec![Line::new("router", text)];
+        let left = left(&control);
+        if !left.is_empty() {
+            let text = format!("nobody answers for {}", left.join(", "));
+            lines.push(Line::toned("caution", text, Tone::Bad));
+            let each = if left.len() > 1 { ", for each of them" } else { "" };
+            lines.push(Line::new("next", format!("quickserve resume{each}")));
+        }
+        super::super::show(context, &lines);
         return Ok(());
     };
     let uptime = words::duration(Duration::from_secs(status.uptime));
     let text = format!("running, pid {}, version {}, for {uptime}", status.pid, status.version);
-    output::data_line(&style.show(&Line::new("router", text)));
-    for line in processes(&status) {
-        output::data_line(&style.show(&line));
-    }
+    let mut lines = vec![Line::new("router", text)];
+    lines.extend(processes(&status));
+    super::super::show(context, &lines);
     let head =
         ["SERVICE", "PUBLIC", "PREVIEW", "SERVING", "REQUESTS", "FAILED", "P50", "P99"].map(str::to_owned);
     let rows: Vec<[String; 8]> = status.services.iter().map(row).collect();
-    if !rows.is_empty() {
-        for line in table(&head, &rows) {
-            output::data_line(&line);
+    let lines = table(&head, &rows);
+    let fits = |width| lines.iter().all(|line| line.chars().count() <= width);
+    if context.terminal.width.is_none_or(fits) {
+        for line in lines.iter().filter(|_| !rows.is_empty()) {
+            output::data_line(line);
         }
+    } else {
+        super::super::show(context, &rows.iter().flat_map(stacked).collect::<Vec<_>>());
     }
-    for service in &status.services {
-        for (task, why) in &service.ailing {
-            let text = format!("task {task} of {}: {why}", service.service);
-            output::data_line(&style.show(&Line::toned("caution", text, Tone::Bad)));
-        }
-    }
+    let ailing = status.services.iter().flat_map(|service| {
+        let text = |(task, why)| format!("task {task} of {}: {why}", service.service);
+        service.ailing.iter().map(move |ailing| Line::toned("caution", text(ailing), Tone::Bad))
+    });
+    super::super::show(context, &ailing.collect::<Vec<_>>());
     Ok(())
+}
+
+/// A row of the table as lines of its own, where the terminal is too narrow for the table.
+fn stacked(row: &[String; 8]) -> Vec<Line> {
+    let [service, public, preview, serving, requests, failed, p50, p99] = row;
+    vec![
+        Line::new("service", service),
+        Line::new("public", public),
+        Line::new("preview", preview),
+        Line::new("serving", serving),
+        Line::new("requests", format!("{requests}, {failed} failed; p50 {p50}, p99 {p99}")),
+    ]
 }
 
 /// The other processes of a router, and what befell them.
@@ -121,4 +143,22 @@ fn row(service: &ServiceStatus) -> [String; 8] {
 
 fn milliseconds(wait: Duration) -> String {
     format!("{:.1} ms", wait.as_secs_f64() * 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::Style;
+
+    #[test]
+    fn what_is_too_wide_for_a_terminal_stands_in_lines_of_its_own() {
+        let row = ["shop/local", "127.0.0.1:8080 for shop.test", "127.0.0.1:41000", "r-9ae4aa 100 %"];
+        let row = [&row[..], &["1204", "3", "1.2 ms", "8.4 ms"]].concat();
+        let row: [String; 8] = std::array::from_fn(|column| row[column].to_owned());
+        let style = Style { colour: false };
+        let lines: Vec<String> = stacked(&row).iter().map(|line| style.show_within(line, Some(80))).collect();
+        assert!(row.iter().all(|cell| lines.iter().any(|line| line.contains(cell.as_str()))), "{lines:?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:?}");
+        assert_eq!(lines[4], "requests 1204, 3 failed; p50 1.2 ms, p99 8.4 ms");
+    }
 }

@@ -2,7 +2,7 @@
 
 use quickserve_core::config::duration;
 use quickserve_core::{Error, ErrorKind};
-use quickserve_docker::router::{Status, ensure_running};
+use quickserve_docker::router::{RouterControl, Status, ensure_running};
 
 use crate::compose;
 use crate::failure::Failure;
@@ -13,7 +13,10 @@ pub(super) async fn run(context: &Context, drain: &str) -> Result<(), Failure> {
     let drain = duration::parse(drain)
         .map_err(|why| Failure::usage(format!("--drain {drain:?} is not understood"), why))?;
     let control = compose::router(context);
-    let before = control.status().await?;
+    let before = control.status().await.map_err(|error| match error.kind() {
+        ErrorKind::Unavailable => nothing_to_upgrade(&control, error),
+        _ => error,
+    })?;
     if before.supervision.is_none() {
         ensure_supervised(context, &before).await?;
     }
@@ -29,6 +32,27 @@ pub(super) async fn run(context: &Context, drain: &str) -> Result<(), Failure> {
         output::tell(&format!("drain    {text}"));
     }
     Ok(())
+}
+
+/// Why a router that does not run is not upgraded, and what brings it back.
+fn nothing_to_upgrade(control: &RouterControl, error: Error) -> Error {
+    let left = left(control);
+    let hint = match left.as_slice() {
+        [] => "a deployment starts this version when it needs a router".to_owned(),
+        [only] => format!("quickserve resume starts this version, and brings {only} back"),
+        several => {
+            let names = several.join(", ");
+            format!("quickserve resume starts this version; run it for each of {names}")
+        }
+    };
+    error.with_hint(hint)
+}
+
+/// The services that nobody answers for, since their router does not run.
+pub(super) fn left(control: &RouterControl) -> Vec<String> {
+    // One whose state cannot be read says so when it is started.
+    let services = control.remembered().unwrap_or_default();
+    services.iter().map(ToString::to_string).collect()
 }
 
 /// What to say of a router that is older than this executable.

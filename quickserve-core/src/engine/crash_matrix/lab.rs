@@ -250,6 +250,10 @@ impl Lab {
                 }
             }
             Act::DeployRefused => self.deploy_looking(actor, release(self.deployed()), true).await,
+            Act::DeployOtherwise => {
+                self.world.ask_otherwise();
+                self.deploy(actor, self.scenario.before, GOOD).await
+            }
             Act::RollBack => actor.deployer.roll_back(None, &actor.control).await,
             Act::Scale(tasks) => actor.deployer.scale(tasks, &actor.control).await,
             Act::Restart => actor.deployer.restart(&actor.control).await,
@@ -402,7 +406,9 @@ impl Lab {
         match (self.scenario.act, self.scenario.outcome) {
             (Act::Down, _) => vec![None],
             (Act::RollBack, _) => vec![nth(self.scenario.before - 1)],
-            (Act::Scale(_) | Act::Restart | Act::DeployPaused(Answer::Abort), _) => self.goals_before(),
+            (Act::Scale(_) | Act::Restart | Act::DeployOtherwise | Act::DeployPaused(Answer::Abort), _) => {
+                self.goals_before()
+            }
             (_, Outcome::Done) => vec![nth(self.deployed())],
             _ => self.goals_before(),
         }

@@ -222,6 +222,10 @@ impl TrafficRouter for Unfenced<dyn TrafficRouter> {
         self.0.set(&newest(fence), expect, split).await
     }
 
+    async fn is_as_asked(&self, split: &Split) -> Result<bool> {
+        self.0.is_as_asked(split).await
+    }
+
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {
         self.0.in_flight().await
     }

@@ -37,6 +37,8 @@ pub(super) enum Act {
     DeployPaused(Answer),
     /// Deploys a good release that the last look under the lock refuses.
     DeployRefused,
+    /// Deploys what serves already, to be reached otherwise.
+    DeployOtherwise,
     /// Goes back.
     RollBack,
     /// Changes the number of tasks.
@@ -84,6 +86,7 @@ impl Scenario {
             ("deploy that is paused and aborted", 1, Act::DeployPaused(Answer::Abort), Outcome::Done),
             ("first deploy that is refused under the lock", 0, Act::DeployRefused, Outcome::Refused),
             ("deploy that is refused under the lock", 1, Act::DeployRefused, Outcome::Refused),
+            ("deploy of what serves, to be reached otherwise", 1, Act::DeployOtherwise, Outcome::Done),
             ("rollback", 2, Act::RollBack, Outcome::Done),
             ("scale up", 1, Act::Scale(4), Outcome::Done),
             ("scale to nothing", 1, Act::Scale(0), Outcome::Done),

@@ -70,3 +70,16 @@ async fn two_who_race_in_a_folder_lose_nothing() {
         assert_eq!(own.count(), 20);
     }
 }
+
+#[tokio::test]
+async fn who_only_reads_makes_no_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Hand::new();
+    let folder = dir.path().join("state/journal");
+    let reader = journal(&local_to_read(&folder).unwrap(), &clock, "reader").await;
+    assert_eq!(reader.state().last, 0);
+    assert!(!dir.path().join("state").exists());
+    journal(&local(&folder).unwrap(), &clock, "ada").await.open(opened("ada")).await.unwrap();
+    let reader = journal(&local_to_read(&folder).unwrap(), &clock, "reader").await;
+    assert_eq!(reader.state().deployments.len(), 1);
+}

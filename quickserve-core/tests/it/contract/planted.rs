@@ -355,6 +355,10 @@ impl TrafficRouter for Bad<dyn TrafficRouter> {
         self.inner.set(&self.fence(fence), expect, &split).await
     }
 
+    async fn is_as_asked(&self, split: &Split) -> Result<bool> {
+        self.inner.is_as_asked(split).await
+    }
+
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {
         self.inner.in_flight().await
     }

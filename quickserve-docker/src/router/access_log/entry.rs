@@ -30,8 +30,8 @@ const MAX_PATH: usize = 1024;
 pub(in crate::router) struct Entry {
     #[serde(serialize_with = "to_milliseconds")]
     time: Timestamp,
-    #[serde(serialize_with = "as_text")]
-    service: ServiceKey,
+    /// None when it is no service's.
+    service: Option<String>,
     #[serde(serialize_with = "as_text")]
     method: Method,
     host: Option<String>,
@@ -56,12 +56,12 @@ pub(in crate::router) struct Entry {
 
 impl Entry {
     /// Of a request that has just come.
-    pub(in crate::router) fn new<B>(service: &ServiceKey, request: &Request<B>) -> Self {
+    pub(in crate::router) fn new<B>(service: Option<&ServiceKey>, request: &Request<B>) -> Self {
         let authority = request.uri().authority().map(http::uri::Authority::as_str);
         let host = authority.or_else(|| request.headers().get(HOST)?.to_str().ok());
         Self {
             time: SystemClock.now(),
-            service: service.clone(),
+            service: service.map(ToString::to_string),
             method: request.method().clone(),
             host: host.map(|host| beginning(host, MAX_HOST)),
             path: beginning(request.uri().path(), MAX_PATH),

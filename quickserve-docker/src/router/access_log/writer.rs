@@ -140,7 +140,7 @@ mod tests {
     fn entry(number: usize) -> Box<Entry> {
         let key = ServiceKey::new("shop", "local").expect("a service's name");
         let request = Request::get(format!("/{number}?secret=1")).header("host", "a").body(()).expect("one");
-        Box::new(Entry::new(&key, &request))
+        Box::new(Entry::new(Some(&key), &request))
     }
 
     #[tokio::test]

@@ -21,6 +21,8 @@ pub(super) fn write(status: &Status, services: &[ServiceStatus], doors: &Doors) 
     let deaths = "Workers of the router that died and were replaced.";
     let died = status.supervision.as_ref().map_or(0, |parent| parent.deaths);
     text.counter("quickserve_router_worker_deaths_total", deaths).sample(&[], died);
+    let unrouted = "Requests that were for no service of their address.";
+    text.counter("quickserve_unrouted_requests_total", unrouted).sample(&[], status.unrouted);
     let unlogged = "Requests that the access log had to leave out.";
     text.counter("quickserve_access_log_dropped_total", unlogged).sample(&[], doors.unlogged());
     releases(&mut text, services);
@@ -104,6 +106,8 @@ mod tests {
             supervision: None,
             followers: Vec::new(),
             services: Vec::new(),
+            unrouted: 0,
+            level: 0,
         };
         let text = write(&status, &[], &doors);
         let shown = text.lines().filter_map(|line| {

@@ -110,6 +110,7 @@ async fn hear(leader: &mut Option<(Sender, Receiver)>) -> Option<ToFollower> {
 async fn report(hub: &Hub, doors: &Doors, leader: Option<&(Sender, Receiver)>, ask: u64) {
     if let Some((sender, _)) = leader {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        sender.say(&Report { ask, version, connections: doors.connections(), loads: hub.loads().await });
+        let (connections, loads, unrouted) = (doors.connections(), hub.loads().await, hub.unrouted());
+        sender.say(&Report { ask, version, connections, loads, unrouted });
     }
 }

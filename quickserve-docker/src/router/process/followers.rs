@@ -40,6 +40,8 @@ struct Inner {
     list: Vec<Follower>,
     /// What those that have ended had answered.
     ended: BTreeMap<ServiceKey, BTreeMap<ReleaseId, Counters>>,
+    /// How many requests they had that were for no service.
+    unrouted: u64,
 }
 
 #[derive(Debug)]
@@ -126,6 +128,12 @@ impl Followers {
         lock(&self.inner).ended.get(service).cloned().unwrap_or_default()
     }
 
+    /// How many requests were for no service, as far as followers have said, those that have ended included.
+    pub(crate) fn unrouted(&self) -> u64 {
+        let inner = lock(&self.inner);
+        inner.unrouted + inner.list.iter().map(|follower| follower.last.unrouted).sum::<u64>()
+    }
+
     /// Forgets what was answered for a service.
     pub(crate) fn forget(&self, service: &ServiceKey) {
         lock(&self.inner).ended.remove(service);
@@ -169,6 +177,7 @@ async fn read(inner: Arc<Mutex<Inner>>, pid: u32, mut receiver: Receiver) {
     if let Some(index) = inner.list.iter().position(|follower| follower.pid == pid) {
         // Whoever waits for it is told by this that it is gone.
         let follower = inner.list.swap_remove(index);
+        inner.unrouted += follower.last.unrouted;
         for (service, load) in follower.last.loads {
             add(inner.ended.entry(service).or_default(), &load.counters);
         }

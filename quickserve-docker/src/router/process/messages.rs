@@ -136,6 +136,9 @@ pub(super) struct Report {
     pub(super) version: String,
     pub(super) connections: usize,
     pub(super) loads: Vec<(ServiceKey, Load)>,
+    /// How many requests were for no service of their address, here and in those that it led until they ended.
+    #[serde(default)]
+    pub(super) unrouted: u64,
 }
 
 /// What a process works on and has worked on for one service.

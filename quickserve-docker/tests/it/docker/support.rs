@@ -379,6 +379,10 @@ impl TrafficRouter for NoRouter {
         Ok(expect)
     }
 
+    async fn is_as_asked(&self, _: &Split) -> Result<bool> {
+        Ok(true)
+    }
+
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {
         Ok(BTreeMap::new())
     }

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use http::{Method, Request};
 use quickserve_core::traffic::Role;
+use quickserve_docker::router::ListenSpec;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::support::{
-    Client, Router, Task, channel, empty, eventually, full, get, nobody, piece, read_until, release, request,
-    route, send,
+    Client, Router, Task, channel, empty, eventually, fence, full, get, named, nobody, piece, read_until,
+    release, request, route, send,
 };
 
 /// The lines, once there are so many.
@@ -151,4 +152,28 @@ async fn a_path_that_is_no_text_is_still_one_line() {
     read_until(&mut stream, "\r\n\r\n").await;
     let lines = lines(&router.dir, 1).await;
     assert!(lines[0]["path"].as_str().is_some_and(|path| path.starts_with("/\"x\\n%0a")), "{}", lines[0]);
+}
+
+#[tokio::test]
+async fn a_request_that_is_nobodys_is_a_line_where_one_of_the_address_asks_for_that() {
+    let router = Router::start().await;
+    let mut spec = ListenSpec::new("127.0.0.1:0".parse().expect("an address"));
+    for (service, access_log) in [("quiet", false), ("shop", true)] {
+        spec.rule.hosts = vec![format!("{service}.test").parse().expect("a host")];
+        spec.options.access_log = access_log;
+        let service = router.control.service(named(service));
+        spec.public = service.configure(&fence(1), &spec).await.expect("it listens").public;
+        assert_eq!(get(spec.public, "/lost?token=secret").await.status, 404);
+    }
+    let lines = lines(&router.dir, 1).await;
+    for (field, value) in [
+        ("service", Value::Null),
+        ("host", "shop.example".into()),
+        ("path", "/lost".into()),
+        ("status", 404.into()),
+        ("release", Value::Null),
+        ("complete", true.into()),
+    ] {
+        assert_eq!(lines[0][field], value, "{field} {}", lines[0]);
+    }
 }

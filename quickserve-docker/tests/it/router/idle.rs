@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use http::{Method, Response};
 use quickserve_core::traffic::Role;
+use quickserve_docker::router::ListenSpec;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::support::{
-    Client, Router, Task, channel, eventually, full, listener, piece, read_until, request, rest, route,
-    route_h2,
+    Client, Router, Task, channel, eventually, fence, full, listener, nobody, piece, read_until, request,
+    rest, route, route_h2,
 };
 
 /// Longer than a connection is kept whole while it has nothing to do.
@@ -105,6 +106,43 @@ async fn half_a_head_does_not_hold_up_the_end_and_a_request_is_waited_for() {
     read_until(&mut whole, "\r\n\r\na").await;
     let (_, ended) = timeout(Duration::from_secs(20), router.stop()).await.expect("nothing is left");
     ended.expect("a graceful end");
+}
+
+#[tokio::test]
+async fn the_rest_of_half_a_head_at_a_closing_door_is_never_a_request_of_its_own() {
+    let router = Router::start().await;
+    let public = router.listen().await.public;
+    let (paths, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let task = Task::custom(move |request| {
+        paths.send(request.uri().path().to_owned()).expect("the test goes on");
+        async { Response::new(full("a")) }
+    })
+    .await;
+    router.route([route('a', Role::Serving(1), &[task.address])]).await;
+    // One that was read a while ago, and one that has just come.
+    let mut halves = Vec::new();
+    for wait in [MOMENT, Duration::ZERO] {
+        let mut half = TcpStream::connect(public).await.expect("a connection");
+        half.write_all(b"GET / HTTP/1.1\r\nx-half: ").await.expect("sent");
+        sleep(wait).await;
+        halves.push(half);
+    }
+    let elsewhere = ListenSpec::new(nobody().await);
+    router.client().configure(&fence(1), &elsewhere).await.expect("the door is closed");
+    for half in &mut halves {
+        // Twice: what may be the end of the request that was begun is the last one of its connection.
+        for _ in 0..2 {
+            let _ = half.write_all(b"GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n").await;
+            sleep(MOMENT).await;
+        }
+        let closed = timeout(Duration::from_secs(20), half.read_to_end(&mut Vec::new())).await;
+        let _ = closed.expect("it is closed");
+    }
+    drop(task);
+    drop(router);
+    while let Some(path) = seen.recv().await {
+        assert_eq!(path, "/");
+    }
 }
 
 #[tokio::test]

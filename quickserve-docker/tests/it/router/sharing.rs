@@ -366,3 +366,34 @@ async fn a_client_is_shown_the_certificate_of_the_service_that_it_names() {
     let trusted = kept[1].0.path().join("certificate.pem");
     assert!(connect(public, &trusted, "127.0.0.1", &[]).await.is_err());
 }
+
+#[tokio::test]
+async fn a_kept_connection_has_the_wishes_of_whoever_takes_its_request() {
+    let router = Router::start().await;
+    let mut spec = ListenSpec::new(any());
+    spec.options.hold = Duration::from_secs(20);
+    let shop = router.control.service(named("shop"));
+    spec.public = shop.configure(&fence(1), &spec).await.expect("it listens").public;
+    let (_, _other) = serve(&router.control, "other", spec.public, "other.test").await;
+    let mut kept = Client::connect(spec.public).await;
+    assert_eq!(ask(&mut kept, "other.test", "/").await.1, "other");
+    router.control.service(named("other")).remove(&fence(1)).await.expect("removed");
+    // The other one waits for nothing, and had the connection when it began.
+    let mut waits = tokio::spawn(async move {
+        let seen = ask(&mut kept, "shop.test", "/").await;
+        (kept, seen)
+    });
+    let held = tokio::time::timeout(Duration::from_millis(300), &mut waits).await;
+    assert!(held.is_err(), "it is answered at once");
+    let task = Task::start("shop").await;
+    let (_, version) = shop.split().await.expect("the split");
+    let to = split([route('a', Role::Serving(1), &[task.address])]);
+    let version = shop.set(&fence(1), version, &to).await.expect("set");
+    let (mut kept, (_, body)) = waits.await.expect("no panic");
+    assert_eq!(body, "shop");
+    // It asks for something else, and its kept connections get it.
+    spec.options.hold = Duration::ZERO;
+    shop.configure(&fence(1), &spec).await.expect("it listens");
+    shop.set(&fence(1), version, &split([])).await.expect("set");
+    assert_eq!(ask(&mut kept, "shop.test", "/").await.0, StatusCode::SERVICE_UNAVAILABLE);
+}

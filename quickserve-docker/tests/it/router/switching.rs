@@ -211,7 +211,7 @@ async fn an_empty_split_answers_503_and_says_why() {
     let seen = get(public, "/").await;
     assert_eq!(seen.status, 503);
     assert_eq!(seen.headers["retry-after"], "1");
-    assert_eq!(seen.body, "quickserve: no release of storefront/local serves yet\n");
+    assert_eq!(seen.body, "quickserve: no release of storefront/local serves\n");
 
     let task = Task::start("a").await;
     router.route([route('a', Role::Serving(1), &[task.address])]).await;

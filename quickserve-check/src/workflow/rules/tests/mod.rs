@@ -2,6 +2,7 @@
 
 mod case_study;
 mod deploying;
+mod scanned;
 mod workflows;
 
 use std::path::Path;

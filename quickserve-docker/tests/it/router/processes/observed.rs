@@ -3,10 +3,12 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use quickserve_core::traffic::Role;
+use quickserve_docker::router::ListenSpec;
 use rustix::process::{Signal, kill_process};
 
 use super::super::metrics::{of, scrape};
-use super::super::support::{Task, eventually, get, nobody, route};
+use super::super::sharing::{any, ask};
+use super::super::support::{Client, Task, eventually, fence, get, key, nobody, route};
 use super::support::{LINGER, Load, Processes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,4 +52,31 @@ async fn no_request_is_forgotten_by_an_upgrade_and_the_metrics_outlive_a_death()
         scrape(port).await["quickserve_router_worker_deaths_total"] == "1"
     })
     .await;
+}
+
+#[tokio::test]
+async fn requests_that_are_nobodys_are_counted_through_an_upgrade() {
+    let router = Processes::start().await;
+    let port = nobody().await.port();
+    let mut spec = ListenSpec::new(any());
+    spec.rule.hosts = vec!["shop.test".parse().expect("a host")];
+    spec.options.metrics_port = Some(port);
+    let shop = router.control.service(key());
+    let public = shop.configure(&fence(1), &spec).await.expect("it listens").public;
+    let counted = async || scrape(port).await["quickserve_unrouted_requests_total"].clone();
+    let mut kept = Client::connect(public).await;
+    assert_eq!(ask(&mut kept, "lost.test", "/").await.0, 404);
+    assert_eq!(counted().await, "1");
+    router.upgrade(LINGER).await.expect("an upgrade");
+    assert_eq!(ask(&mut Client::connect(public).await, "lost.test", "/").await.0, 404);
+    // It goes to the worker of before, which is not the one to ask any more.
+    assert_eq!(ask(&mut kept, "lost.test", "/").await.0, 421);
+    assert_eq!(counted().await, "3");
+    drop(kept);
+    eventually("the worker of before has ended", || async { router.followers().await == 0 }).await;
+    assert_eq!(counted().await, "3");
+    // What an ended one had counted is handed over as well.
+    router.upgrade(LINGER).await.expect("an upgrade");
+    eventually("the worker of before has ended", || async { router.followers().await == 0 }).await;
+    assert_eq!(counted().await, "3");
 }

@@ -8,7 +8,7 @@ const MARKS: &[(&str, &str)] =
     &[("<", ">"), ("{{", "}}"), ("#{", "}"), ("%", "%"), ("__", "__"), ("@@", "@@")];
 
 /// The first placeholder of another tool in a text.
-pub(super) fn foreign(text: &str) -> Option<&str> {
+pub(crate) fn foreign(text: &str) -> Option<&str> {
     let marked = MARKS.iter().find_map(|(open, close)| {
         let start = text.find(open)?;
         let inside = &text[start + open.len()..];
@@ -30,7 +30,7 @@ fn shell_variable(text: &str) -> Option<&str> {
 }
 
 /// Whether a word stands for something that people are to write, such as `ACCOUNT_ID` and `your-region`.
-pub(super) fn is_stand_in(word: &str) -> bool {
+pub(crate) fn is_stand_in(word: &str) -> bool {
     let shouted = word.chars().any(|char| char.is_ascii_uppercase())
         && word.chars().all(|char| char.is_ascii_uppercase() || char == '_' || char.is_ascii_digit());
     let lower = word.to_ascii_lowercase();

@@ -1,5 +1,6 @@
 //! Values that stand where a secret goes and are none: examples, references to where the secret is, templates.
 
+use super::{awaits_person, foreign};
 use crate::code::pattern::Pattern;
 
 /// Whether a value is no secret whatever its name: empty, an example, a reference, a template.
@@ -19,6 +20,8 @@ pub fn is_placeholder(value: &str) -> bool {
         || PUBLISHED.iter().any(|known| value.contains(known))
         || IN_EXAMPLES.iter().any(|word| lower.contains(word))
         || is_all_words(&lower)
+        || awaits_person(value)
+        || foreign(value) == Some(value)
         || has_sequence(value.as_bytes())
         || has_run(value.as_bytes())
 }
@@ -75,7 +78,7 @@ const IN_EXAMPLES: [&str; 37] = [
 ];
 
 /// Words that make an example where there is no other.
-const WORDS: [&str; 64] = [
+const WORDS: [&str; 73] = [
     "a",
     "abc",
     "access",
@@ -87,6 +90,7 @@ const WORDS: [&str; 64] = [
     "bar",
     "baz",
     "bearer",
+    "build",
     "client",
     "database",
     "db",
@@ -94,6 +98,7 @@ const WORDS: [&str; 64] = [
     "demo",
     "dev",
     "development",
+    "empty",
     "fake",
     "false",
     "foo",
@@ -111,9 +116,13 @@ const WORDS: [&str; 64] = [
     "mypassword",
     "mysql",
     "nil",
+    "no",
     "none",
+    "not",
     "null",
     "of",
+    "off",
+    "on",
     "pass",
     "passwd",
     "password",
@@ -128,6 +137,7 @@ const WORDS: [&str; 64] = [
     "root",
     "secret",
     "session",
+    "set",
     "sk",
     "string",
     "stripe",
@@ -138,8 +148,10 @@ const WORDS: [&str; 64] = [
     "token",
     "true",
     "undefined",
+    "unset",
     "user",
     "value",
+    "yes",
 ];
 
 /// A value that says where the secret is, or that something else fills in.

@@ -44,7 +44,7 @@ const USERS: [&str; 6] = ["user", "username", "dbuser", "db_user", "login", "usr
 const PASSWORDS: [&str; 6] = ["password", "pass", "passwd", "pwd", "secret", "dbpassword"];
 
 /// Whether a value waits to be replaced.
-pub(crate) fn is_placeholder(value: &str) -> bool {
+pub(crate) fn awaits_person(value: &str) -> bool {
     let value = value.trim();
     let lower = value.to_ascii_lowercase();
     if WORDS.contains(&lower.as_str()) || lower.starts_with("todo:") || lower.starts_with("todo ") {
@@ -135,7 +135,7 @@ mod tests {
             "insert-key-here",
             "arn:aws:secretsmanager:us-east-1:xxx:secret:db",
         ] {
-            assert!(is_placeholder(value), "{value}");
+            assert!(awaits_person(value), "{value}");
         }
     }
 
@@ -170,7 +170,7 @@ mod tests {
             "info",
             "true",
         ] {
-            assert!(!is_placeholder(value), "{value}");
+            assert!(!awaits_person(value), "{value}");
         }
     }
 
@@ -179,7 +179,7 @@ mod tests {
 
         #[test]
         fn nothing_panics(value in "(?s).*", signs in "[<>\\[\\]x:/@é -]*") {
-            let _ = (is_placeholder(&value), is_placeholder(&signs));
+            let _ = (awaits_person(&value), awaits_person(&signs));
         }
     }
 }

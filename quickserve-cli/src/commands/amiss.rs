@@ -1,0 +1,61 @@
+//! What does not agree of what was decided, what serves and what exists.
+
+use quickserve_core::journal::State;
+use quickserve_core::orchestrator::Observed;
+use quickserve_docker::router::ServiceStatus;
+
+use crate::render::words;
+
+/// Where what was decided, what serves and what exists do not agree, while nothing is in flight.
+pub(super) fn all(
+    state: &State,
+    observed: &Observed,
+    router_runs: bool,
+    service: Option<&ServiceStatus>,
+) -> Vec<String> {
+    let mut amiss = reach(state, router_runs, service);
+    let Some(current) = state.current() else {
+        for (release, set) in observed.sets.iter().filter(|(_, set)| !set.tasks.is_empty()) {
+            let tasks = words::count(set.tasks.len() as u64, "task");
+            amiss.push(format!("{tasks} of {release:#} exist, though nothing was promoted"));
+        }
+        return amiss;
+    };
+    let known = state.releases.get(current);
+    let has_traffic = known.is_some_and(|release| release.workload.endpoint.is_some());
+    let set = observed.set(current);
+    let live = set.live().count();
+    if live != state.tasks as usize {
+        amiss.push(format!("{live} of {} tasks of {current:#} are there", state.tasks));
+    }
+    if let Some(release) = known
+        && set.live().any(|task| task.images != release.digests())
+    {
+        amiss.push(format!("tasks of {current:#} run other images than it says"));
+    }
+    let routed = observed.split.serving().map(|(release, _)| release).collect::<Vec<_>>();
+    if state.tasks == 0 {
+        if !routed.is_empty() {
+            amiss.push("requests still go somewhere, though there should be no tasks".to_owned());
+        }
+    } else if has_traffic && router_runs && routed != [current] {
+        amiss.push(format!("requests do not go to {current:#} alone, which was promoted"));
+    }
+    for (release, set) in
+        observed.sets.iter().filter(|(release, set)| *release != current && !set.tasks.is_empty())
+    {
+        amiss.push(format!("{} of {release:#} are left", words::count(set.tasks.len() as u64, "task")));
+    }
+    amiss
+}
+
+/// Why nobody reaches what should serve.
+pub(super) fn reach(state: &State, router_runs: bool, service: Option<&ServiceStatus>) -> Vec<String> {
+    let current = state.current().and_then(|current| state.releases.get(current));
+    let has_traffic = current.is_some_and(|release| release.workload.endpoint.is_some());
+    let dead = (has_traffic && !router_runs)
+        .then(|| "the router is not running: nobody answers on the public port".to_owned());
+    let trouble = service.and_then(|service| service.trouble.as_ref()).filter(|_| state.current().is_some());
+    let trouble = trouble.map(|trouble| format!("the router cannot open the public port: {trouble}"));
+    dead.into_iter().chain(trouble).collect()
+}
