@@ -37,7 +37,7 @@ impl Run {
         if self.opened.act != Act::Deploy || goes_back {
             return Ok(true);
         }
-        let router = &self.router.clone();
+        let router = &self.router()?;
         self.insist(async |_| router.is_as_asked(split).await).await
     }
 
