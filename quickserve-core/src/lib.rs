@@ -82,6 +82,7 @@ pub mod preflight;
 pub mod registry;
 pub mod release;
 pub mod retention;
+pub mod rollout;
 pub mod secrets;
 pub mod service;
 pub mod traffic;

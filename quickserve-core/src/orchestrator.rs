@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::fence::{Epoch, Fence};
 use crate::release::{Digest, Release, ReleaseId};
+use crate::rollout::{ManagedRollout, Rollout};
 use crate::traffic::{Split, SplitVersion, TrafficRouter};
 
 /// A platform, bound to one service in one environment.
@@ -70,31 +71,6 @@ pub trait TaskSets: fmt::Display + fmt::Debug + Send + Sync + 'static {
     async fn doom(&self, fence: &Fence, tasks: &[TaskId]) -> Result<Vec<TaskState>>;
 }
 
-/// Rolls releases out by itself, on a platform that is asked rather than driven.
-#[async_trait]
-pub trait ManagedRollout: fmt::Display + fmt::Debug + Send + Sync + 'static {
-    /// Starts a rollout to a revision; `from` is what must be serving, else nothing is done.
-    async fn start(&self, fence: &Fence, from: Option<&Revision>, spec: &RolloutSpec) -> Result<RolloutId>;
-
-    /// The newest rollout to this release, if there is one.
-    async fn find(&self, release: &ReleaseId) -> Result<Option<RolloutId>>;
-
-    /// Where a rollout stands.
-    async fn state(&self, rollout: &RolloutId) -> Result<RolloutState>;
-
-    /// Answers a gate at which the rollout waits.
-    async fn answer(
-        &self,
-        fence: &Fence,
-        rollout: &RolloutId,
-        gate: &GateId,
-        answer: Answer,
-    ) -> Result<Answered>;
-
-    /// Stops a rollout and makes the platform take it back. One that has ended already is a success.
-    async fn abort(&self, fence: &Fence, rollout: &RolloutId) -> Result<()>;
-}
-
 /// What a platform can do: plain facts, from which planners decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
@@ -109,6 +85,9 @@ pub struct Capabilities {
     pub standby: bool,
     /// How many tasks a service may have.
     pub max_tasks: u32,
+    /// It rolls releases out by itself: see [`Drive::Managed`].
+    #[serde(default)]
+    pub managed: bool,
 }
 
 /// A platform's name for a registered release, such as a task definition's ARN.
@@ -131,6 +110,9 @@ pub struct Observed {
     pub split: Split,
     /// The split's version, for [`TrafficRouter::set`].
     pub split_version: SplitVersion,
+    /// The newest rollout, on a platform that [rolls out by itself](Drive::Managed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
 }
 
 /// The tasks of a release.
@@ -196,7 +178,8 @@ pub enum TaskPhase {
 /// What is known of a task's health.
 ///
 /// A platform reports its containers' own health checks, [`Unknown`](Health::Unknown) while those have no
-/// result; the engine adds what its prober saw.
+/// result; the engine adds what its prober saw. On one that [rolls out by itself](Drive::Managed) nobody probes: a
+/// running task without any check there is healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is", content = "why")]
 pub enum Health {
@@ -270,69 +253,4 @@ impl Observed {
     pub fn set(&self, release: &ReleaseId) -> SetState {
         self.sets.get(release).cloned().unwrap_or_default()
     }
-}
-
-/// A platform's name for a rollout.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RolloutId(pub String);
-
-/// A platform's name for a gate at which a rollout waits; a new one each time that it waits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct GateId(pub String);
-
-/// How a managed rollout should go.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RolloutSpec {
-    /// What shall serve.
-    pub release: Arc<Release>,
-    /// Its registered revision.
-    pub revision: Revision,
-}
-
-/// Where a managed rollout stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-pub enum RolloutState {
-    /// The platform works on it.
-    Running,
-    /// It waits for an answer.
-    Waiting {
-        /// The gate.
-        gate: GateId,
-    },
-    /// Its release serves, and only it.
-    Succeeded,
-    /// The platform took it back.
-    RolledBack {
-        /// Why, in the platform's words.
-        reason: String,
-    },
-    /// It ended in neither way.
-    Failed {
-        /// Why, in the platform's words.
-        reason: String,
-    },
-    /// Another rollout took its place.
-    Superseded,
-}
-
-/// The answer at a gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// Go on.
-    Continue,
-    /// Take it back.
-    RollBack,
-}
-
-/// What became of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answered {
-    /// The platform took it.
-    Taken,
-    /// The gate was not open any more.
-    Gone,
 }

@@ -77,6 +77,7 @@ impl Orchestrator for DockerPlatform {
             preview: true,
             standby: true,
             max_tasks: MAX_TASKS,
+            managed: false,
         }
     }
 
@@ -91,7 +92,7 @@ impl Orchestrator for DockerPlatform {
         for task in tasks? {
             sets.entry(task.release.clone()).or_default().tasks.push(Task::state(&task));
         }
-        Ok(Observed { sets, split, split_version })
+        Ok(Observed { sets, split, split_version, rollout: None })
     }
 
     async fn register(&self, fence: &Fence, release: &Release) -> Result<Revision> {

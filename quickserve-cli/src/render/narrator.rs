@@ -241,6 +241,7 @@ impl Narrator {
                 None => return Vec::new(),
             },
             Step::Place { .. }
+            | Step::RollOut { .. }
             | Step::SmokeStaged { .. }
             | Step::SmokePublic { .. }
             | Step::Bake { .. }
@@ -253,7 +254,8 @@ impl Narrator {
             | Step::Verify { .. }
             | Step::Promote { .. }
             | Step::Retire { .. }
-            | Step::Close => return Vec::new(),
+            | Step::Close
+            | Step::Withdraw => return Vec::new(),
         };
         vec![Line::new(words::step(step), text)]
     }

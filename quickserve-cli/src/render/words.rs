@@ -119,6 +119,7 @@ pub(crate) fn step(step: &Step) -> &'static str {
     match step {
         Step::Register { .. } => "register",
         Step::Place { .. } => "tasks",
+        Step::RollOut { .. } => "rollout",
         Step::SmokeStaged { .. } | Step::SmokePublic { .. } => "smoke",
         Step::Shift { .. } => "shift",
         Step::Bake { .. } => "bake",
@@ -127,6 +128,7 @@ pub(crate) fn step(step: &Step) -> &'static str {
         Step::Drain { .. } => "drain",
         Step::Retire { .. } => "retire",
         Step::Close => "close",
+        Step::Withdraw => "remove",
     }
 }
 

@@ -83,8 +83,13 @@ impl Deployer {
         let wanted = |other: &ReleaseId| goal.release() == Some(other);
         let alone = observed.sets.iter().all(|(other, set)| wanted(other) || set.tasks.is_empty());
         let Some(release) = release else { return Ok(alone && observed.split.routes.is_empty()) };
+        if let Some(rollout) = &observed.rollout {
+            let there = rollout.succeeded && rollout.release.as_ref() == Some(&release.id);
+            let healthy = observed.set(&release.id).healthy().count();
+            return Ok(there && alone && rollout.desired as usize == tasks && healthy == tasks);
+        }
         let mut set = observed.set(&release.id);
-        let mut vitals = Vitals::new(self.parts.prober.clone());
+        let mut vitals = Vitals::of(&self.parts);
         vitals.examine(&mut set, &release.workload, self.parts.clock.now()).await?;
         let well = |task: &&TaskState| {
             task.phase == TaskPhase::Running

@@ -64,6 +64,7 @@ impl Run {
         let (cause, ending) = match stop {
             Stop::Lost(error) => return self.lost(error).await,
             Stop::Parked => return self.parked().await,
+            Stop::Superseded(cause) => return self.conclude(Ending::Superseded, Some(cause)).await,
             Stop::Leftover(why) => (Cause::new(why), Ending::Restored),
             // The release is decided to be good: no way back, but its own goal once more.
             Stop::Failed { cause, .. } if promoted => return self.restore(cause, Ending::Reached).await,
@@ -105,6 +106,7 @@ impl Run {
                     return self.conclude(ending, cause).await;
                 }
                 Err(Stop::Lost(error)) => return self.lost(error).await,
+                Err(Stop::Superseded(cause)) => return self.conclude(Ending::Superseded, Some(cause)).await,
                 Err(Stop::Aborted(_) | Stop::Leftover(_) | Stop::Parked) => because = cause.clone(),
                 Err(Stop::Failed { cause: obstacle, .. }) => {
                     let message = format!("way back, attempt {attempt}: {}", obstacle.message);
@@ -136,7 +138,7 @@ impl Run {
                 };
                 self.finish(Outcome::Stuck, Some(Cause { hint: Some(hint), ..cause })).await
             }
-            Stop::Aborted(_) | Stop::Leftover(_) | Stop::Parked => {
+            Stop::Aborted(_) | Stop::Leftover(_) | Stop::Parked | Stop::Superseded(_) => {
                 self.finish(Outcome::InternalError, None).await
             }
         }
@@ -216,8 +218,10 @@ pub fn serving(observed: &Observed) -> Vec<Serving> {
         return split
             .serving()
             .map(|(release, weight)| {
-                let tasks = split.route(release).map_or(0, |route| route.upstreams.len());
-                of(release, weight * 100 / sum, tasks)
+                // Which of its tasks take part, a platform that rolls out by itself need not tell.
+                let routed = split.route(release).map_or(0, |route| route.upstreams.len());
+                let live = || observed.set(release).live().count();
+                of(release, weight * 100 / sum, if routed == 0 { live() } else { routed })
             })
             .collect();
     }

@@ -26,7 +26,7 @@ impl Step {
     fn commits(&self) -> bool {
         match self {
             Self::Shift { shares } => shares.iter().all(|share| share.role != Role::Preview),
-            Self::Promote { .. } => true,
+            Self::Promote { .. } | Self::RollOut { .. } => true,
             _ => false,
         }
     }

@@ -40,6 +40,8 @@ pub(crate) enum Ending {
     Aborted(AbortKind),
     /// It failed where failures are not taken back.
     Frozen,
+    /// Somebody else has changed the service on its platform: neither goal is ours to reach any more.
+    Superseded,
     /// Neither goal could be reached.
     Stuck,
 }
@@ -73,6 +75,7 @@ impl Policy for Standard {
             Ending::Aborted(AbortKind::Interrupted) => Outcome::Interrupted,
             Ending::Aborted(AbortKind::Terminated) => Outcome::Terminated,
             Ending::Frozen => Outcome::Frozen,
+            Ending::Superseded => Outcome::Superseded,
             Ending::Stuck => Outcome::Stuck,
         }
     }

@@ -8,6 +8,7 @@ use crate::clock::{after, between};
 use crate::error::Result;
 use crate::event::Progress;
 use crate::journal::{Act, Cause, Event, Opened};
+use crate::orchestrator::Drive;
 use crate::plan::{DeploymentConfig, Goal, Plan, Purpose, Situation, Step};
 use crate::release::ReleaseId;
 
@@ -19,7 +20,9 @@ impl Run {
         let timeout = self.opened.config.timeout;
         let deadline = match &self.open_plan() {
             // Only a proof must be over by then: what is good, or shall go, is finished however late.
-            Some((plan, deadline)) if plan.goal == *goal && purpose == Purpose::Prove => *deadline,
+            Some((plan, deadline)) if plan.goal == *goal && purpose == Purpose::Prove && !self.imported => {
+                *deadline
+            }
             _ => after(self.clock.now(), timeout),
         };
         self.reach(goal, purpose, None, deadline).await?;
@@ -33,15 +36,18 @@ impl Run {
         }
     }
 
-    pub(super) fn open_plan(&self) -> Option<(Plan, Timestamp)> {
+    pub(crate) fn open_plan(&self) -> Option<(Plan, Timestamp)> {
         self.journal.state().open.as_ref().and_then(|open| open.plan.clone())
     }
 
-    /// A new owner's first act: from here on, the router refuses older ones.
+    /// A new owner's first act: from here on, a router refuses older ones.
     pub(super) async fn raise(&mut self) -> Result<(), Stop> {
         self.deadline = after(self.clock.now(), self.opened.config.timeout);
-        let router = &self.router.clone();
-        self.insist(async |fence| router.raise(&fence).await).await
+        match &self.drive.clone() {
+            Drive::Stepwise { router, .. } => self.insist(async |fence| router.raise(&fence).await).await,
+            // It knows no epochs: what a fence says besides holds older owners off.
+            Drive::Managed(_) => Ok(()),
+        }
     }
 
     /// A rollback's target is good and what it came from is bad: two rollbacks do not swing back and forth.
@@ -89,6 +95,7 @@ impl Run {
         (self.index, self.step, self.deadline) = (0, None, deadline);
         let observed = self.observe().await?;
         self.before = observed.sets.values().flat_map(|set| &set.tasks).map(|task| task.id.clone()).collect();
+        self.from.clone_from(&observed.rollout);
         let config = self.config_for(goal)?;
         let capabilities = self.platform.capabilities();
         let situation =
@@ -165,6 +172,8 @@ impl Run {
             Step::Drain { release, keep, timeout } => self.drain(release, *keep, *timeout).await,
             Step::Retire { release, keep } => self.retire(step, release, *keep).await,
             Step::Close => self.close().await,
+            Step::RollOut { release, tasks, fresh } => self.roll_out(release, *tasks, *fresh).await,
+            Step::Withdraw => self.withdraw().await,
         }
     }
 
@@ -178,7 +187,7 @@ impl Run {
         // The last moment at which an abort of a removal is heard: from here on, the public port may be anybody's.
         self.listen().await?;
         self.may_be_aborted(false);
-        let router = &self.router.clone();
+        let router = &self.router()?;
         self.insist(async |fence| router.remove(&fence).await).await?;
         Ok(None)
     }

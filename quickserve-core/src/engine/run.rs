@@ -18,6 +18,7 @@ use crate::journal::{AbortKind, Cause, Event, Journal, Opened};
 use crate::orchestrator::{Drive, Observed, Orchestrator, SetSpec, Standing, TaskId, TaskSets, TaskState};
 use crate::plan::{Purpose, Step};
 use crate::release::{Release, ReleaseId};
+use crate::rollout::{ManagedRollout, Rollout};
 use crate::traffic::TrafficRouter;
 use crate::workload::Workload;
 
@@ -35,6 +36,8 @@ pub(crate) enum Stop {
     Leftover(String),
     /// Somebody wants it taken back; the journal says so already.
     Aborted(AbortKind),
+    /// Somebody else has changed the service on its platform, past the journal: nothing of ours is wanted there.
+    Superseded(Cause),
     /// Somebody wanted it paused, and the journal says that it is: it is nobody's now.
     Parked,
     /// We do not hold the service any more, or cannot tell: nothing may be touched.
@@ -54,8 +57,7 @@ impl From<Error> for Stop {
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) platform: Arc<dyn Orchestrator>,
-    pub(crate) sets: Arc<dyn TaskSets>,
-    pub(crate) router: Arc<dyn TrafficRouter>,
+    pub(crate) drive: Drive,
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) parts: Parts,
     pub(crate) clock: Arc<dyn Clock>,
@@ -71,6 +73,10 @@ pub(crate) struct Run {
     pub(crate) started: bool,
     /// Tasks that existed when the plan in hand was made.
     pub(crate) before: BTreeSet<TaskId>,
+    /// Whether the platform had brought the release to serve before this run began.
+    pub(crate) imported: bool,
+    /// The newest rollout when the plan in hand was made, on a platform that rolls out by itself.
+    pub(crate) from: Option<Rollout>,
     /// The journal record that announced the step in hand.
     pub(crate) op: u64,
     pub(super) step: Option<Step>,
@@ -94,25 +100,17 @@ impl Run {
             Some(open) => open.opened.clone(),
             None => return Err(Error::new(ErrorKind::Unexpected, "no deployment is open in the journal")),
         };
-        let (sets, router) = match parts.platform.drive() {
-            Drive::Stepwise { sets, router } => (sets, router),
-            Drive::Managed(_) => {
-                let message = "this version drives platforms step by step only";
-                return Err(Error::new(ErrorKind::Unsupported, message));
-            }
-        };
         let clock = parts.clock.clone();
         let now = clock.now();
         let holding = control.holding(InHand::Decided);
         Ok(Self {
             platform: parts.platform.clone(),
-            sets,
-            router,
+            drive: parts.platform.drive(),
             policy,
             clock,
             journal,
             control,
-            vitals: Vitals::new(parts.prober.clone()),
+            vitals: Vitals::of(&parts),
             opened,
             deadline: Timestamp::MAX,
             listened: now,
@@ -120,6 +118,8 @@ impl Run {
             abortable: false,
             started: false,
             before: BTreeSet::new(),
+            imported: false,
+            from: None,
             op: 0,
             step: None,
             told: String::new(),
@@ -127,6 +127,40 @@ impl Run {
             parts,
             _holding: holding,
         })
+    }
+
+    /// What starts and stops tasks, for a step of a platform that is driven step by step.
+    pub(crate) fn sets(&self) -> Result<Arc<dyn TaskSets>, Stop> {
+        match &self.drive {
+            Drive::Stepwise { sets, .. } => Ok(sets.clone()),
+            Drive::Managed(_) => Err(self.misplanned()),
+        }
+    }
+
+    /// What sends requests to tasks, for a step of a platform that is driven step by step.
+    pub(crate) fn router(&self) -> Result<Arc<dyn TrafficRouter>, Stop> {
+        match &self.drive {
+            Drive::Stepwise { router, .. } => Ok(router.clone()),
+            Drive::Managed(_) => Err(self.misplanned()),
+        }
+    }
+
+    /// What rolls out, for a step of a platform that does so by itself.
+    pub(crate) fn rollouts(&self) -> Result<Arc<dyn ManagedRollout>, Stop> {
+        match &self.drive {
+            Drive::Managed(rollouts) => Ok(rollouts.clone()),
+            Drive::Stepwise { .. } => Err(self.misplanned()),
+        }
+    }
+
+    fn misplanned(&self) -> Stop {
+        let message = format!("{} is no step of {}", self.doing(), self.platform);
+        Error::new(ErrorKind::Unexpected, message).into()
+    }
+
+    /// How many tasks shall be there: as many as were planned, unless the platform is scaled by others.
+    pub(crate) fn wanted(tasks: u32, observed: &Observed) -> u32 {
+        observed.rollout.as_ref().map_or(tasks, |rollout| rollout.desired)
     }
 
     /// From here on, an abort is heeded, or not any more.
@@ -231,14 +265,16 @@ impl Run {
                 | Step::Shift { .. }
                 | Step::SmokePublic { .. }
                 | Step::Bake { .. }
-                | Step::Verify { .. },
+                | Step::Verify { .. }
+                | Step::RollOut { .. },
             ) => true,
             Some(
                 Step::Register { .. }
                 | Step::Promote { .. }
                 | Step::Drain { .. }
                 | Step::Retire { .. }
-                | Step::Close,
+                | Step::Close
+                | Step::Withdraw,
             )
             | None => false,
         }

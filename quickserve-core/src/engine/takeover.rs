@@ -113,6 +113,9 @@ impl Deployer {
             run.deploy().await
         } else if open.failed.is_some() || open.abort.is_some() {
             run.resume_back().await
+        } else if run.import().await {
+            // The platform has finished it by itself meanwhile: what serves is looked at, not undone.
+            run.deploy().await
         } else if open.opened.purpose == Purpose::Prove {
             run.take_back(Stop::Failed { cause, condemns: false }).await
         } else {
@@ -176,6 +179,9 @@ impl Deployer {
         } else if open.plan.is_none() && open.opened.act == Act::Deploy {
             let cause = Cause::new("interrupted before its last look, which only its owner could take");
             run.take_back(Stop::Failed { cause, condemns: false }).await
+        } else if run.import().await {
+            // The platform has finished it by itself, in time for all that is known.
+            run.deploy().await
         } else if late && open.opened.purpose == Purpose::Prove {
             let cause = Cause::new("its deadline passed while nobody worked on it");
             run.take_back(Stop::Failed { cause, condemns: false }).await

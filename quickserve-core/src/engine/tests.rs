@@ -5,6 +5,7 @@ mod elsewhere;
 mod following;
 mod housekeeping;
 mod left;
+mod managed;
 mod removal;
 mod steering;
 mod too_late;

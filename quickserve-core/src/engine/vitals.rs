@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
+use super::parts::Parts;
 use crate::clock::{after, between};
 use crate::error::{Error, Result};
 use crate::health::{HealthProber, ProbeRequest};
@@ -15,7 +16,8 @@ use crate::workload::{HealthGate, Probe, Workload};
 /// What the probes of each task have shown so far.
 #[derive(Debug)]
 pub(crate) struct Vitals {
-    prober: Arc<dyn HealthProber>,
+    /// None on a platform that judges its tasks by itself: they need not be reachable from here.
+    prober: Option<Arc<dyn HealthProber>>,
     streaks: HashMap<TaskId, Streak>,
 }
 
@@ -28,8 +30,9 @@ struct Streak {
 }
 
 impl Vitals {
-    pub(crate) fn new(prober: Arc<dyn HealthProber>) -> Self {
-        Self { prober, streaks: HashMap::new() }
+    pub(crate) fn of(parts: &Parts) -> Self {
+        let managed = parts.platform.capabilities().managed;
+        Self { prober: (!managed).then(|| parts.prober.clone()), streaks: HashMap::new() }
     }
 
     /// Probes every running task of a set once, all at a time, and puts what is known then into it.
@@ -39,13 +42,13 @@ impl Vitals {
         workload: &Workload,
         now: Timestamp,
     ) -> Result<()> {
+        let Some(prober) = &self.prober else { return Ok(()) };
         let gate = &workload.gate;
         let running = |task: &&mut TaskState| {
             !task.doomed && task.phase == TaskPhase::Running && !matches!(task.health, Health::Unhealthy(_))
         };
         let probes = set.tasks.iter_mut().filter(running).map(|task| {
             let streak = self.streaks.get(&task.id).cloned().unwrap_or_default();
-            let prober = &self.prober;
             async move {
                 let streak = streak.next(attempt(prober.as_ref(), gate, task, now).await?);
                 task.health = streak.health(gate, task, now);

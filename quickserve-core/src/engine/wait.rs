@@ -13,21 +13,29 @@ use crate::journal::Cause;
 pub(crate) struct Pace {
     next: Duration,
     longest: Duration,
+    /// How much longer each wait is than the one before, in eighths.
+    eighths: u32,
 }
 
 impl Pace {
     /// For things that take milliseconds when all is well.
     pub(crate) const QUICK: Self =
-        Self { next: Duration::from_millis(2), longest: Duration::from_millis(250) };
+        Self { next: Duration::from_millis(2), longest: Duration::from_millis(250), eighths: 12 };
     /// For things that are watched for a long time.
     pub(crate) const STEADY: Self =
-        Self { next: Duration::from_millis(100), longest: Duration::from_millis(250) };
+        Self { next: Duration::from_millis(100), longest: Duration::from_millis(250), eighths: 12 };
     /// For calls that failed and are made again.
-    pub(crate) const RETRY: Self = Self { next: Duration::from_millis(50), longest: Duration::from_secs(2) };
+    pub(crate) const RETRY: Self =
+        Self { next: Duration::from_millis(50), longest: Duration::from_secs(2), eighths: 12 };
+
+    /// For what a remote platform does: a look comes soon after the fact, at most an eighth of the time late, and
+    /// there are fewer than 40 in any minute.
+    pub(crate) const REMOTE: Self =
+        Self { next: Duration::from_millis(100), longest: Duration::from_secs(5), eighths: 9 };
 
     pub(crate) fn next(&mut self) -> Duration {
         let now = self.next;
-        self.next = (self.next * 3 / 2).min(self.longest);
+        self.next = (self.next * self.eighths / 8).min(self.longest);
         now
     }
 }
@@ -100,6 +108,39 @@ impl Run {
                 }
                 other => other?,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_platform_is_asked_fewer_than_40_times_in_any_minute() {
+        let mut pace = Pace::REMOTE;
+        let looks: Vec<Duration> = std::iter::repeat_with(|| pace.next())
+            .scan(Duration::ZERO, |at, nap| {
+                *at += nap;
+                Some(*at)
+            })
+            .take_while(|at| *at < Duration::from_mins(5))
+            .collect();
+        for (index, first) in looks.iter().enumerate() {
+            let within =
+                looks[index..].iter().take_while(|at| **at < *first + Duration::from_mins(1)).count();
+            assert!(within < 40, "{within} looks in the minute from {first:?}");
+        }
+    }
+
+    #[test]
+    fn a_look_at_a_remote_platform_is_at_most_an_eighth_late() {
+        let mut pace = Pace::REMOTE;
+        let mut at = Duration::ZERO;
+        while at < Duration::from_secs(30) {
+            let nap = pace.next();
+            assert!(nap <= at / 8 + Duration::from_millis(100), "{nap:?} after {at:?}");
+            at += nap;
         }
     }
 }

@@ -17,6 +17,7 @@
 //! ```
 
 mod clock;
+mod managed;
 mod platform;
 mod prober;
 mod registry;
@@ -25,6 +26,7 @@ mod secrets;
 mod world;
 
 pub use clock::MemoryClock;
+pub use managed::MemoryManaged;
 pub use platform::MemoryPlatform;
 pub use prober::MemoryProber;
 pub use registry::MemoryRegistry;

@@ -51,6 +51,7 @@ impl Orchestrator for MemoryPlatform {
             preview: true,
             standby: true,
             max_tasks: 10,
+            managed: false,
         }
     }
 
@@ -60,7 +61,12 @@ impl Orchestrator for MemoryPlatform {
             let mut inner = self.world.lock();
             inner.settle(now);
             let split_version = SplitVersion(inner.router.version);
-            Ok(Observed { sets: inner.sets(now, false), split: inner.router.split.clone(), split_version })
+            Ok(Observed {
+                sets: inner.sets(now, false),
+                split: inner.router.split.clone(),
+                split_version,
+                rollout: None,
+            })
         };
         intercept(&*self.interceptor, "platform", "observe", false, observe).await
     }
@@ -177,7 +183,7 @@ impl fmt::Display for Change {
 }
 
 impl Inner {
-    fn fence_sets(&mut self, fence: &Fence) -> Result<()> {
+    pub(super) fn fence_sets(&mut self, fence: &Fence) -> Result<()> {
         if fence.epoch < self.sets_epoch {
             let message = format!("epoch {} was followed by {}", fence.epoch, self.sets_epoch);
             return Err(Error::new(ErrorKind::Fenced, message));
@@ -212,6 +218,7 @@ impl Inner {
                 standing: spec.standing,
                 stopping: None,
                 killed: None,
+                batch: 0,
             };
             self.tasks.insert(id.clone(), task);
             placed.push(id);

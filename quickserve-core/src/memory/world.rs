@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::managed::{MemoryManaged, MemoryRollout};
 use super::platform::MemoryPlatform;
 use super::prober::MemoryProber;
 use super::router::MemoryRouter;
@@ -92,6 +93,12 @@ pub(super) struct Inner {
     behaviours: BTreeMap<ReleaseId, Behaviour>,
     others: Behaviour,
     monitor: Option<Arc<dyn Monitor>>,
+    /// Rollouts of the platform that rolls out by itself, newest last.
+    pub(super) rollouts: Vec<MemoryRollout>,
+    /// How many rollouts there ever were.
+    pub(super) started: u64,
+    /// How many tasks that platform keeps.
+    pub(super) desired: u32,
     /// Tasks that were removed after they had failed, newest last.
     pub(super) failed: Vec<(ReleaseId, MemoryTask)>,
 }
@@ -120,6 +127,8 @@ pub(super) struct MemoryTask {
     pub(super) stopping: Option<Timestamp>,
     /// When it was killed from outside.
     pub(super) killed: Option<Timestamp>,
+    /// The number of the rollout that placed it, from 1; 0 where nobody rolls out.
+    pub(super) batch: u64,
 }
 
 /// How long a stopping task takes to end.
@@ -138,6 +147,9 @@ impl World {
             others: Behaviour::Healthy { after: Duration::from_millis(20) },
             monitor: None,
             failed: Vec::new(),
+            rollouts: Vec::new(),
+            started: 0,
+            desired: 0,
         };
         Self { inner: Arc::new(Mutex::new(inner)), clock }
     }
@@ -171,6 +183,11 @@ impl World {
     /// One process' way to this world's platform.
     pub fn platform(&self, interceptor: Arc<dyn Interceptor>) -> MemoryPlatform {
         MemoryPlatform::new(self.clone(), interceptor)
+    }
+
+    /// One process' way to this world's platform, as one that rolls out by itself.
+    pub fn managed(&self, interceptor: Arc<dyn Interceptor>) -> MemoryManaged {
+        MemoryManaged::new(self.clone(), interceptor)
     }
 
     /// One process' way to this world's router.

@@ -6,6 +6,7 @@
 
 mod blue_green;
 mod config;
+mod managed;
 mod recreate;
 mod renew;
 mod rolling;
@@ -108,6 +109,7 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan> {
             let target = Target { release, tasks: *tasks };
             target.check(situation)?;
             match (situation.purpose, strategy) {
+                _ if situation.capabilities.managed => managed::steps(situation, target)?,
                 (Purpose::Renew { since }, _) => renew::steps(situation, target, since)?,
                 (_, Strategy::Recreate) => recreate::steps(situation, target),
                 (_, Strategy::Rolling) => rolling::steps(situation, target)?,
@@ -142,6 +144,9 @@ impl Target<'_> {
             let most = situation.capabilities.max_tasks;
             return unsupported(format!("{} tasks are more than this platform's {most}", self.tasks));
         }
+        if situation.capabilities.managed {
+            return Ok(());
+        }
         let strategy = situation.config.strategy;
         if strategy != Strategy::Recreate && !situation.capabilities.side_by_side {
             return unsupported(format!(
@@ -175,6 +180,15 @@ impl Target<'_> {
     /// Gates that the target passes while it serves and before it is promoted.
     fn prove(self, situation: &Situation<'_>) -> Vec<Step> {
         let release = || self.release.clone();
+        let mut steps = self.gates(situation);
+        steps.push(Step::Verify { release: release(), tasks: self.tasks, alone: false });
+        steps.push(Step::Promote { release: release(), tasks: self.tasks });
+        steps
+    }
+
+    /// Looks at the target while it serves.
+    fn gates(self, situation: &Situation<'_>) -> Vec<Step> {
+        let release = || self.release.clone();
         let mut steps = Vec::new();
         if !situation.config.smoke.is_empty() && situation.has_traffic() {
             steps.push(Step::SmokePublic { release: release() });
@@ -183,8 +197,6 @@ impl Target<'_> {
             let duration = situation.config.bake_time;
             steps.push(Step::Bake { release: release(), tasks: self.tasks, duration });
         }
-        steps.push(Step::Verify { release: release(), tasks: self.tasks, alone: false });
-        steps.push(Step::Promote { release: release(), tasks: self.tasks });
         steps
     }
 

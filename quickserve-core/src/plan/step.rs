@@ -28,6 +28,17 @@ pub enum Step {
         /// What they are meant for.
         standing: Standing,
     },
+    /// The platform has rolled the release out by itself: it serves, and nothing else does.
+    RollOut {
+        /// The release.
+        release: ReleaseId,
+        /// How many tasks the platform is told to keep; none: as many as it keeps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tasks: Option<u32>,
+        /// Whether tasks are replaced by others of the same release.
+        #[serde(default)]
+        fresh: bool,
+    },
     /// Each staged task answers the smoke checks as expected.
     SmokeStaged {
         /// The release.
@@ -88,6 +99,8 @@ pub enum Step {
     },
     /// The service's public port is closed and forgotten.
     Close,
+    /// The platform has removed the service that it ran for us.
+    Withdraw,
 }
 
 /// A release's part in a [`Step::Shift`].
@@ -107,6 +120,7 @@ impl Step {
         match self {
             Self::Register { release }
             | Self::Place { release, .. }
+            | Self::RollOut { release, .. }
             | Self::SmokeStaged { release }
             | Self::SmokePublic { release }
             | Self::Bake { release, .. }
@@ -115,7 +129,7 @@ impl Step {
             | Self::Drain { release, .. }
             | Self::Retire { release, .. } => vec![release],
             Self::Shift { shares } => shares.iter().map(|share| &share.release).collect(),
-            Self::Close => Vec::new(),
+            Self::Close | Self::Withdraw => Vec::new(),
         }
     }
 
@@ -124,6 +138,7 @@ impl Step {
         match self {
             Self::Register { .. } => "register",
             Self::Place { .. } => "place",
+            Self::RollOut { .. } => "roll_out",
             Self::SmokeStaged { .. } => "smoke_staged",
             Self::Shift { .. } => "shift",
             Self::SmokePublic { .. } => "smoke_public",
@@ -133,6 +148,7 @@ impl Step {
             Self::Drain { .. } => "drain",
             Self::Retire { .. } => "retire",
             Self::Close => "close",
+            Self::Withdraw => "withdraw",
         }
     }
 }
@@ -143,6 +159,11 @@ impl fmt::Display for Step {
             Self::Register { release } => write!(f, "register {release:#}"),
             Self::Place { release, tasks, .. } => {
                 write!(f, "place {release:#}: {} healthy", count(*tasks, "task"))
+            }
+            Self::RollOut { release, tasks, fresh } => {
+                let again = if *fresh { " anew" } else { "" };
+                write!(f, "roll {release:#} out{again}")?;
+                tasks.map_or(Ok(()), |tasks| write!(f, ": {}", count(tasks, "task")))
             }
             Self::SmokeStaged { release } => write!(f, "smoke {release:#} before it takes traffic"),
             Self::Shift { shares } if shares.is_empty() => {
@@ -175,6 +196,7 @@ impl fmt::Display for Step {
                 write!(f, "keep {} of {release:#} and no more", count(*keep, "task"))
             }
             Self::Close => f.write_str("close the public port"),
+            Self::Withdraw => f.write_str("remove the service"),
         }
     }
 }

@@ -4,6 +4,9 @@ use super::{Situation, Step};
 use crate::release::ReleaseId;
 
 pub(super) fn steps(situation: &Situation<'_>) -> Vec<Step> {
+    if situation.capabilities.managed {
+        return vec![Step::Withdraw];
+    }
     let mut steps = Vec::new();
     if !situation.observed.split.routes.is_empty() {
         steps.push(Step::Shift { shares: Vec::new() });

@@ -56,7 +56,14 @@ fn observed(sets: &[(&str, u32, Option<Role>)]) -> Observed {
 }
 
 fn capabilities() -> Capabilities {
-    Capabilities { side_by_side: true, weighted_traffic: true, preview: true, standby: true, max_tasks: 10 }
+    Capabilities {
+        side_by_side: true,
+        weighted_traffic: true,
+        preview: true,
+        standby: true,
+        max_tasks: 10,
+        managed: false,
+    }
 }
 
 fn config(strategy: Strategy) -> DeploymentConfig {

@@ -19,7 +19,8 @@ impl Run {
         let until = after(self.clock.now(), duration);
         let mut pace = Pace::STEADY;
         loop {
-            let mut set = self.observe().await?.set(release);
+            let observed = self.observe().await?;
+            let (mut set, tasks) = (observed.set(release), Self::wanted(tasks, &observed));
             let now = self.clock.now();
             self.vitals.examine(&mut set, &workload, now).await?;
             let bad = set.tasks.iter().filter(|task| !task.doomed).find_map(|task| {

@@ -18,7 +18,7 @@ impl Run {
         let until = after(self.clock.now(), timeout);
         let mut pace = Pace::QUICK;
         loop {
-            let router = &self.router.clone();
+            let router = &self.router()?;
             let in_flight = self.insist(async |_| router.in_flight().await).await?;
             let left: u64 = targets.iter().filter_map(|task| in_flight.get(task)).sum();
             if left == 0 {

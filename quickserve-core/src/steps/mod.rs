@@ -5,6 +5,9 @@ mod drain;
 mod place;
 mod promote;
 mod retire;
+mod rollout;
 mod shift;
 mod smoke;
 mod verify;
+
+pub(crate) use place::failure_threshold;

@@ -29,7 +29,7 @@ impl Run {
         let mut failed: BTreeMap<TaskId, String> = BTreeMap::new();
         let mut pace = Pace::QUICK;
         loop {
-            let (sets, spec) = (&self.sets.clone(), &self.spec(release, tasks, standing)?);
+            let (sets, spec) = (&self.sets()?, &self.spec(release, tasks, standing)?);
             let mut set = self.insist(async |fence| sets.advance(&fence, spec).await).await?;
             self.mark_doomed(&mut set);
             self.vitals.examine(&mut set, &workload, self.clock.now()).await.map_err(Stop::from)?;
@@ -113,7 +113,7 @@ impl Run {
             self.intend_doom(fresh).await?;
         }
         let tasks: Vec<TaskId> = existing.iter().map(|task| task.id.clone()).collect();
-        let (sets, tasks) = (&self.sets.clone(), &tasks);
+        let (sets, tasks) = (&self.sets()?, &tasks);
         self.insist(async |fence| sets.doom(&fence, tasks).await).await?;
         Ok(())
     }

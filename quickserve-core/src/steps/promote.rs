@@ -11,9 +11,13 @@ impl Run {
         self.listen().await?;
         self.record(Event::Promoted { release: release.clone() }).await?;
         self.may_be_aborted(false);
+        if self.platform.capabilities().managed {
+            // Its tasks have no standing: they are whatever its rollout has made of them.
+            return Ok(None);
+        }
         let mut pace = Pace::QUICK;
         loop {
-            let (sets, spec) = (&self.sets.clone(), &self.spec(release, tasks, Standing::Promoted)?);
+            let (sets, spec) = (&self.sets()?, &self.spec(release, tasks, Standing::Promoted)?);
             let set = self.insist(async |fence| sets.advance(&fence, spec).await).await?;
             if set.live().all(|task| task.standing == Standing::Promoted || spec.doomed.contains(&task.id)) {
                 return Ok(None);

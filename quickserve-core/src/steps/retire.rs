@@ -24,7 +24,7 @@ impl Run {
         let mut killed = BTreeSet::new();
         let mut pace = Pace::QUICK;
         loop {
-            let (sets, targets) = (&self.sets.clone(), &targets);
+            let (sets, targets) = (&self.sets()?, &targets);
             let left = self.insist(async |fence| sets.doom(&fence, targets).await).await?;
             for task in left.iter().filter(|task| task.killed) {
                 if killed.insert(task.id.clone()) {

@@ -13,7 +13,7 @@ impl Run {
         let mut pace = Pace::RETRY;
         loop {
             let split = self.split_for(shares).await?;
-            let router = &self.router.clone();
+            let router = &self.router()?;
             let (current, version) = self.insist(async |_| router.split().await).await?;
             if current == split && self.is_as_asked(&split).await? {
                 return Ok(None);
@@ -37,7 +37,7 @@ impl Run {
         if self.opened.act != Act::Deploy || goes_back {
             return Ok(true);
         }
-        let router = &self.router.clone();
+        let router = &self.router()?;
         self.insist(async |_| router.is_as_asked(split).await).await
     }
 
@@ -45,7 +45,7 @@ impl Run {
     pub(crate) async fn take_out(&mut self, failed: &[TaskId]) -> Result<(), Stop> {
         let mut pace = Pace::RETRY;
         loop {
-            let router = &self.router.clone();
+            let router = &self.router()?;
             let (mut split, version) = self.insist(async |_| router.split().await).await?;
             if !failed.iter().any(|task| split.references(task)) {
                 return Ok(());
@@ -63,7 +63,7 @@ impl Run {
 
     /// Replaces the split, unless it has changed since it was read: then it answers no.
     async fn replace(&mut self, version: SplitVersion, split: &Split) -> Result<bool, Stop> {
-        let router = &self.router.clone();
+        let router = &self.router()?;
         match self.insist(async |fence| router.set(&fence, version, split).await).await {
             Ok(_) => Ok(true),
             Err(Stop::Failed { cause, .. }) if self.changed_meanwhile(version).await? => {
@@ -75,7 +75,7 @@ impl Run {
     }
 
     async fn changed_meanwhile(&mut self, version: SplitVersion) -> Result<bool, Stop> {
-        let router = &self.router.clone();
+        let router = &self.router()?;
         Ok(self.insist(async |_| router.split().await).await?.1 != version)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::engine::{Pace, Run, Stop};
 use crate::journal::Cause;
-use crate::orchestrator::Observed;
+use crate::orchestrator::{Observed, SetState};
 use crate::release::ReleaseId;
 
 impl Run {
@@ -22,11 +22,15 @@ impl Run {
             }
             self.compare_digests(release, &observed)?;
             let traffic = workload.endpoint.is_some();
-            let Some(why) = self.amiss(release, tasks, traffic, &observed) else {
-                return match self.left_over(release, &observed).filter(|_| alone) {
-                    Some(why) => Err(Stop::Leftover(why)),
-                    None => Ok(Some(format!("digests equal on {tasks} of {tasks}"))),
-                };
+            let tasks = Self::wanted(tasks, &observed);
+            let why = match self.amiss(release, tasks, traffic, &observed) {
+                Some(why) => why,
+                None => match self.left_over(release, &observed).filter(|_| alone) {
+                    None => return Ok(Some(format!("digests equal on {tasks} of {tasks}"))),
+                    // Who rolls out by itself cleans up by itself.
+                    Some(why) if observed.rollout.is_some() => why,
+                    Some(why) => return Err(Stop::Leftover(why)),
+                },
             };
             // One that has ended as well: nothing but a new plan would replace it.
             let set = observed.set(release);
@@ -77,12 +81,17 @@ impl Run {
 
     /// What is there beside a release that should be alone, with no tasks but those that are to stay.
     fn left_over(&self, release: &ReleaseId, observed: &Observed) -> Option<String> {
-        let other = observed.sets.iter().find(|(other, set)| *other != release && !set.tasks.is_empty());
+        let managed = observed.rollout.is_some();
+        let left = |set: &SetState| if managed { set.live().count() } else { set.tasks.len() };
+        let other = observed.sets.iter().find(|(other, set)| *other != release && left(set) > 0);
         if let Some((other, set)) = other {
-            return Some(format!("{} tasks of {other:#} are left", set.tasks.len()));
+            return Some(format!("{} tasks of {other:#} are left", left(set)));
         }
         if let Some(route) = observed.split.routes.iter().find(|route| route.release != *release) {
             return Some(format!("{:#} is still in the split", route.release));
+        }
+        if managed {
+            return None;
         }
         let set = observed.set(release);
         let worn = set.live().filter(|task| self.is_worn(task)).count();

@@ -184,7 +184,11 @@ impl Lab {
         let process = Process { boot: "lab".to_owned(), pid, started: 0, machine: None };
         let parts = Parts {
             key: ServiceKey::new("app", "lab").expect("a name"),
-            platform: (self.specimen.wrap)(Arc::new(self.world.platform(faults.clone()))),
+            platform: (self.specimen.wrap)(if self.scenario.managed {
+                Arc::new(self.world.managed(faults.clone()))
+            } else {
+                Arc::new(self.world.platform(faults.clone()))
+            }),
             prober: Arc::new(self.world.prober(faults.clone())),
             journals: Arc::new(FaultyStore::new(self.store.clone(), faults.clone())),
             clock: self.clock.clone(),

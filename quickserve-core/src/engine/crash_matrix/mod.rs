@@ -94,9 +94,11 @@ async fn exhaust(scenario: &Scenario, specimen: &Specimen) -> Result<Tally, Stri
 }
 
 /// All scenarios of a strategy with so many tasks.
-async fn matrix_of(strategy: Strategy, tasks: u32) {
+async fn matrix_of(strategy: Strategy, tasks: u32, managed: bool) {
     let mut whole = Tally::default();
-    let wanted = |scenario: &Scenario| (scenario.strategy, scenario.tasks) == (strategy, tasks);
+    let wanted = |scenario: &Scenario| {
+        (scenario.strategy, scenario.tasks, scenario.managed) == (strategy, tasks, managed)
+    };
     for scenario in Scenario::all().into_iter().filter(wanted) {
         let exhausted = exhaust(&scenario, &Specimen::default()).await;
         let tally = exhausted.unwrap_or_else(|error| panic!("{error}"));
@@ -105,27 +107,35 @@ async fn matrix_of(strategy: Strategy, tasks: u32) {
     }
     let Tally { plans, points, runs } = whole;
     assert!(plans > 0, "no scenario of {strategy} with {tasks} tasks");
-    report(&format!("crash matrix, {strategy} x{tasks}: {plans} plans, {points} points, {runs} runs"));
+    let by_itself = if managed { "managed " } else { "" };
+    report(&format!(
+        "crash matrix, {by_itself}{strategy} x{tasks}: {plans} plans, {points} points, {runs} runs"
+    ));
 }
 
 #[tokio::test]
 async fn recreate_survives_a_crash_at_every_call() {
-    matrix_of(Strategy::Recreate, 1).await;
+    matrix_of(Strategy::Recreate, 1, false).await;
 }
 
 #[tokio::test]
 async fn rolling_of_one_task_survives_a_crash_at_every_call() {
-    matrix_of(Strategy::Rolling, 1).await;
+    matrix_of(Strategy::Rolling, 1, false).await;
 }
 
 #[tokio::test]
 async fn rolling_of_three_tasks_survives_a_crash_at_every_call() {
-    matrix_of(Strategy::Rolling, 3).await;
+    matrix_of(Strategy::Rolling, 3, false).await;
 }
 
 #[tokio::test]
 async fn blue_green_survives_a_crash_at_every_call() {
-    matrix_of(Strategy::BlueGreen, 2).await;
+    matrix_of(Strategy::BlueGreen, 2, false).await;
+}
+
+#[tokio::test]
+async fn a_platform_that_rolls_out_by_itself_survives_a_crash_at_every_call() {
+    matrix_of(Strategy::Rolling, 2, true).await;
 }
 
 #[expect(clippy::disallowed_macros, reason = "the size of the matrix is part of what the test shows")]

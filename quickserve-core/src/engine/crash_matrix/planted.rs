@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::scenario::Scenario;
 use super::{Specimen, exhaust, report};
@@ -19,11 +20,24 @@ use crate::orchestrator::{
 use crate::outcome::Outcome;
 use crate::plan::{Goal, Plan, Situation, Step};
 use crate::release::{Release, ReleaseId};
+use crate::rollout::{
+    Answer, Answered, GateId, ManagedRollout, RolloutId, RolloutSpec, RolloutState, Started,
+};
 use crate::traffic::{Counters, Role, Split, SplitVersion, TrafficRouter};
 
 /// The matrix, over the scenarios of that name, must fail.
 async fn must_be_found(specimen: Specimen, name: &str) {
-    for scenario in Scenario::all().iter().filter(|scenario| scenario.name.ends_with(name)) {
+    must_be_found_where(specimen, |scenario| scenario.name.ends_with(name)).await;
+}
+
+/// As [`must_be_found`], on platforms that are driven step by step, or on those that roll out by themselves.
+async fn must_be_found_on(managed: bool, specimen: Specimen, name: &str) {
+    must_be_found_where(specimen, |scenario| scenario.managed == managed && scenario.name.ends_with(name))
+        .await;
+}
+
+async fn must_be_found_where(specimen: Specimen, tried: impl Fn(&Scenario) -> bool) {
+    for scenario in Scenario::all().iter().filter(|scenario| tried(scenario)) {
         match exhaust(scenario, &specimen).await {
             Err(found) => report(&format!("  found: {found}")),
             Ok(_) => panic!("{} does not find the fault", scenario.name),
@@ -37,7 +51,7 @@ fn with_policy(policy: impl Policy) -> Specimen {
 
 #[tokio::test]
 async fn a_switch_before_health_is_found() {
-    must_be_found(with_policy(SwitchesBeforeHealth), ": deploy").await;
+    must_be_found_on(false, with_policy(SwitchesBeforeHealth), ": deploy").await;
 }
 
 #[tokio::test]
@@ -53,7 +67,9 @@ async fn a_way_back_to_the_condemned_release_is_found() {
 #[tokio::test]
 async fn an_engine_without_a_fence_is_found() {
     let specimen = Specimen { wrap: |platform| Arc::new(Unfenced(platform)), ..Specimen::default() };
-    must_be_found(specimen, ": deploy").await;
+    must_be_found_on(false, specimen.clone(), ": deploy").await;
+    // There a rollout that is started too late finds another one than it began from, whoever sends it.
+    must_be_found_on(true, specimen, ": down").await;
 }
 
 /// Every decision but the planted one is the standard one.
@@ -144,7 +160,7 @@ planted_policy! {
 struct Unfenced<T: ?Sized>(Arc<T>);
 
 fn newest(fence: &Fence) -> Fence {
-    Fence { epoch: Epoch(u64::MAX), ..*fence }
+    Fence { epoch: Epoch(u64::MAX), not_after: Timestamp::MAX, ..*fence }
 }
 
 impl<T: ?Sized + fmt::Display> fmt::Display for Unfenced<T> {
@@ -160,7 +176,7 @@ impl Orchestrator for Unfenced<dyn Orchestrator> {
             Drive::Stepwise { sets, router } => {
                 Drive::Stepwise { sets: Arc::new(Unfenced(sets)), router: Arc::new(Unfenced(router)) }
             }
-            managed @ Drive::Managed(_) => managed,
+            Drive::Managed(rollouts) => Drive::Managed(Arc::new(Unfenced(rollouts))),
         }
     }
 
@@ -220,5 +236,34 @@ impl TrafficRouter for Unfenced<dyn TrafficRouter> {
 
     async fn remove(&self, fence: &Fence) -> Result<()> {
         self.0.remove(&newest(fence)).await
+    }
+}
+
+#[async_trait]
+impl ManagedRollout for Unfenced<dyn ManagedRollout> {
+    async fn start(&self, fence: &Fence, from: Option<&RolloutId>, spec: &RolloutSpec) -> Result<Started> {
+        self.0.start(&newest(fence), from, spec).await
+    }
+
+    async fn find(&self, release: &ReleaseId) -> Result<Option<RolloutId>> {
+        self.0.find(release).await
+    }
+
+    async fn state(&self, rollout: &RolloutId) -> Result<RolloutState> {
+        self.0.state(rollout).await
+    }
+
+    async fn answer(
+        &self,
+        fence: &Fence,
+        rollout: &RolloutId,
+        gate: &GateId,
+        answer: Answer,
+    ) -> Result<Answered> {
+        self.0.answer(&newest(fence), rollout, gate, answer).await
+    }
+
+    async fn withdraw(&self, fence: &Fence) -> Result<bool> {
+        self.0.withdraw(&newest(fence)).await
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Scenario {
     pub(super) name: String,
     pub(super) strategy: Strategy,
     pub(super) tasks: u32,
+    /// Whether the platform rolls out by itself.
+    pub(super) managed: bool,
     /// How many good releases were promoted before.
     pub(super) before: u32,
     pub(super) act: Act,
@@ -60,10 +62,11 @@ const CRASHING: Behaviour = Behaviour::Crashes { after: Duration::from_millis(70
 impl Scenario {
     pub(super) fn all() -> Vec<Self> {
         let strategies = [
-            (Strategy::Recreate, 1),
-            (Strategy::Rolling, 1),
-            (Strategy::Rolling, 3),
-            (Strategy::BlueGreen, 2),
+            (Strategy::Recreate, 1, false),
+            (Strategy::Rolling, 1, false),
+            (Strategy::Rolling, 3, false),
+            (Strategy::BlueGreen, 2, false),
+            (Strategy::Rolling, 2, true),
         ];
         let acts = [
             ("first deploy", 0, Act::Deploy(GOOD), Outcome::Done),
@@ -92,16 +95,20 @@ impl Scenario {
         ];
         strategies
             .into_iter()
-            .flat_map(|(strategy, tasks)| {
+            .flat_map(|(strategy, tasks, managed)| {
+                let by_itself = if managed { "managed " } else { "" };
                 acts.map(|(name, before, act, outcome)| Self {
-                    name: format!("{strategy} x{tasks}: {name}"),
+                    name: format!("{by_itself}{strategy} x{tasks}: {name}"),
                     strategy,
                     tasks,
+                    managed,
                     before,
                     act,
                     outcome,
                 })
             })
+            // Where requests come in is no business of ours on a platform that sends them by itself.
+            .filter(|scenario| !(scenario.managed && scenario.act == Act::DeployOtherwise))
             .collect()
     }
 
@@ -118,6 +125,8 @@ impl Scenario {
         let expect = SmokeExpectation { status: 200, json: BTreeMap::new() };
         DeploymentConfig {
             strategy: self.strategy,
+            // Else a platform that rolls out by itself is left the number that it keeps.
+            tasks: self.managed.then_some(self.tasks),
             bake_time: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(1),
             timeout: Duration::from_mins(2),
