@@ -27,6 +27,7 @@ pub mod chain;
 mod clients;
 mod error;
 mod near;
+pub mod registry;
 
 pub use arn::Arn;
 pub use clients::{Clients, https};

@@ -1,0 +1,4 @@
+//! AWS as it is seen from here: an emulator with real containers.
+
+mod emulator;
+mod support;
