@@ -28,6 +28,7 @@ mod clients;
 mod error;
 mod near;
 pub mod registry;
+pub mod secrets;
 
 pub use arn::Arn;
 pub use clients::{Clients, https};

@@ -1,6 +1,7 @@
 //! The emulator `ministack`: AWS's answers with real containers behind them.
 
 mod registry;
+mod secrets;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
