@@ -25,6 +25,7 @@
 mod arn;
 pub mod chain;
 mod clients;
+pub mod ecs;
 mod error;
 mod near;
 pub mod registry;

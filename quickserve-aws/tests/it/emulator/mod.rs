@@ -1,5 +1,6 @@
 //! The emulator `ministack`: AWS's answers with real containers behind them.
 
+mod deploy;
 mod registry;
 mod secrets;
 
