@@ -111,5 +111,18 @@ impl Drop for Emulator {
         self.try_http("POST", "/_ministack/reset", &[], b"");
         drop(self.process.kill());
         drop(self.process.wait());
+        // One that it was just starting is not among those that it removed.
+        let docker = |arguments: &[&str]| Command::new("docker").args(arguments).output();
+        let format = r#"{{.ID}} {{.Label "ministack.instance"}}"#;
+        let Ok(listed) = docker(&["ps", "-a", "--filter", "label=ministack=ecs", "--format", format]) else {
+            return;
+        };
+        for line in String::from_utf8_lossy(&listed.stdout).lines() {
+            if let Some((id, _)) =
+                line.split_once(' ').filter(|(_, of)| of.ends_with(&format!(":{}", self.port)))
+            {
+                drop(docker(&["rm", "-f", id]));
+            }
+        }
     }
 }
