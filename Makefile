@@ -18,7 +18,7 @@ demo: ## the whole story under load: deploys, refusals, roll backs; cleans up af
 	@$(TARGET)/release/quickserve-demo $(TARGET)/release/quickserve $(ARTIFACTS)/storefront $(TARGET)/demo
 
 test: ## every test, with Docker
-	@.ci/setup cc nextest docker
+	@.ci/setup cc nextest docker aws
 	@$(MAKE) --no-print-directory artifacts
 	cargo build --locked --workspace --all-features --bins --tests --examples
 	cargo nextest run --locked --workspace --all-features $(if $(CI),--profile ci)
@@ -77,7 +77,7 @@ lint: ## formatting, lints, documentation, licences
 	.ci/run lint
 
 setup: ## only the set-up, for all targets
-	.ci/setup lint cc docker nextest deny
+	.ci/setup lint cc docker nextest deny aws
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8

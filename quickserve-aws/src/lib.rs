@@ -1,23 +1,35 @@
-//! QuickServe on AWS ECS: not built yet.
-//!
-//! This crate is the place of the ECS platform, and says so instead of pretending: it has no code, the
-//! `quickserve` command refuses an environment with `platform = "ecs"` before anything is touched, and nothing
-//! here talks to AWS. What will stand here implements the traits of `quickserve-core`:
+//! QuickServe on AWS: services on ECS, images in ECR and any other registry, secrets in Secrets Manager and SSM.
 //!
 //! | trait | on AWS |
 //! |---|---|
-//! | [`Orchestrator`](quickserve_core::orchestrator::Orchestrator), driven by [`ManagedRollout`](quickserve_core::orchestrator::ManagedRollout) | ECS services |
-//! | [`Registry`](quickserve_core::registry::Registry) | ECR, and any OCI registry |
-//! | [`SecretStore`](quickserve_core::secrets::SecretStore) | Secrets Manager and SSM parameters |
+//! | [`Orchestrator`](quickserve_core::orchestrator::Orchestrator), [`ManagedRollout`](quickserve_core::rollout::ManagedRollout) | [`Ecs`](ecs::Ecs) |
+//! | [`Registry`](quickserve_core::registry::Registry) | [`RemoteRegistry`](registry::RemoteRegistry) |
+//! | [`SecretStore`](quickserve_core::secrets::SecretStore) | [`AwsSecrets`](secrets::AwsSecrets) |
 //!
-//! Until then, the same traits are implemented by `quickserve-docker`, and by the in-memory platform of the core:
+//! Everything is made from a caller's own `SdkConfig`; no environment is read, except by [`chain::load`], which
+//! exists to do that:
 //!
 //! ```
-//! use quickserve_core::{fault::NoFaults, memory::{MemoryClock, World}, orchestrator::{Drive, Orchestrator}};
-//! use std::sync::Arc;
+//! use aws_config::{BehaviorVersion, Region, SdkConfig};
+//! use quickserve_aws::{Clients, secrets::AwsSecrets};
 //!
-//! let world = World::new(Arc::new(MemoryClock::default()));
-//! let platform = world.platform(Arc::new(NoFaults));
-//! // ECS will answer `Drive::Managed`: it rolls out by itself and asks at its gates.
-//! assert!(matches!(platform.drive(), Drive::Stepwise { .. }));
+//! let sdk = SdkConfig::builder()
+//!     .behavior_version(BehaviorVersion::latest())
+//!     .region(Region::new("eu-central-1"))
+//!     .http_client(quickserve_aws::https())
+//!     .build();
+//! let secrets = AwsSecrets::new(Clients::new(sdk));
+//! assert_eq!(secrets.to_string(), "secrets of AWS in eu-central-1");
 //! ```
+
+mod arn;
+pub mod chain;
+mod clients;
+pub mod ecs;
+mod error;
+mod near;
+pub mod registry;
+pub mod secrets;
+
+pub use arn::Arn;
+pub use clients::{Clients, https};

@@ -1,0 +1,17 @@
+//! Services on ECS.
+
+mod create;
+mod definition;
+mod explain;
+mod fence;
+mod history;
+mod json;
+mod known;
+mod observe;
+mod platform;
+mod register;
+mod rollout;
+mod service;
+mod verdict;
+
+pub use platform::{Ecs, Setup};

@@ -1,0 +1,130 @@
+//! A service on ECS, as the core knows platforms.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use quickserve_core::Result;
+use quickserve_core::clock::Clock;
+use quickserve_core::fence::Fence;
+use quickserve_core::orchestrator::{Capabilities, Drive, Observed, Orchestrator, Revision, TaskFailure};
+use quickserve_core::release::{Release, ReleaseId};
+use quickserve_core::secrets::SecretStore;
+use quickserve_core::service::ServiceKey;
+use tokio::sync::Mutex;
+
+use super::known::Known;
+use crate::clients::Clients;
+
+/// What an [`Ecs`] is made of.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Who is deployed.
+    pub key: ServiceKey,
+    /// The clients of the account and region.
+    pub clients: Clients,
+    /// The cluster's name or ARN.
+    pub cluster: String,
+    /// The service's name.
+    pub service: String,
+    /// How the service is made where it does not exist: JSON as for `aws ecs create-service --cli-input-json`.
+    /// Cluster, name, task definition, number of tasks and circuit breaker are ours.
+    pub definition: Option<String>,
+    /// What a release's secrets are to ECS.
+    pub secrets: Arc<dyn SecretStore>,
+    /// The time that leases are measured by.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A service on ECS. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Ecs {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    setup: Setup,
+    known: Mutex<BTreeMap<String, Arc<Known>>>,
+}
+
+/// ECS documentation, "Amazon ECS service quotas": tasks per service.
+const MAX_TASKS: u32 = 5000;
+
+impl Ecs {
+    /// A service of a cluster. Nothing is called.
+    pub fn new(setup: Setup) -> Self {
+        Self { shared: Arc::new(Shared { setup, known: Mutex::default() }) }
+    }
+
+    pub(super) fn client(&self) -> &aws_sdk_ecs::Client {
+        self.shared.setup.clients.ecs()
+    }
+
+    pub(super) fn secrets(&self) -> &dyn SecretStore {
+        &*self.shared.setup.secrets
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.shared.setup.clock.now()
+    }
+
+    /// The family of definitions that name none.
+    pub(super) fn family(&self) -> &str {
+        self.shared.setup.key.service()
+    }
+
+    pub(super) fn cluster(&self) -> &str {
+        &self.shared.setup.cluster
+    }
+
+    pub(super) fn service(&self) -> &str {
+        &self.shared.setup.service
+    }
+
+    pub(super) fn definition(&self) -> Option<&str> {
+        self.shared.setup.definition.as_deref()
+    }
+
+    pub(super) fn cache(&self) -> &Mutex<BTreeMap<String, Arc<Known>>> {
+        &self.shared.known
+    }
+}
+
+#[async_trait]
+impl Orchestrator for Ecs {
+    fn drive(&self) -> Drive {
+        Drive::Managed(Arc::new(self.clone()))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            side_by_side: true,
+            weighted_traffic: false,
+            preview: false,
+            standby: false,
+            max_tasks: MAX_TASKS,
+            managed: true,
+        }
+    }
+
+    async fn observe(&self) -> Result<Observed> {
+        self.look().await
+    }
+
+    async fn register(&self, fence: &Fence, release: &Release) -> Result<Revision> {
+        self.register_release(fence, release).await
+    }
+
+    async fn explain(&self, release: &ReleaseId) -> Result<Vec<TaskFailure>> {
+        self.failures(release).await
+    }
+}
+
+impl fmt::Display for Ecs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ECS service {} in cluster {}", self.service(), self.cluster())
+    }
+}

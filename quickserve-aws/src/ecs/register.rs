@@ -1,0 +1,117 @@
+//! Making ECS know a release.
+
+use aws_sdk_ecs::types::{SortOrder, TaskDefinitionField, TaskDefinitionStatus};
+use aws_smithy_types::body::SdkBody;
+use futures_util::stream::{self, StreamExt};
+use quickserve_core::fence::Fence;
+use quickserve_core::orchestrator::Revision;
+use quickserve_core::release::Release;
+use quickserve_core::secrets::BoundSecret;
+use quickserve_core::{Error, ErrorKind, Result};
+
+use super::definition::{RELEASE_TAG, References, Registrable, registrable};
+use super::fence::fenced;
+use super::platform::Ecs;
+use crate::error::{Call, call};
+
+const LIST: Call = call("ecs", "ListTaskDefinitions");
+const DESCRIBE: Call = call("ecs", "DescribeTaskDefinition");
+const REGISTER: Call = call("ecs", "RegisterTaskDefinition");
+
+/// How many of the newest revisions are looked at for the release's tag. One that is older is registered again:
+/// the same content under another number.
+const LOOKED_AT: i32 = 20;
+const AT_ONCE: usize = 5;
+
+impl Ecs {
+    /// Registers a release's task definition, or finds the one that is registered.
+    pub(super) async fn register_release(&self, fence: &Fence, release: &Release) -> Result<Revision> {
+        let secrets = self.references(release).await?;
+        let registrable = registrable(release, self.family(), &secrets)?;
+        if let Some(known) = self.registered(&registrable.family, release.id.as_str()).await? {
+            return Ok(known);
+        }
+        self.send(fence, registrable).await
+    }
+
+    /// What ECS resolves for each secret variable when it starts a task.
+    async fn references(&self, release: &Release) -> Result<References> {
+        let mut references = References::new();
+        for binding in &release.secrets {
+            let bound = self.secrets().resolve(&binding.source, &binding.version).await?;
+            let BoundSecret::Reference(reference) = bound else {
+                let message = format!(
+                    "give {} to ECS: {} holds values, and ECS takes references",
+                    binding.variable,
+                    self.secrets()
+                );
+                return Err(Error::new(ErrorKind::Unsupported, message)
+                    .with_hint("keep it in Secrets Manager or as an SSM parameter, and name it there"));
+            };
+            references.insert((binding.container.clone(), binding.variable.clone()), reference);
+        }
+        Ok(references)
+    }
+
+    /// The newest active revision that carries the release's tag.
+    async fn registered(&self, family: &str, release: &str) -> Result<Option<Revision>> {
+        let listed = self
+            .client()
+            .list_task_definitions()
+            .family_prefix(family)
+            .status(TaskDefinitionStatus::Active)
+            .sort(SortOrder::Desc)
+            .max_results(LOOKED_AT)
+            .send()
+            .await
+            .map_err(|error| LIST.failed(error))?;
+        let arns = listed.task_definition_arns.unwrap_or_default();
+        let looks = arns.into_iter().map(|arn| self.carries(arn, release));
+        let mut looks = stream::iter(looks).buffered(AT_ONCE);
+        while let Some(found) = looks.next().await {
+            if let Some(found) = found? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn carries(&self, arn: String, release: &str) -> Result<Option<Revision>> {
+        let described = self
+            .client()
+            .describe_task_definition()
+            .task_definition(&arn)
+            .include(TaskDefinitionField::Tags)
+            .send()
+            .await
+            .map_err(|error| DESCRIBE.failed(error))?;
+        let ours =
+            described.tags().iter().any(|tag| tag.key() == Some(RELEASE_TAG) && tag.value() == Some(release));
+        Ok(ours.then_some(Revision(arn)))
+    }
+
+    /// Sends the document as the body, in the place of what the SDK would make of the members that it knows.
+    async fn send(&self, fence: &Fence, registrable: Registrable) -> Result<Revision> {
+        let Registrable { family, body } = registrable;
+        let answer = self
+            .client()
+            .register_task_definition()
+            .family(family)
+            .customize()
+            .config_override(fenced(fence, self.now())?)
+            .mutate_request(move |request| {
+                request.headers_mut().insert("content-length", body.len().to_string());
+                *request.body_mut() = SdkBody::from(body.clone());
+            })
+            .send()
+            .await
+            .map_err(|error| REGISTER.failed(error))?;
+        let arn = answer.task_definition().and_then(|definition| definition.task_definition_arn());
+        arn.map(|arn| Revision(arn.to_owned())).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unexpected,
+                "ecs:RegisterTaskDefinition: read the answer, which names no revision",
+            )
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! The service as ECS describes it, and which services are not ours to deploy.
+
+use aws_sdk_ecs::types::{
+    Deployment as SdkDeployment, DeploymentController, DeploymentControllerType, DeploymentRolloutState,
+    DeploymentStrategy, SchedulingStrategy, Service, ServiceField,
+};
+use quickserve_core::{Error, ErrorKind, Result};
+
+use super::platform::Ecs;
+use super::verdict::{Deployment, State};
+use crate::error::{Call, call};
+
+const DESCRIBE: Call = call("ecs", "DescribeServices");
+/// The tag of a service that we made; any other is not ours to remove.
+pub(super) const MADE_TAG: &str = "quickserve:made";
+
+/// A service that exists.
+#[derive(Debug, Clone)]
+pub(super) struct Live {
+    pub(super) service: Service,
+    pub(super) deployments: Vec<Deployment>,
+}
+
+impl Live {
+    /// What the service heads for.
+    pub(super) fn primary(&self) -> Option<&Deployment> {
+        self.deployments.iter().find(|deployment| deployment.primary)
+    }
+
+    pub(super) fn desired(&self) -> u32 {
+        count(self.service.desired_count())
+    }
+
+    /// Whether it is being removed: its tasks still stop.
+    pub(super) fn is_draining(&self) -> bool {
+        self.service.status() == Some("DRAINING")
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        self.service.tags().iter().any(|tag| tag.key() == Some(MADE_TAG))
+    }
+
+    /// Refuses a service that is deployed by other means than by ECS's own rolling update.
+    pub(super) fn deployable(&self) -> Result<()> {
+        let refuse =
+            |why: String, hint: &str| Err(Error::new(ErrorKind::Unsupported, why).with_hint(hint.to_owned()));
+        let name = self.service.service_name().unwrap_or_default();
+        if self.is_draining() {
+            let message = format!("deploy service {name}: it is being removed, and its tasks still stop");
+            return Err(Error::new(ErrorKind::Conflict, message).temporary());
+        }
+        match self.service.deployment_controller().map(DeploymentController::r#type) {
+            Some(DeploymentControllerType::CodeDeploy) => {
+                return refuse(
+                    format!(
+                        "service {name} is deployed by CodeDeploy (controller CODE_DEPLOY), which changes it past ECS's deployments"
+                    ),
+                    "move it to the controller ECS, which has blue/green of its own",
+                );
+            }
+            Some(DeploymentControllerType::External) => {
+                return refuse(
+                    format!(
+                        "service {name} is deployed by another program (controller EXTERNAL), by task sets"
+                    ),
+                    "move it to the controller ECS",
+                );
+            }
+            _ => {}
+        }
+        if self.service.scheduling_strategy() == Some(&SchedulingStrategy::Daemon) {
+            return refuse(
+                format!(
+                    "service {name} is a DAEMON: one task on each instance, stopped before its successor starts"
+                ),
+                "its releases cannot stand side by side; deploy it by its own means",
+            );
+        }
+        let strategy = self.service.deployment_configuration().and_then(|it| it.strategy());
+        match strategy {
+            None | Some(DeploymentStrategy::Rolling) => Ok(()),
+            Some(other) => refuse(
+                format!("service {name} has the deployment strategy {other}, and rolling was asked for"),
+                "set the service's strategy to ROLLING",
+            ),
+        }
+    }
+}
+
+impl Ecs {
+    /// The service, if there is one; also while it is being removed.
+    pub(super) async fn live(&self) -> Result<Option<Live>> {
+        let answer = self
+            .client()
+            .describe_services()
+            .cluster(self.cluster())
+            .services(self.service())
+            .include(ServiceField::Tags)
+            .send()
+            .await
+            .map_err(|error| DESCRIBE.failed(error).with_context("cluster", self.cluster()))?;
+        if let Some(failure) = answer.failures().iter().find(|failure| failure.reason() != Some("MISSING")) {
+            return Err(DESCRIBE.refused(failure.reason().unwrap_or("a failure"), failure.detail()));
+        }
+        let service = answer.services.into_iter().flatten().find(|it| it.status() != Some("INACTIVE"));
+        Ok(service.map(|service| {
+            let deployments = service.deployments().iter().map(deployment).collect();
+            Live { service, deployments }
+        }))
+    }
+}
+
+pub(super) fn deployment(of: &SdkDeployment) -> Deployment {
+    let state = match of.rollout_state() {
+        Some(DeploymentRolloutState::Completed) => State::Completed,
+        Some(DeploymentRolloutState::Failed) => State::Failed,
+        _ => State::InProgress,
+    };
+    Deployment {
+        id: of.id().unwrap_or_default().to_owned(),
+        revision: of.task_definition().unwrap_or_default().to_owned(),
+        primary: of.status() == Some("PRIMARY"),
+        state,
+        desired: count(of.desired_count()),
+        running: count(of.running_count()),
+        pending: count(of.pending_count()),
+        failed: count(of.failed_tasks()),
+        reason: of.rollout_state_reason().map(str::to_owned),
+    }
+}
+
+pub(super) fn count(number: i32) -> u32 {
+    u32::try_from(number).unwrap_or_default()
+}

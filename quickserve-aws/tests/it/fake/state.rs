@@ -1,0 +1,176 @@
+//! What the fake knows: definitions, one service, and what a test says of its deployments.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Fault;
+use super::model::Model;
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) operation: String,
+    pub(crate) body: String,
+    /// `x-amz-date`.
+    pub(crate) signed: String,
+}
+
+pub(crate) struct State {
+    pub(super) model: Model,
+    pub(crate) seen: Vec<Seen>,
+    /// What was wrong with requests, by the service model.
+    pub(crate) violations: Vec<String>,
+    pub(crate) faults: BTreeMap<&'static str, Fault>,
+    /// Bodies of `RegisterTaskDefinition`.
+    definitions: Vec<Value>,
+    pub(crate) service: Option<Value>,
+    /// ECS's record of deployments: task definition, status, reason; newest last.
+    pub(crate) records: Vec<(String, &'static str, &'static str)>,
+    pub(crate) tasks: Vec<Value>,
+    deployed: u32,
+}
+
+type Answer = Result<Value, (&'static str, String)>;
+
+impl State {
+    pub(super) fn new(model: Model) -> Self {
+        Self {
+            model,
+            seen: Vec::new(),
+            violations: Vec::new(),
+            faults: BTreeMap::new(),
+            definitions: Vec::new(),
+            service: None,
+            records: Vec::new(),
+            tasks: Vec::new(),
+            deployed: 0,
+        }
+    }
+
+    /// Takes the fault that is due for an operation.
+    pub(super) fn fault(&mut self, operation: &str) -> Option<Fault> {
+        let fault = self.faults.get(operation).cloned()?;
+        match self.faults.get_mut(operation) {
+            Some(Fault::Throttled(left)) if *left > 1 => *left -= 1,
+            _ => drop(self.faults.remove(operation)),
+        }
+        Some(fault)
+    }
+
+    /// The arn of a registered definition, by its number from 1.
+    pub(crate) fn arn(number: usize) -> String {
+        format!("arn:aws:ecs:us-east-1:123456789012:task-definition/shop:{number}")
+    }
+
+    pub(crate) fn deployments(&mut self) -> &mut Vec<Value> {
+        let service = self.service.as_mut().expect("a service");
+        service["deployments"].as_array_mut().expect("deployments")
+    }
+
+    /// Ends the newest deployment well: the old one is gone.
+    pub(crate) fn complete(&mut self) {
+        self.deployments().truncate(1);
+        let newest = &mut self.deployments()[0];
+        newest["rolloutState"] = json!("COMPLETED");
+        newest["runningCount"] = newest["desiredCount"].clone();
+    }
+
+    pub(super) fn act(&mut self, operation: &str, request: &Value) -> Answer {
+        match operation {
+            "RegisterTaskDefinition" => {
+                self.definitions.push(request.clone());
+                Ok(json!({ "taskDefinition": { "taskDefinitionArn": Self::arn(self.definitions.len()) } }))
+            }
+            "ListTaskDefinitions" => {
+                let arns: Vec<String> = (1..=self.definitions.len()).rev().map(Self::arn).collect();
+                Ok(json!({ "taskDefinitionArns": arns }))
+            }
+            "DescribeTaskDefinition" => {
+                let arn = request["taskDefinition"].as_str().unwrap_or_default();
+                let number: usize = arn.rsplit(':').next().and_then(|it| it.parse().ok()).unwrap_or_default();
+                let definition = number.checked_sub(1).and_then(|index| self.definitions.get(index));
+                let definition = definition
+                    .ok_or(("ClientException", "Unable to describe task definition.".to_owned()))?;
+                Ok(json!({ "taskDefinition": definition, "tags": definition["tags"] }))
+            }
+            "DescribeServices" => Ok(match &self.service {
+                Some(service) => json!({ "services": [service], "failures": [] }),
+                None => json!({ "services": [], "failures": [{ "arn": "a", "reason": "MISSING" }] }),
+            }),
+            "CreateService" => {
+                let mut service = json!({
+                    "serviceName": request["serviceName"], "status": "ACTIVE", "tags": request["tags"],
+                    "desiredCount": request["desiredCount"], "deployments": [],
+                });
+                service["deploymentConfiguration"] = request["deploymentConfiguration"].clone();
+                self.service = Some(service);
+                self.deploy(request);
+                Ok(json!({ "service": self.service }))
+            }
+            "UpdateService" => {
+                let service = self.service.as_mut().ok_or(("ServiceNotFoundException", "none".to_owned()))?;
+                if let Some(count) = request.get("desiredCount") {
+                    service["desiredCount"] = count.clone();
+                }
+                service["deploymentConfiguration"] = request["deploymentConfiguration"].clone();
+                let same = service["deployments"][0]["taskDefinition"] == request["taskDefinition"];
+                if !same || request["forceNewDeployment"] == true {
+                    self.deploy(request);
+                }
+                Ok(json!({ "service": self.service }))
+            }
+            "DeleteService" => {
+                let service = self.service.as_mut().ok_or(("ServiceNotFoundException", "none".to_owned()))?;
+                service["status"] = json!("DRAINING");
+                Ok(json!({ "service": service }))
+            }
+            "ListTasks" => {
+                let wanted = request["desiredStatus"].as_str().unwrap_or("RUNNING");
+                let arns = self.tasks.iter().filter(|task| task["desiredStatus"] == wanted);
+                let arns: Vec<&Value> = arns.map(|task| &task["taskArn"]).collect();
+                Ok(json!({ "taskArns": arns }))
+            }
+            "DescribeTasks" => {
+                let wanted = request["tasks"].as_array().cloned().unwrap_or_default();
+                let tasks: Vec<&Value> =
+                    self.tasks.iter().filter(|task| wanted.contains(&task["taskArn"])).collect();
+                Ok(json!({ "tasks": tasks, "failures": [] }))
+            }
+            "ListServiceDeployments" => {
+                let briefs = (1..).zip(&self.records).map(|(number, _)| {
+                    json!({ "serviceDeploymentArn": format!("d/{number}"), "createdAt": 1_764_370_000 + number,
+                        "targetServiceRevisionArn": format!("r/{number}") })
+                });
+                Ok(json!({ "serviceDeployments": briefs.collect::<Vec<_>>() }))
+            }
+            "DescribeServiceRevisions" => {
+                let revisions = (1..).zip(&self.records).map(|(number, (definition, ..))| {
+                    json!({ "serviceRevisionArn": format!("r/{number}"), "taskDefinition": definition })
+                });
+                Ok(json!({ "serviceRevisions": revisions.collect::<Vec<_>>() }))
+            }
+            "DescribeServiceDeployments" => {
+                let arn = request["serviceDeploymentArns"][0].as_str().unwrap_or_default();
+                let number: usize = arn.trim_start_matches("d/").parse().unwrap_or(1);
+                let (_, status, reason) = &self.records[number - 1];
+                Ok(json!({ "serviceDeployments": [{ "status": status, "statusReason": reason }] }))
+            }
+            other => Err(("UnknownOperationException", other.to_owned())),
+        }
+    }
+
+    fn deploy(&mut self, request: &Value) {
+        self.deployed += 1;
+        let id = format!("ecs-svc/{}", self.deployed);
+        let desired = self.service.as_ref().map(|service| service["desiredCount"].clone());
+        for deployment in self.deployments().iter_mut() {
+            deployment["status"] = json!("ACTIVE");
+        }
+        let deployment = json!({
+            "id": id, "status": "PRIMARY", "taskDefinition": request["taskDefinition"], "desiredCount": desired,
+            "runningCount": 0, "pendingCount": 0, "failedTasks": 0, "rolloutState": "IN_PROGRESS",
+        });
+        self.deployments().insert(0, deployment);
+    }
+}
