@@ -10,6 +10,7 @@ use super::events::Events;
 use super::parts::Parts;
 use super::policy::Policy;
 use super::vitals::Vitals;
+use super::wait::Pace;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Progress;
@@ -150,6 +151,14 @@ impl Run {
         match &self.drive {
             Drive::Managed(rollouts) => Ok(rollouts.clone()),
             Drive::Stepwise { .. } => Err(self.misplanned()),
+        }
+    }
+
+    /// How often to look: as for things nearby, unless each look is a call to a platform far away.
+    pub(crate) fn pace(&self, nearby: Pace) -> Pace {
+        match &self.drive {
+            Drive::Stepwise { .. } => nearby,
+            Drive::Managed(_) => Pace::REMOTE,
         }
     }
 

@@ -17,7 +17,7 @@ impl Run {
     ) -> Result<Option<String>, Stop> {
         let workload = self.workload(release)?;
         let until = after(self.clock.now(), duration);
-        let mut pace = Pace::STEADY;
+        let mut pace = self.pace(Pace::STEADY);
         loop {
             let observed = self.observe().await?;
             let (mut set, tasks) = (observed.set(release), Self::wanted(tasks, &observed));
