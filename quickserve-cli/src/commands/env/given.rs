@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use quickserve_check::Subject;
 use quickserve_check::contract::provided;
+use quickserve_check::definition::Definition;
 use quickserve_core::config::{Settings, WorkloadSource};
 use quickserve_core::finding::{Code, Severity};
 use quickserve_core::outcome::Outcome;
@@ -44,20 +45,29 @@ pub(super) fn given(
     let file = assemble::env_file(project, settings);
     // One that does not exist gives nothing a value.
     let of_file = settings.env_file.as_ref().and_then(|_| variable_names(&file).ok()).unwrap_or_default();
-    of_file.iter().for_each(|name| add(name, "env_file"));
-    settings.variables.keys().for_each(|name| add(name, "variables"));
+    for name in &of_file {
+        add(name, "env_file");
+    }
+    for name in settings.variables.keys() {
+        add(name, "variables");
+    }
     match settings.workload {
         WorkloadSource::TaskDefinition(_) => {
             let (definition, _) = quickserve_check::definition::read(subject);
-            for container in definition.iter().flat_map(|definition| definition.containers()) {
-                container.environment().into_iter().for_each(|(name, ..)| add(name, "environment"));
-                container.secrets().into_iter().for_each(|(name, ..)| add(name, "secrets"));
+            for container in definition.iter().flat_map(Definition::containers) {
+                for (name, ..) in container.environment() {
+                    add(name, "environment");
+                }
+                for (name, ..) in container.secrets() {
+                    add(name, "secrets");
+                }
             }
         }
         // Each name of the file of values is passed as a secret.
         WorkloadSource::ShortForm(_) => {
-            let passed = of_file.iter().filter(|name| !settings.variables.contains_key(*name));
-            passed.for_each(|name| add(name, "secrets"));
+            for name in of_file.iter().filter(|name| !settings.variables.contains_key(*name)) {
+                add(name, "secrets");
+            }
         }
         // Nothing in a file.
         WorkloadSource::Live => {}
