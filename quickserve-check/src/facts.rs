@@ -94,7 +94,8 @@ fn weigh(subject: &Subject, findings: &mut [Finding]) {
     }
 }
 
-/// Sorts findings as they are told: by weight, the heaviest first, then by place and code; what is said twice is said once.
+/// Sorts findings as they are told: by weight, the heaviest first, then by place and code; what is said twice is said once,
+/// also where two readers of one file say it and show more or less of it.
 pub fn sort(findings: &mut Vec<Finding>) {
     let key = |finding: &Finding| {
         let resource = finding.location.as_ref().map(ToString::to_string);
@@ -102,5 +103,44 @@ pub fn sort(findings: &mut Vec<Finding>) {
         (std::cmp::Reverse(finding.severity), place, finding.code, resource, finding.message.clone())
     };
     findings.sort_by_cached_key(key);
-    findings.dedup();
+    findings.dedup_by(|again, first| {
+        let is_same = key(again) == key(first);
+        if is_same {
+            unite(first, again);
+        }
+        is_same
+    });
+}
+
+/// Makes one finding of two that say the same. A line that one of them keeps to itself is not shown; of two hints the
+/// longer says more.
+fn unite(first: &mut Finding, again: &mut Finding) {
+    if first.excerpt != again.excerpt {
+        first.excerpt = None;
+    }
+    let length = |finding: &Finding| finding.hint.as_ref().map_or(0, String::len);
+    if length(again) > length(first) {
+        first.hint = again.hint.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quickserve_core::document::Source;
+    use quickserve_core::finding::Code;
+
+    use super::*;
+
+    #[test]
+    fn what_two_readers_say_of_one_place_is_said_once_and_as_discreetly_as_either() {
+        let source = Source { file: "f", text: "value: 31415926" };
+        let open = source.error(Code::CONFIG_VALUE, &(7..15), "expected a string").with_hint("quote it");
+        let mut discreet = open.clone();
+        (discreet.excerpt, discreet.hint) = (None, None);
+        let other = source.error(Code::CONFIG_VALUE, &(0..5), "expected a string");
+        let mut findings = vec![open.clone(), other.clone(), discreet.clone()];
+        sort(&mut findings);
+        discreet.hint.clone_from(&open.hint);
+        assert_eq!(findings, [other, discreet]);
+    }
 }

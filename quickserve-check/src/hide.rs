@@ -1,9 +1,9 @@
 //! What a finding says of a secret, taken out of it before it is told: whoever made the finding may not have known.
 
-use quickserve_core::finding::Finding;
+use quickserve_core::finding::{Code, Finding};
 
 use crate::code::pattern::Pattern;
-use crate::secrets::{self, is_placeholder, is_secret_name};
+use crate::secrets::{self, Found, is_placeholder, is_secret_name};
 
 /// Takes secret values out of findings: lines and hints with one, and the values themselves out of messages.
 ///
@@ -12,7 +12,8 @@ use crate::secrets::{self, is_placeholder, is_secret_name};
 pub fn hide(findings: &mut [Finding]) {
     for finding in findings {
         let is_secret = |text: &str| !secrets::find(text).is_empty();
-        let hides = |line: &str| is_secret(line) || gives_secret(line);
+        behind_unknown_key(finding);
+        let hides = |line: &str| is_secret(line) || gives_secret(line) || pairs_secret(line);
         let is_hidden = finding.excerpt.as_ref().is_some_and(|excerpt| hides(&excerpt.text));
         if is_hidden {
             finding.excerpt = None;
@@ -22,21 +23,46 @@ pub fn hide(findings: &mut [Finding]) {
         if finding.hint.as_deref().is_some_and(|hint| is_secret(hint) || quotes(hint)) {
             finding.hint = None;
         }
-        finding.message = mask(&finding.message);
+        finding.message = masked(&finding.message, |_| true);
     }
 }
 
-/// The text with three dots for each secret value in it.
-fn mask(text: &str) -> String {
+/// The text with three dots for each secret in it whose shape makes sure of it: for what is told beside findings, such as
+/// the address that a health check asks.
+pub fn mask(text: &str) -> String {
+    masked(text, |found| found.certain)
+}
+
+/// The text with three dots for each of those secret values in it.
+fn masked(text: &str, which: impl Fn(&Found) -> bool) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut end = 0;
-    for found in secrets::find(text) {
+    for found in secrets::find(text).into_iter().filter(which) {
         masked.push_str(&text[end..found.span.start]);
         masked.push_str("...");
         end = found.span.end;
     }
     masked.push_str(&text[end..]);
     masked
+}
+
+/// Takes away what stands behind a key of a task definition that nobody knows: it may be a misspelt `value`, and then
+/// only lines elsewhere say of what.
+fn behind_unknown_key(finding: &mut Finding) {
+    if finding.code != Code::DEFINITION_UNKNOWN_FIELD {
+        return;
+    }
+    if let Some(excerpt) = &mut finding.excerpt {
+        let end = excerpt.text.char_indices().nth(excerpt.start + excerpt.width).map(|(end, _)| end);
+        excerpt.text.truncate(end.unwrap_or(excerpt.text.len()));
+    }
+}
+
+/// Whether a line names a secret as a value and gives it one beside: `"name": "DB_PASSWORD", "valeu": "..."`.
+fn pairs_secret(line: &str) -> bool {
+    static NAMED: Pattern =
+        Pattern::new(r#"\bname["'`]?\s*[:=]\s*["'`]?([A-Za-z_][A-Za-z0-9_.-]*)["'`]?\s*,\s*["'`]?\w"#);
+    NAMED.all(line).any(|captures| is_secret_name(&captures[1]))
 }
 
 /// Values of settings that are called like secrets: `id-token: write`, `secrets: inherit`.
@@ -59,7 +85,6 @@ fn gives_secret(line: &str) -> bool {
 mod tests {
     use super::*;
     use quickserve_core::document::Source;
-    use quickserve_core::finding::Code;
 
     /// Made up for this test, and of the shape of the real thing.
     const TOKEN: &str = concat!("ghp_", "x7Kq2mVd9LwZ4tRb8NcY1sHf6JpG3aQe5UoT");
@@ -90,11 +115,29 @@ mod tests {
             r#"{ "name": "a", "apiKey" : 271828 }"#,
             "export STRIPE_SECRET_KEY=short",
             "variables = { A = \"1\", SMTP_PASSWORD = 'a b' }",
+            r#"      { "name": "SMTP_PASSWORD", "valeu": "hunter2" },"#,
+            "- { name: SMTP_PASSWORD, wert: hunter2 }",
         ] {
             let finding =
                 hidden(line, "expected a string, found an integer", "write \"31415926\" with quotes");
             assert_eq!((finding.excerpt, finding.hint), (None, None), "{line}");
         }
+    }
+
+    #[test]
+    fn a_token_is_masked_in_any_text() {
+        let text = format!("probe GET /health?token={TOKEN} of sha256:{}", "4be2".repeat(16));
+        assert_eq!(mask(&text), format!("probe GET /health?token=... of sha256:{}", "4be2".repeat(16)));
+    }
+
+    #[test]
+    fn what_stands_behind_an_unknown_key_is_not_shown() {
+        let text = r#"  "valeu": "hunter2" },"#;
+        let source = Source { file: "f", text };
+        let mut findings = [source.warning(Code::DEFINITION_UNKNOWN_FIELD, &(2..9), "unknown field")];
+        hide(&mut findings);
+        let excerpt = findings[0].excerpt.as_ref().expect("the key itself is shown");
+        assert_eq!(excerpt.text, r#"  "valeu""#);
     }
 
     #[test]

@@ -45,7 +45,8 @@ mod subject;
 mod text;
 pub mod workflow;
 
+pub use ask::end as end_programs;
 pub use facts::{Facts, check, sort};
-pub use hide::hide;
+pub use hide::{hide, mask};
 pub use subject::{EnvironmentFile, Rollout, Subject, is_template};
 pub use text::Text;

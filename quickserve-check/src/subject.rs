@@ -83,7 +83,8 @@ impl Subject {
     /// where there is exactly one.
     pub fn in_folder(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
-        let there = |name: &str| root.join(name).is_file().then(|| PathBuf::from(name));
+        // Also what is there and cannot be read: that is told.
+        let there = |name: &str| root.join(name).symlink_metadata().is_ok().then(|| PathBuf::from(name));
         Self {
             dockerfile: there("Dockerfile"),
             contract: there(".env.example"),
@@ -166,17 +167,91 @@ pub fn is_template(path: &Path) -> bool {
 /// The folders in which projects keep their task definition.
 const DEFINITION_FOLDERS: [&str; 6] = ["", "deploy", "ecs", ".aws", "aws", "infra"];
 
-/// The only file there that describes a task.
+/// The only file there that describes a task; where none does, the only one that is called a task definition: what
+/// keeps it from being one is told.
 fn definition_in(root: &Path) -> Option<PathBuf> {
-    let mut found = DEFINITION_FOLDERS.iter().flat_map(|folder| {
+    let found = DEFINITION_FOLDERS.iter().flat_map(|folder| {
         let entries = std::fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
         let names = entries.map(|entry| Path::new(folder).join(entry.file_name()));
         names.filter(|path| path.extension().is_some_and(|extension| extension == "json"))
     });
-    let describes_task = |path: &PathBuf| {
+    let found: Vec<PathBuf> = found.collect();
+    let only = |is: &dyn Fn(&Path) -> bool| {
+        let mut those = found.iter().filter(|path| is(path));
+        let first = those.next()?;
+        Some(those.next().is_none().then(|| first.clone()))
+    };
+    let describes_task = |path: &Path| {
         crate::Text::read(&root.join(path), "")
             .is_ok_and(|text| text.text.contains("\"containerDefinitions\""))
     };
-    let first = found.find(describes_task)?;
-    found.find(describes_task).is_none().then_some(first)
+    only(&describes_task).or_else(|| only(&is_called_definition)).flatten()
+}
+
+/// Whether a file has the name of a task definition: `task-definition.json`, `web_taskdef.json`.
+fn is_called_definition(path: &Path) -> bool {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    let letters: String = stem.chars().filter(char::is_ascii_alphanumeric).collect();
+    letters.contains("taskdefinition") || letters.ends_with("taskdef")
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    use super::*;
+
+    #[test]
+    fn what_is_called_a_task_definition_and_cannot_be_read_is_told() {
+        let found = |make: &dyn Fn(&Path)| {
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::create_dir(folder.path().join("deploy")).expect("a folder");
+            make(&folder.path().join("deploy/aws-task-definition.json"));
+            let subject = Subject::in_folder(folder.path());
+            assert_eq!(subject.definition, Some(PathBuf::from("deploy/aws-task-definition.json")));
+            let report = crate::check(&subject);
+            let of_it = report.findings.iter().filter(|finding| {
+                finding.place().is_some_and(|place| place.file == "deploy/aws-task-definition.json")
+            });
+            let errors =
+                of_it.filter(|finding| finding.severity > quickserve_core::finding::Severity::Warning);
+            assert_ne!(errors.count(), 0, "{:?}", report.findings);
+        };
+        let write = |bytes: &'static [u8]| move |path: &Path| std::fs::write(path, bytes).expect("written");
+        found(&write(b""));
+        found(&write(b"{\"family\": \"\xe9\"}"));
+        found(&write(b"family: shop\ncontainerDefinitions:\n  - name: app\n"));
+        found(&write(b"[{\"containerDefinitions\": []}]"));
+        found(&|path| std::fs::create_dir(path).expect("a folder"));
+        found(&|path| std::os::unix::fs::symlink("aws-task-definition.json", path).expect("a link"));
+        found(&|path| mkfifoat(CWD, path, Mode::RWXU).expect("a pipe"));
+        found(&|path| std::fs::File::create(path).and_then(|file| file.set_len(107 << 20)).expect("a file"));
+    }
+
+    #[test]
+    fn a_dockerfile_or_contract_that_is_no_file_is_told() {
+        for name in ["Dockerfile", ".env.example"] {
+            let makes: [&dyn Fn(&Path); 3] = [
+                &|path| std::fs::create_dir(path).expect("a folder"),
+                &|path| std::os::unix::fs::symlink(name, path).expect("a link"),
+                &|path| mkfifoat(CWD, path, Mode::RWXU).expect("a pipe"),
+            ];
+            for make in makes {
+                let folder = tempfile::tempdir().expect("a folder");
+                make(&folder.path().join(name));
+                let report = crate::check(&Subject::in_folder(folder.path()));
+                let first = report.findings.first().expect("a finding");
+                assert!(report.refuses() && first.message.starts_with(name), "{first}");
+                assert_eq!(first.place().map(ToString::to_string), Some(format!("{name}:1:1")));
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_describes_a_task_wins_over_a_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("task-definition.json"), "").expect("written");
+        std::fs::write(folder.path().join("web.json"), "{\"containerDefinitions\": []}").expect("written");
+        assert_eq!(Subject::in_folder(folder.path()).definition, Some(PathBuf::from("web.json")));
+    }
 }

@@ -1,11 +1,11 @@
 //! A text file, read strictly: what cannot be read is a finding, never a panic and never a silent gap.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
 use quickserve_core::document::{Source, Span};
-use quickserve_core::finding::{Code, Finding};
+use quickserve_core::finding::{Code, Finding, Place};
 
 /// The largest file that is read, in bytes. No file that a person wrote is larger.
 pub(crate) const LIMIT: u64 = 8 << 20;
@@ -25,21 +25,18 @@ impl Text {
     /// # Errors
     /// A finding where it is not there, no file, larger than 8 MiB, not UTF-8, or may not be read.
     pub fn read(path: &Path, file: &str) -> Result<Self, Box<Finding>> {
-        let wrong = |what: &str, hint: &str| {
+        let wrong_at = |line: usize, what: &str, hint: &str| {
             let finding = Finding::error(Code::CONFIGURED_FILE, format!("{file} {what}")).with_hint(hint);
-            Box::new(finding.on(file))
+            Box::new(finding.at(Place { file: file.to_owned(), line, column: 1 }))
         };
-        let failed = |error: &std::io::Error| match error.kind() {
+        let wrong = |what: &str, hint: &str| wrong_at(1, what, hint);
+        let failed = |error: &io::Error| match error.kind() {
             ErrorKind::NotFound => wrong("does not exist", "make it, or correct its name"),
             _ => wrong(&format!("cannot be read: {error}"), "make it a text file that you may read"),
         };
-        // A pipe or a device could be read for ever.
-        let metadata = std::fs::metadata(path).map_err(|error| failed(&error))?;
-        if !metadata.is_file() {
-            return Err(wrong("is no file", "name a text file"));
-        }
+        let opened = open(path).map_err(|error| failed(&error))?;
+        let Some(opened) = opened else { return Err(wrong("is no file", "name a text file")) };
         let mut bytes = Vec::new();
-        let opened = File::open(path).map_err(|error| failed(&error))?;
         opened.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
         if bytes.len() as u64 > LIMIT {
             let what = format!("is larger than {} MiB", LIMIT >> 20);
@@ -48,7 +45,7 @@ impl Text {
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
-            wrong(&format!("is not UTF-8 text, at line {line}"), "save it as UTF-8")
+            wrong_at(line, &format!("is not UTF-8 text, at line {line}"), "save it as UTF-8")
         })?;
         Ok(Self::new(file, text))
     }
@@ -83,6 +80,25 @@ impl Text {
     }
 }
 
+/// Opens what is a file; `None` for what is none. A pipe or a device could be read for ever, and a pipe to which nobody
+/// writes would not even be opened: so nothing is waited for, and it is what was opened that is looked at.
+pub(crate) fn open(path: &Path) -> io::Result<Option<File>> {
+    // Some devices do something when they are opened.
+    if !std::fs::metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let not_waiting = rustix::fs::OFlags::NONBLOCK.bits();
+        options.custom_flags(i32::try_from(not_waiting).map_err(io::Error::other)?);
+    }
+    let opened = options.open(path)?;
+    Ok(opened.metadata()?.is_file().then_some(opened))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +118,13 @@ mod tests {
         assert!(message("loop").starts_with("loop cannot be read: "));
         assert_eq!(Text::read(folder.path(), "folder").expect_err("a finding").message, "folder is no file");
         assert_eq!(Text::read(&folder.path().join("bom"), "bom").expect("a text").text, "a=1");
+        rustix::fs::mkfifoat(rustix::fs::CWD, folder.path().join("pipe"), rustix::fs::Mode::RWXU)
+            .expect("a pipe");
+        assert_eq!(message("pipe"), "pipe is no file");
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join("zero")).expect("a link");
+        assert_eq!(message("zero"), "zero is no file");
+        let at = Text::read(&folder.path().join("latin"), "latin").expect_err("a finding");
+        assert_eq!(at.place().expect("a place").to_string(), "latin:3:1");
         let huge = File::create(folder.path().join("huge")).expect("a file");
         huge.set_len(100 << 20).expect("a sparse file");
         assert_eq!(message("huge"), "huge is larger than 8 MiB");

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use quickserve_check::Text;
 use quickserve_core::config::variables::Contract;
 use quickserve_core::config::{SecretPolicy, Settings, ShortForm, WorkloadSource};
 use quickserve_core::finding::{Code, Finding, Place, Problems};
@@ -12,7 +13,7 @@ use quickserve_core::registry::ResolvedImage;
 use quickserve_core::release::{Commit, Image, Release, SecretBinding, SecretVersion};
 use quickserve_core::secrets::SecretStore;
 use quickserve_core::workload::{Reading, TaskDefinition, Workload, from_short_form};
-use quickserve_core::{Error, ErrorKind, Result};
+use quickserve_core::{Error, Result};
 use quickserve_docker::variable_names;
 
 use crate::failure::Failure;
@@ -31,6 +32,8 @@ pub(crate) struct Draft {
     pub(crate) env_file: Option<String>,
     /// What is worth knowing of the files, and what is wrong with the file of secrets.
     pub(crate) notes: Vec<Finding>,
+    /// What is in the file of secrets.
+    values: Values,
     /// The container that the image and the contract are about.
     main: String,
     /// Whether its image was named for this very deployment, and so need not be what the checkout holds.
@@ -38,6 +41,15 @@ pub(crate) struct Draft {
     contract: Option<Contract>,
     policy: SecretPolicy,
     version_variable: String,
+}
+
+/// What of the file of values is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Values {
+    Read,
+    Absent,
+    /// Nobody knows what is missing in it.
+    Unreadable,
 }
 
 /// Where the file with secrets is; one that does not exist where none is named.
@@ -62,11 +74,9 @@ pub(crate) fn draft(
             .map_err(|finding| notes.push(*finding))
             .ok()
     });
+    let (names, values) = secret_names(context, project, settings, &mut notes);
     let (workload, references, main) = match &settings.workload {
-        WorkloadSource::ShortForm(form) => {
-            let names = secret_names(context, project, settings, &mut notes);
-            short_form(settings, form, &names, images)?
-        }
+        WorkloadSource::ShortForm(form) => short_form(settings, form, &names, images)?,
         WorkloadSource::TaskDefinition(path) => {
             let path = project.path(path);
             let text = match configured(context, &path, "task_definition") {
@@ -77,7 +87,16 @@ pub(crate) fn draft(
                     return Err(Failure::findings(Outcome::UsageError, notes));
                 }
             };
-            let definition = task_definition(context, &text, context.shown(&path), settings, &images)?;
+            let definition = match task_definition(context, &text, context.shown(&path), settings, &images) {
+                Ok(definition) => definition,
+                Err(mut failure) => {
+                    // With what was wrong before, where it is a list of what is wrong.
+                    if !failure.finished.findings.is_empty() {
+                        failure.finished.findings.splice(..0, notes);
+                    }
+                    return Err(failure);
+                }
+            };
             notes.extend(definition.notes);
             let first = &definition.workload.containers[0].name;
             let main = definition.main.unwrap_or_else(|| first.clone());
@@ -101,6 +120,7 @@ pub(crate) fn draft(
         references,
         env_file,
         notes,
+        values,
         main,
         named,
         contract,
@@ -117,8 +137,8 @@ pub(crate) fn variables(
     settings: &Settings,
 ) -> (Option<Workload>, Vec<Finding>) {
     let mut wrong = Vec::new();
-    let names = secret_names(context, project, settings, &mut wrong);
-    if !env_file(project, settings).exists() {
+    let (names, values) = secret_names(context, project, settings, &mut wrong);
+    if values == Values::Absent {
         wrong.clear();
     }
     if let Some(path) = &settings.env_contract
@@ -250,16 +270,18 @@ fn task_definition(
 
 /// The text of a file that quickserve.toml names, or the finding that it cannot be read.
 fn configured(context: &Context, path: &Path, key: &str) -> std::result::Result<String, Box<Finding>> {
-    std::fs::read_to_string(path).map_err(|error| {
-        let shown = context.shown(path);
-        let (what, hint) = match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                ("does not exist".to_owned(), format!("make it, or correct `{key}` in quickserve.toml"))
-            }
-            _ => (format!("cannot be read: {error}"), "make it a text file that you may read".to_owned()),
-        };
-        Box::new(Finding::error(Code::CONFIGURED_FILE, format!("{key} {shown} {what}")).with_hint(hint))
+    let read = Text::read(path, &context.shown(path)).map(|text| text.text);
+    read.map_err(|mut finding| {
+        if is_absent(path) {
+            finding.hint = Some(format!("make it, or correct `{key}` in quickserve.toml"));
+        }
+        finding
     })
+}
+
+/// Whether nothing is there. A link that leads round in a circle is.
+fn is_absent(path: &Path) -> bool {
+    path.metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// The names in the file of secrets. What is wrong with it is a finding beside the others.
@@ -268,30 +290,34 @@ fn secret_names(
     project: &Project,
     settings: &Settings,
     notes: &mut Vec<Finding>,
-) -> Vec<String> {
+) -> (Vec<String>, Values) {
     if settings.env_file.is_none() {
-        return Vec::new();
+        return (Vec::new(), Values::Read);
     }
     let path = env_file(project, settings);
-    let error = match variable_names(&path) {
-        Ok(names) => return names,
-        Err(error) => error,
-    };
     let shown = context.shown(&path);
-    let finding = if error.kind() == ErrorKind::NotFound {
-        let hint = match &settings.env_contract {
-            Some(contract) => {
-                let contract = context.shown(&project.path(contract));
-                format!("cp {contract} {shown}, then fill it in")
-            }
-            None => "make it, or remove `env_file`".to_owned(),
-        };
-        Finding::error(Code::ENV_FILE, format!("env_file {shown} does not exist")).with_hint(hint)
-    } else {
-        unreadable(&error, &path, shown)
-    };
-    notes.push(finding);
-    Vec::new()
+    if let Err(mut finding) = Text::read(&path, &shown) {
+        let is_absent = is_absent(&path);
+        finding.code = Code::ENV_FILE;
+        if is_absent {
+            finding.hint = Some(match &settings.env_contract {
+                Some(contract) => {
+                    let contract = context.shown(&project.path(contract));
+                    format!("cp {contract} {shown}, then fill it in")
+                }
+                None => "make it, or remove `env_file`".to_owned(),
+            });
+        }
+        notes.push(*finding);
+        return (Vec::new(), if is_absent { Values::Absent } else { Values::Unreadable });
+    }
+    match variable_names(&path) {
+        Ok(names) => (names, Values::Read),
+        Err(error) => {
+            notes.push(unreadable(&error, &path, shown));
+            (Vec::new(), Values::Unreadable)
+        }
+    }
 }
 
 /// The finding of a file that is no dotenv file, at the line that is told in the error.
@@ -319,17 +345,18 @@ impl Draft {
         images: &BTreeMap<String, ResolvedImage>,
     ) -> Result<Report> {
         let store_name = self.env_file.as_deref().unwrap_or("env_file, which is not set");
-        let (valued, report) = match self.env_file {
-            Some(_) => preflight::secrets(store, store_name, &self.secrets).await?,
-            None => (BTreeSet::new(), self.no_env_file()),
+        let (valued, report) = match (&self.env_file, self.values) {
+            (Some(_), Values::Read) => preflight::secrets(store, store_name, &self.secrets).await?,
+            // That it cannot be read is said of all in it.
+            (Some(_), Values::Absent | Values::Unreadable) => Default::default(),
+            (None, _) => (BTreeSet::new(), self.no_env_file()),
         };
         // What was reported as a secret is not reported again as a variable.
-        let missing = self.secrets.keys().filter(|key| report.refuses() && !valued.contains(*key));
+        let is_reported = report.refuses() || self.values != Values::Read;
+        let missing = self.secrets.keys().filter(|key| is_reported && !valued.contains(*key));
         let reported: BTreeSet<String> = missing.map(|(_, name)| name.clone()).collect();
-        // Of a file that cannot be read, nobody knows what is missing in it.
-        let unknown = self.notes.iter().any(|note| note.code == Code::ENV_FILE && note.place().is_some());
         let variables = match &self.contract {
-            Some(contract) if !unknown => {
+            Some(contract) if self.values != Values::Unreadable => {
                 preflight::variables(contract, &self.provided(&valued, images.get(&self.main)), &reported)
             }
             _ => Report::default(),
@@ -406,19 +433,8 @@ impl Draft {
 
 /// The commit of the folder, where it is in a checkout.
 pub(crate) async fn commit(folder: &Path) -> Option<Commit> {
-    let described = tokio::process::Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])
-        .stdin(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .ok()
-        .filter(|output| output.status.success())?;
-    let text = String::from_utf8(described.stdout).ok()?;
-    let text = text.trim();
-    let hash = text.strip_suffix("-dirty").unwrap_or(text).to_owned();
-    Some(Commit { dirty: hash.len() < text.len(), hash }).filter(|commit| !commit.hash.is_empty())
+    let folder = folder.to_owned();
+    let read = tokio::task::spawn_blocking(move || quickserve_check::workflow::commit(&folder)).await;
+    let (hash, dirty) = read.ok().flatten()?;
+    Some(Commit { hash, dirty })
 }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use quickserve_check::Text;
 use quickserve_core::config::{Config, Settings};
 use quickserve_core::finding::{Finding, Problems};
-use quickserve_core::{Error, ErrorKind};
 
 use crate::failure::Failure;
 use crate::output;
@@ -46,16 +46,10 @@ impl Project {
             None => find(&context.folder).ok_or_else(|| missing(context))?,
         };
         let shown = context.shown(&path);
-        let text = std::fs::read(&path).map_err(|error| {
-            let kind = match error.kind() {
-                std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-                _ => ErrorKind::Invalid,
-            };
-            Error::new(kind, format!("{shown} cannot be read")).with_source(error)
+        let text = Text::read(&path, &shown).map_err(|finding| {
+            Failure::usage(finding.message, finding.hint.unwrap_or_else(|| format!("make it a {NAME}")))
         })?;
-        let text = String::from_utf8(text)
-            .map_err(|_| Error::new(ErrorKind::Invalid, format!("{shown} is not UTF-8 text")))?;
-        let config = parse(&text, &shown)?;
+        let config = parse(&text.text, &shown)?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Self { config, folder })
     }

@@ -36,6 +36,26 @@ pub(crate) async fn obeying<T>(
     Err(left(acting, kind).await)
 }
 
+/// Looks at something; a signal ends that at once, with every program that was asked.
+pub(crate) async fn looking<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let (Ok(mut interrupts), Ok(mut terminations)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return work.await;
+    };
+    let kind = tokio::select! {
+        biased;
+        done = work => return done,
+        kind = next(&mut interrupts, &mut terminations) => kind,
+    };
+    quickserve_check::end_programs();
+    Err(Failure::new(outcome(kind), Cause::new("interrupted; nothing was changed")))
+}
+
+fn outcome(kind: AbortKind) -> Outcome {
+    if kind == AbortKind::Terminated { Outcome::Terminated } else { Outcome::Interrupted }
+}
+
 async fn twice(
     reporter: &Reporter,
     acting: &Acting,
@@ -50,13 +70,12 @@ async fn twice(
 
 /// How a command ends that was to leave everything as it is.
 async fn left(acting: &Acting, kind: AbortKind) -> Failure {
-    let outcome = if kind == AbortKind::Terminated { Outcome::Terminated } else { Outcome::Interrupted };
     let hint = "quickserve abort takes back what is left, quickserve resume finishes it";
     let cause = Cause { hint: Some(hint.to_owned()), ..Cause::new("left in the middle, as asked") };
     // Whoever interrupts twice does not wait: what does not answer at once is not known.
     let seen = tokio::time::timeout(LOOK, acting.stage.platform.observe()).await;
     let serving = seen.ok().and_then(Result::ok).map(|seen| serving(&seen)).unwrap_or_default();
-    Failure::new(outcome, cause).with_serving(serving)
+    Failure::new(outcome(kind), cause).with_serving(serving)
 }
 
 /// What the first signal does.

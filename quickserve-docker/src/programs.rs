@@ -14,8 +14,12 @@ use tar::{Archive, Entry, EntryType};
 
 use crate::ImageStore;
 
+mod tree;
+
+use tree::Tree;
+
 /// How long the engine may take to hand out an image: several GB from a slow disk.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// What is first in a gzip stream. RFC 1952, 2.3.1.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// What is at byte 257 of a tar archive. POSIX, pax.
@@ -26,6 +30,9 @@ const USTAR: &[u8] = b"ustar";
 pub struct Programs {
     asked: BTreeSet<String>,
     present: BTreeSet<String>,
+    /// Those of which nobody knows: where a link on the way leads nowhere or in a circle, or where the folder is that
+    /// they are looked for in.
+    unknown: BTreeSet<String>,
     /// Whether some layer could not be looked into, such as one that is compressed in a way that we cannot read.
     partial: bool,
 }
@@ -33,7 +40,10 @@ pub struct Programs {
 impl Programs {
     /// Whether the image surely has no such program. One that was not asked for may be there.
     pub fn lacks(&self, program: &str) -> bool {
-        !self.partial && self.asked.contains(program) && !self.present.contains(program)
+        !self.partial
+            && self.asked.contains(program)
+            && !self.present.contains(program)
+            && !self.unknown.contains(program)
     }
 }
 
@@ -66,8 +76,10 @@ impl ImageStore {
 }
 
 /// One element of `manifest.json`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Manifest {
+    #[serde(rename = "Config", default)]
+    config: Option<String>,
     #[serde(rename = "Layers")]
     layers: Vec<String>,
 }
@@ -77,15 +89,36 @@ struct Manifest {
 struct Layer {
     /// Files and links whose name is asked for.
     added: BTreeSet<String>,
+    /// Links, which may be folders on the way to a program, and where they lead.
+    links: BTreeMap<String, String>,
+    /// Folders: one of a higher layer takes the place of a link.
+    folders: BTreeSet<String>,
     /// Paths that lower layers have, and this one has not any more.
     removed: BTreeSet<String>,
     /// Folders of which nothing is left that lower layers have.
     emptied: BTreeSet<String>,
 }
 
+impl Layer {
+    /// Whether a path of lower layers is there no more.
+    fn hides(&self, path: &str) -> bool {
+        let within = |folder: &String| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        self.removed.contains(path) || self.removed.iter().any(within) || self.emptied.iter().any(within)
+    }
+}
+
+/// What of a blob of the archive is of interest.
+enum Blob {
+    Layer(Layer),
+    /// The image's configuration, or another document.
+    Document(Vec<u8>),
+    Other,
+}
+
 fn read(archive: impl Read, asked: BTreeSet<String>) -> io::Result<Programs> {
     let names: BTreeSet<&str> = asked.iter().map(|program| base(program)).collect();
-    let (mut layers, mut links, mut order) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    let (mut layers, mut links, mut documents) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut manifest = Manifest::default();
     let mut partial = false;
     let mut archive = Archive::new(archive);
     for entry in archive.entries()? {
@@ -95,42 +128,60 @@ fn read(archive: impl Read, asked: BTreeSet<String>) -> io::Result<Programs> {
             links.insert(path, target(&entry));
         } else if path == "manifest.json" {
             let manifests: Vec<Manifest> = serde_json::from_reader(entry)?;
-            order = manifests.into_iter().next().map(|manifest| manifest.layers).unwrap_or_default();
-        } else if let Some(layer) = layer(entry, &names)? {
-            layers.insert(path, layer);
+            manifest = manifests.into_iter().next().unwrap_or_default();
+        } else {
+            match blob(entry, &names)? {
+                Blob::Layer(layer) => drop(layers.insert(path, layer)),
+                Blob::Document(document) => drop(documents.insert(path, document)),
+                Blob::Other => {}
+            }
         }
     }
-    let mut paths: BTreeSet<String> = BTreeSet::new();
-    for name in &order {
+    let mut tree = Tree::default();
+    for name in &manifest.layers {
         // Of two layers that are the same the engine writes one, and a link `../<id>/layer.tar` to it.
         let linked = links.get(name).map(|target| target.trim_start_matches("../").to_owned());
-        let Some(layer) = layers.get(linked.as_ref().unwrap_or(name)) else {
-            partial = true;
-            continue;
-        };
-        let is_gone = |path: &String| {
-            let within =
-                |folder: &String| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-            layer.removed.contains(path)
-                || layer.removed.iter().any(within)
-                || layer.emptied.iter().any(within)
-        };
-        paths.retain(|path| !is_gone(path));
-        paths.extend(layer.added.iter().cloned());
+        match layers.get(linked.as_ref().unwrap_or(name)) {
+            Some(layer) => tree.lay(layer),
+            None => partial = true,
+        }
     }
-    let present = asked.iter().filter(|program| paths.iter().any(|path| is_program(path, program)));
-    Ok(Programs { present: present.cloned().collect(), partial: partial || order.is_empty(), asked })
+    let search = match &manifest.config {
+        None => Some(tree::DEFAULT_PATH.to_owned()),
+        Some(config) => documents.get(config).and_then(|document| tree::search_path(document)),
+    };
+    let mut programs = Programs { partial: partial || manifest.layers.is_empty(), ..Programs::default() };
+    for program in &asked {
+        match tree.has(program, search.as_deref()) {
+            Some(true) => programs.present.insert(program.clone()),
+            Some(false) => false,
+            None => programs.unknown.insert(program.clone()),
+        };
+    }
+    Ok(Programs { asked, ..programs })
 }
 
-/// A blob of the archive as a layer, where it is one.
-fn layer(blob: impl Read, names: &BTreeSet<&str>) -> io::Result<Option<Layer>> {
+/// The largest document that is read, in bytes. That of an image is a few thousand.
+const DOCUMENT: u64 = 4 << 20;
+
+/// A blob of the archive.
+fn blob(blob: impl Read, names: &BTreeSet<&str>) -> io::Result<Blob> {
     let mut blob = BufReader::with_capacity(64 << 10, blob);
     let head = fill(&mut blob)?;
     if head.starts_with(&GZIP) {
         let mut plain = BufReader::with_capacity(64 << 10, GzDecoder::new(blob));
-        return if is_tar(fill(&mut plain)?) { paths(plain, names).map(Some) } else { Ok(None) };
+        return if is_tar(fill(&mut plain)?) {
+            paths(plain, names).map(Blob::Layer)
+        } else {
+            Ok(Blob::Other)
+        };
     }
-    if is_tar(head) { paths(blob, names).map(Some) } else { Ok(None) }
+    if head.starts_with(b"{") {
+        let mut document = Vec::new();
+        blob.take(DOCUMENT).read_to_end(&mut document)?;
+        return Ok(Blob::Document(document));
+    }
+    if is_tar(head) { paths(blob, names).map(Blob::Layer) } else { Ok(Blob::Other) }
 }
 
 /// What comes first, as much as one read gives.
@@ -154,8 +205,16 @@ fn paths(layer: impl Read, names: &BTreeSet<&str>) -> io::Result<Layer> {
         } else if let Some(gone) = name.strip_prefix(".wh.") {
             let gone = if folder.is_empty() { gone.to_owned() } else { format!("{folder}/{gone}") };
             found.removed.insert(gone);
-        } else if names.contains(name) && !entry.header().entry_type().is_dir() {
-            found.added.insert(path);
+        } else {
+            let kind = entry.header().entry_type();
+            if kind.is_symlink() {
+                found.links.insert(path.clone(), target(&entry));
+            }
+            if kind.is_dir() {
+                found.folders.insert(path);
+            } else if names.contains(name) {
+                found.added.insert(path);
+            }
         }
     }
     Ok(found)
@@ -172,16 +231,6 @@ fn target(entry: &Entry<'_, impl Read>) -> String {
 
 fn base(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
-}
-
-/// Whether a path of the image is what is run under that name.
-fn is_program(path: &str, program: &str) -> bool {
-    if let Some(absolute) = program.strip_prefix('/') {
-        // Many images have /bin as a link to /usr/bin.
-        return path == absolute || path.strip_prefix("usr/") == Some(absolute);
-    }
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    base(path) == program && matches!(base(folder), "bin" | "sbin")
 }
 
 #[cfg(test)]
@@ -205,6 +254,56 @@ mod tests {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(bytes).expect("written");
         encoder.finish().expect("compressed")
+    }
+
+    /// An archive of one link.
+    fn link(path: &str, target: &str) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(EntryType::Symlink);
+        header.set_size(0);
+        builder.append_link(&mut header, path, target).expect("an entry");
+        builder.into_inner().expect("an archive")
+    }
+
+    fn programs_in(path: &str, layers: &[Vec<u8>], asked: &[&str]) -> Programs {
+        let names: Vec<String> = (0..layers.len()).map(|index| format!("blobs/sha256/{index}")).collect();
+        let manifest = serde_json::json!([{ "Config": "blobs/sha256/c", "Layers": names }]).to_string();
+        let config = serde_json::json!({ "config": { "Env": ["A=1", format!("PATH={path}")] } }).to_string();
+        let mut entries: Vec<(&str, &[u8])> =
+            names.iter().map(String::as_str).zip(layers.iter().map(Vec::as_slice)).collect();
+        entries.push(("manifest.json", manifest.as_bytes()));
+        entries.push(("blobs/sha256/c", config.as_bytes()));
+        read(&*archive(&entries), asked.iter().map(|name| (*name).to_owned()).collect()).expect("read")
+    }
+
+    #[test]
+    fn programs_are_looked_for_where_the_image_says() {
+        let layers = [archive(&[("busybox/wget", b"x"), ("other/curl", b"x")])];
+        let seen = programs_in("/usr/bin:/busybox/", &layers, &["wget", "curl", "tools/health"]);
+        assert!(!seen.lacks("wget") && seen.lacks("curl"));
+        assert!(!seen.lacks("tools/health"), "it depends on where it is run");
+    }
+
+    #[test]
+    fn links_of_folders_are_followed() {
+        let program = archive(&[("srv/app/health", b"x"), ("srv/app/tools/wget", b"x")]);
+        let layers = [program, link("app", "/srv/app"), link("opt/tools", "../srv/app/tools")];
+        let asked = ["/app/health", "/app/absent", "wget", "curl"];
+        let seen = programs_in("/opt/tools", &layers, &asked);
+        assert!(!seen.lacks("/app/health") && !seen.lacks("wget"));
+        assert!(seen.lacks("/app/absent") && seen.lacks("curl"));
+        // A folder in the place of the link, and a link in a circle.
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(EntryType::Directory);
+        header.set_size(0);
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append_data(&mut header, "app", &b""[..]).expect("an entry");
+        let folder = builder.into_inner().expect("an archive");
+        let seen = programs_in("", &[&layers[..], &[folder]].concat(), &["/app/health"]);
+        assert!(seen.lacks("/app/health"));
+        let seen = programs_in("", &[link("app", "/app")], &["/app/health"]);
+        assert!(!seen.lacks("/app/health"), "nobody knows");
     }
 
     fn programs(layers: &[Vec<u8>], asked: &[&str]) -> Programs {

@@ -28,6 +28,11 @@ impl Tap {
         Self::with(folder, Some("/get HTTP/1.1"))
     }
 
+    /// Opens one whose engine fails where it is asked for its containers.
+    pub fn failing(folder: &Path) -> Self {
+        Self::with(folder, Some("/containers/json"))
+    }
+
     fn with(folder: &Path, refused: Option<&'static str>) -> Self {
         let socket = folder.join("engine.sock");
         let listener = UnixListener::bind(&socket).expect("a socket");
@@ -80,7 +85,7 @@ fn pass(mut client: UnixStream, asked: &Mutex<Vec<String>>, refused: Option<&str
         let text = String::from_utf8_lossy(&buffer[..read]);
         let lines = text.lines().filter_map(|line| line.strip_suffix(" HTTP/1.1"));
         asked.lock().unwrap_or_else(PoisonError::into_inner).extend(lines.map(str::to_owned));
-        if refused.is_some_and(|end| text.lines().next().is_some_and(|line| line.ends_with(end))) {
+        if refused.is_some_and(|part| text.lines().next().is_some_and(|line| line.contains(part))) {
             client.write_all(REFUSAL)?;
             continue;
         }

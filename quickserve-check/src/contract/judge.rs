@@ -68,7 +68,7 @@ pub fn judge(subject: &Subject, contracts: &Contracts, elsewhere: Option<&BTreeS
     if let (Some(contract), Some(elsewhere)) = (contract, elsewhere)
         && !values.iter().any(|values| values.deployed)
         && !subject.values_elsewhere
-        && !(elsewhere.is_empty() && subject.variables.is_empty())
+        && knows_values(subject, elsewhere)
     {
         let given = given(subject, contract, elsewhere);
         report = report.and(Report::of(super::missing(contract, &given)));
@@ -77,6 +77,12 @@ pub fn judge(subject: &Subject, contracts: &Contracts, elsewhere: Option<&BTreeS
         report = report.and(Report::of(differ(contract, values)));
     }
     report.and(Report::of(settings(subject, contract)))
+}
+
+/// Whether all that gives values without a file of them is known. Of a file that is named and was not read, it is not.
+fn knows_values(subject: &Subject, elsewhere: &BTreeSet<&str>) -> bool {
+    let has_settings = subject.environment.is_some() && subject.env_files.is_empty();
+    has_settings || !elsewhere.is_empty() || !subject.variables.is_empty()
 }
 
 /// The names that every environment's tasks get, whatever their file of values says.

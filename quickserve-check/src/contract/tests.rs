@@ -125,7 +125,7 @@ fn a_file_of_values_that_is_not_there_says_how_to_make_it() {
     project.subject.env_files.push(EnvironmentFile { environment: "production".to_owned(), path });
     insta::assert_snapshot!(project.shown(), @r"
     Error QS102 .env does not exist
-      --> .env
+      --> .env:1:1
       hint: cp .env.example .env, then fill it in
     ");
 }

@@ -41,7 +41,9 @@ pub enum Network {
 /// How large a file is looked into, in bytes. ECS takes 64 KiB, blanks not counted.
 const LARGEST: usize = 256 << 10;
 
-pub(crate) fn read(subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
+/// Reads the definition of a subject, and says what is wrong with its text. Placeholders without a value keep nothing from
+/// being read.
+pub fn read(subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
     let Some(path) = &subject.definition else { return (None, Vec::new()) };
     let file = match Text::read(&subject.path(path), &subject.name(path)) {
         Ok(file) => file,

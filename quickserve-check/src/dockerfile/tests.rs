@@ -73,7 +73,7 @@ fn a_syntax_error_hides_nothing_else() {
     assert_eq!(of_code(510, &files), ["error 2: RUNN is no instruction"]);
     assert_eq!(of_code(501, &files), ["warning 3: the image runs as root"]);
     assert_eq!(of_code(510, &[("Dockerfile", "")]), ["error 1: there is no FROM"]);
-    assert_eq!(of_code(117, &[("other", "")]), ["error 0: Dockerfile does not exist"]);
+    assert_eq!(of_code(117, &[("other", "")]), ["error 1: Dockerfile does not exist"]);
     let huge = "FROM a\n".repeat(4_000);
     let message = "warning 1: Dockerfile has more than 2000 instructions and was not judged";
     assert_eq!(of_code(510, &[("Dockerfile", &huge)]), [message]);

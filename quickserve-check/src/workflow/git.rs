@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use quickserve_core::finding::{Code, Finding, Severity};
 
-use crate::ask::ask;
+use crate::ask::{ask, ask_beginning};
 
 /// How long git may take. A checkout that is slower is left unjudged.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -30,15 +30,19 @@ pub(crate) fn tree(root: &Path) -> Vec<Finding> {
         "--",
         ".",
     ];
-    let Some(answer) = git(root, status) else { return Vec::new() };
+    if runs_programs(root) {
+        return Vec::new();
+    }
+    let Some(answer) = status_of(root, status) else { return Vec::new() };
     let mut findings = Vec::new();
     let State { commit, changed } = State::of(&answer);
     let Some(commit) = commit else { return findings };
     let short = &commit[..commit.len().min(12)];
-    if let Some(first) = changed.first() {
+    if let Some(first) = changed.first().map(|first| shown(first)) {
         let others = match changed.len() - 1 {
             0 => String::new(),
             1 => " and 1 other file".to_owned(),
+            others if answer.ends_with(MORE) => format!(" and more than {others} other files"),
             others => format!(" and {others} other files"),
         };
         let verb = if others.is_empty() { "differs" } else { "differ" };
@@ -89,6 +93,14 @@ impl State {
     }
 }
 
+/// A path on one line, without what a terminal would obey.
+fn shown(path: &str) -> String {
+    let escaped = path
+        .chars()
+        .map(|char| if char.is_control() { char.escape_default().to_string() } else { char.to_string() });
+    escaped.collect()
+}
+
 /// Whether the checkout knows what any remote has. That of a tag in CI does not.
 fn has_remote_branches(root: &Path) -> bool {
     git(root, ["for-each-ref", "--count=1", "refs/remotes"]).is_some_and(|answer| !answer.trim().is_empty())
@@ -101,8 +113,75 @@ fn is_on_remote(root: &Path, commit: &str) -> bool {
     answer.is_none_or(|answer| !answer.trim().is_empty())
 }
 
+/// The commit that is checked out around a folder, and whether the files of the checkout differ from it.
+pub fn commit(root: &Path) -> Option<(String, bool)> {
+    let hash = git(root, ["rev-parse", "--verify", "HEAD"])?.trim().to_owned();
+    let differs = || {
+        let status =
+            ["status", "--porcelain=v2", "--untracked-files=no", "--ignore-submodules=untracked", "-z"];
+        status_of(root, status).is_some_and(|answer| !answer.is_empty())
+    };
+    let differs = !runs_programs(root) && differs();
+    Some((hash, differs))
+}
+
+/// What the settings of Git LFS are on every machine that has it: no stranger's program.
+const LFS: [&str; 4] = [
+    "filter.lfs.clean git-lfs clean -- %f",
+    "filter.lfs.smudge git-lfs smudge -- %f",
+    "filter.lfs.process git-lfs filter-process",
+    "filter.lfs.required true",
+];
+
+/// Whether looking at files would run programs that the checkout's own configuration names, which a stranger may have
+/// written: those through which files pass on their way into a commit.
+fn runs_programs(root: &Path) -> bool {
+    ["--local", "--worktree"].into_iter().any(|scope| {
+        let answer = git(root, ["config", scope, "--includes", "--get-regexp", r"^filter\."]);
+        answer.is_some_and(|answer| answer.lines().any(|line| !LFS.contains(&line)))
+    })
+}
+
+/// What stands at the end of an answer of which only the beginning was read.
+const MORE: char = '\u{fffd}';
+
+/// What `git status` answers. The beginning of a long list says enough.
+fn status_of<A: AsRef<OsStr>>(root: &Path, arguments: impl IntoIterator<Item = A>) -> Option<String> {
+    let answer = ask_beginning(&mut command(root, arguments), DEADLINE, ANSWER)?;
+    let is_whole = answer.len() as u64 <= ANSWER;
+    let end = if is_whole { answer.len() } else { answer.iter().rposition(|byte| *byte == 0)? };
+    let mut text = String::from_utf8_lossy(&answer[..end]).into_owned();
+    text.extend((!is_whole).then_some(['\0', MORE]).into_iter().flatten());
+    Some(text)
+}
+
 /// What git answers to a question; none where it fails, is not there, or takes too long.
 fn git<A: AsRef<OsStr>>(root: &Path, arguments: impl IntoIterator<Item = A>) -> Option<String> {
+    let answer = ask(&mut command(root, arguments), DEADLINE, ANSWER)?;
+    Some(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Where a hook of git, or a person, has set another repository than that of the folder, or what git is to do.
+/// git-rev-parse(1), `--local-env-vars`.
+const OTHERS: [&str; 15] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_COMMON_DIR",
+];
+
+fn command<A: AsRef<OsStr>>(root: &Path, arguments: impl IntoIterator<Item = A>) -> Command {
     let folder = if root.as_os_str().is_empty() { Path::new(".") } else { root };
     let mut command = Command::new("git");
     command
@@ -120,9 +199,13 @@ fn git<A: AsRef<OsStr>>(root: &Path, arguments: impl IntoIterator<Item = A>) -> 
         .arg(folder)
         .args(arguments)
         .env("GIT_TERMINAL_PROMPT", "0")
+        // Of a partial clone nothing is fetched, by whatever program the checkout names for that.
+        .env("GIT_NO_LAZY_FETCH", "1")
         .env("LC_ALL", "C");
-    let answer = ask(&mut command, DEADLINE, ANSWER)?;
-    Some(String::from_utf8_lossy(&answer).into_owned())
+    for name in OTHERS {
+        command.env_remove(name);
+    }
+    command
 }
 
 #[cfg(test)]
@@ -189,6 +272,48 @@ mod tests {
         assert_eq!(found.len(), 1);
         run(&here, &["push", "-q", "origin", "main"]);
         assert_eq!(messages(&here), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_name_stays_on_one_line() {
+        assert_eq!(shown("a\nb\u{1b}[31mé"), "a\\nb\\u{1b}[31mé");
+    }
+
+    #[test]
+    fn no_program_of_the_checkout_is_run() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let here = folder.path();
+        run(here, &["init", "-q"]);
+        std::fs::write(here.join("a"), "1").expect("written");
+        run(here, &["add", "a"]);
+        run(here, &["commit", "-q", "-m", "a"]);
+        let ran = here.join("ran");
+        run(here, &["config", "filter.evil.clean", &format!("touch {}; cat", ran.display())]);
+        std::fs::write(here.join(".gitattributes"), "* filter=evil\n").expect("written");
+        std::fs::write(here.join("a"), "2").expect("written");
+        assert_eq!(tree(here), []);
+        assert!(commit(here).is_some_and(|(hash, differs)| hash.len() == 40 && !differs));
+        assert!(!ran.exists(), "a stranger's program ran");
+        // What everybody has for large files is none.
+        run(here, &["config", "--unset", "filter.evil.clean"]);
+        run(here, &["config", "filter.lfs.required", "true"]);
+        assert_eq!(tree(here).len(), 1);
+        assert!(commit(here).is_some_and(|(_, differs)| differs));
+    }
+
+    #[test]
+    fn of_very_many_changes_the_beginning_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let here = folder.path();
+        run(here, &["init", "-q"]);
+        std::fs::write(here.join("a"), "1").expect("written");
+        run(here, &["add", "a"]);
+        run(here, &["commit", "-q", "-m", "a"]);
+        for number in 0..6000 {
+            std::fs::write(here.join(format!("{number:0200}")), "").expect("written");
+        }
+        let found = messages(here);
+        assert!(found[0].contains(" and more than 5"), "{found:?}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use quickserve_core::preflight::Report;
 
 use crate::{Facts, Subject};
 
+pub use git::commit;
 pub use pipelines::Pipelines;
 
 pub(crate) fn read(subject: &Subject) -> (Pipelines, Vec<Finding>) {

@@ -1,39 +1,48 @@
 //! `check`: everything that keeps a deployment from working, all at once. Nothing is changed.
 
+mod standing;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use quickserve_check::scanned::{Deployed, check_images};
 use quickserve_check::{EnvironmentFile, Subject};
 use quickserve_core::config::Platform;
-use quickserve_core::finding::{Code, Finding, Severity};
+use quickserve_core::finding::Severity;
 use quickserve_core::outcome::Outcome;
-use quickserve_core::preflight::{self, Report};
+use quickserve_core::preflight::Report;
 use quickserve_core::registry::ResolvedImage;
 use quickserve_core::{Error, ErrorKind};
 use serde_json::json;
 
-use crate::assemble;
-use crate::cli::{Check, Draft, Format};
-use crate::compose::{host, ports, programs};
+use crate::cli::{self, Check, Format};
 use crate::failure::Failure;
 use crate::output;
 use crate::project::Project;
 use crate::render::{Diagnostics, Line, Reporter, Style, Told, Tone, annotate, sarif, words};
 use crate::settings::{Context, Verbosity};
 use crate::target::Target;
+use standing::{Asked, standing};
+
+/// What a finding without a place is about, as far as a code host can show it.
+const QUICKSERVE: &str = "quickserve.toml";
 
 /// Whoever has it gets its findings too.
 const HADOLINT: &str = "hadolint";
 
 /// Answers the exit code: 3 where a deployment would be refused.
 pub(super) async fn run(context: &Context, arguments: &Check, reporter: &Reporter) -> Result<u8, Failure> {
-    let report = if arguments.names_files() || !Project::is_there(context) {
-        files(context, arguments).await?
-    } else {
-        project(context, arguments, reporter).await?
-    };
-    show(context, &report);
+    let names_files = arguments.names_files() || !Project::is_there(context);
+    let report = crate::signals::looking(async {
+        if names_files {
+            files(context, arguments).await
+        } else {
+            project(context, arguments, reporter).await
+        }
+    });
+    let report = report.await?;
+    let whole = if names_files { named(arguments) } else { None };
+    show(context, &report, whole.as_deref().unwrap_or(QUICKSERVE));
     let outcome = if report.refuses() { Outcome::Refused } else { Outcome::Done };
     Ok(outcome.exit_code())
 }
@@ -66,6 +75,12 @@ async fn files(context: &Context, arguments: &Check) -> Result<Report, Failure> 
         ));
     }
     read(subject).await
+}
+
+/// A file that was named.
+fn named(arguments: &Check) -> Option<String> {
+    let named = arguments.task_definition.iter().chain(&arguments.dockerfile).chain(&arguments.env_file);
+    named.map(|path| path.display().to_string()).next()
 }
 
 /// The files of the folder.
@@ -104,23 +119,25 @@ async fn project(context: &Context, arguments: &Check, reporter: &Reporter) -> R
         }
         Err(failure) => return Err(failure),
     };
-    let subject = subject(context, &target, &project, &arguments.draft);
-    let (files, standing) = tokio::join!(
-        read(subject.clone()),
-        standing(context, &target, &project, arguments, subject, reporter)
-    );
-    let mut report = files?.and(standing?).accepting(&target.settings.accepted_findings);
+    let mut subject = subject(context, &target, &project, &arguments.draft);
+    let asked = Asked::of(context, &target, &project, arguments, reporter).await;
+    // Without an image, or an engine, nobody else looks at the values.
+    subject.values_elsewhere = asked.looks_at_values();
+    let (files, standing) = tokio::join!(read(subject.clone()), standing(&target, asked, subject));
+    let mut report = files?.and(standing).accepting(&target.settings.accepted_findings);
+    // What two readers say of one line is compared as it is told.
+    quickserve_check::hide(&mut report.findings);
     quickserve_check::sort(&mut report.findings);
     Ok(report)
 }
 
 /// The files of a service.
-pub(super) fn subject(context: &Context, target: &Target, project: &Project, draft: &Draft) -> Subject {
+pub(super) fn subject(context: &Context, target: &Target, project: &Project, draft: &cli::Draft) -> Subject {
     let mut subject = Subject::of(&target.settings, &project.folder);
     subject.shown = shown(context, &project.folder);
     subject.hadolint = Some(PathBuf::from(HADOLINT));
     subject.placeholders = context.placeholders().clone();
-    // `standing` looks at these, and knows the image's own variables.
+    // Who deploys looks at these, and knows the image's own variables.
     subject.values_elsewhere = target.settings.platform == Platform::Docker;
     if let Some(image) = &context.image {
         subject.image = Some(image.clone());
@@ -142,52 +159,6 @@ pub(super) fn subject(context: &Context, target: &Target, project: &Project, dra
     subject
 }
 
-/// Facts that change by themselves: ports, images, secrets.
-async fn standing(
-    context: &Context,
-    target: &Target,
-    project: &Project,
-    arguments: &Check,
-    subject: Subject,
-    reporter: &Reporter,
-) -> Result<Report, Failure> {
-    if target.settings.platform == Platform::Ecs {
-        return Ok(Report::default());
-    }
-    let draft = match assemble::draft(context, project, &target.settings, &arguments.draft.image) {
-        Ok(draft) => Some(draft),
-        // No image is named before one is built: the rest can be looked at all the same.
-        Err(failure) if failure.finished.findings.is_empty() => None,
-        Err(failure) => return Ok(Report { passed: 0, findings: failure.finished.findings }),
-    };
-    let stage = match target.stage_to_look(context, reporter).await {
-        Ok(stage) => stage,
-        Err(failure) => {
-            // What the references themselves say of digests is known without an engine.
-            let references = draft.into_iter().flat_map(|draft| draft.references);
-            let images = references.map(|(container, reference)| Deployed::named(&container, reference));
-            let scanned = scanned(subject, images.collect()).await?;
-            return Ok(scanned.and(Report::of(vec![unreachable(&failure)])));
-        }
-    };
-    let ports = ports::check(&stage.engine, &stage.control, &target.key, &target.reach).await?;
-    let Some(draft) = draft else { return Ok(ports) };
-    let (resolved, images) = preflight::resolve(stage.images.as_ref(), &draft.references).await?;
-    let scanned = scanned(subject, on_engine(&resolved)).await?;
-    let (programs, host) = tokio::try_join!(
-        programs::check(&stage.images, &draft.workload, &resolved),
-        host::check(&stage.engine, &target.settings, &draft.workload, &resolved),
-    )?;
-    let notes = Report { passed: 0, findings: draft.notes.clone() };
-    Ok(notes
-        .and(draft.check(stage.secrets.as_ref(), &resolved).await?)
-        .and(images)
-        .and(scanned)
-        .and(programs)
-        .and(host)
-        .and(ports))
-}
-
 /// The images that an engine has, by its digests.
 pub(super) fn on_engine(images: &BTreeMap<String, ResolvedImage>) -> Vec<Deployed> {
     images.iter().map(|(container, image)| Deployed::resolved(container, image)).collect()
@@ -200,18 +171,7 @@ pub(super) async fn scanned(subject: Subject, images: Vec<Deployed>) -> Result<R
         .map_err(|error| Error::new(ErrorKind::Unexpected, "read the scan reports").with_source(error).into())
 }
 
-/// Without an engine, ports and images are unknown: that is said, and refuses here as it would refuse a deployment.
-fn unreachable(failure: &Failure) -> Finding {
-    let cause = failure.finished.cause.as_ref();
-    let message = cause.map_or("the platform cannot be asked", |cause| &cause.message);
-    let finding = Finding::error(Code::PLATFORM_UNREACHABLE, message);
-    match cause.and_then(|cause| cause.hint.clone()) {
-        Some(hint) => finding.with_hint(hint),
-        None => finding,
-    }
-}
-
-fn show(context: &Context, report: &Report) {
+fn show(context: &Context, report: &Report, whole: &str) {
     let findings = Told::all(&report.findings);
     match context.format {
         Format::Json => {
@@ -220,7 +180,7 @@ fn show(context: &Context, report: &Report) {
             return;
         }
         Format::Sarif => {
-            output::data_line(&sarif::log(&findings).to_string());
+            output::data_line(&sarif::log(&findings, whole).to_string());
             return;
         }
         Format::Github => findings.iter().for_each(annotate),
@@ -228,7 +188,12 @@ fn show(context: &Context, report: &Report) {
             let terminal = &context.terminal;
             let diagnostics = Diagnostics::new(terminal.colour_data, terminal.width);
             for finding in &findings {
-                if finding.severity > Severity::Info || context.verbosity == Verbosity::Verbose {
+                let least = match context.verbosity {
+                    Verbosity::Verbose => true,
+                    Verbosity::Quiet => false,
+                    Verbosity::Normal => finding.severity > Severity::Info,
+                };
+                if least {
                     output::data(&format!("{}\n\n", diagnostics.show(finding)));
                 }
             }

@@ -75,7 +75,7 @@ impl Text {
 }
 
 /// Without emphasis and the targets of links.
-fn bare(paragraph: &str) -> String {
+pub(crate) fn bare(paragraph: &str) -> String {
     let mut text = paragraph.replace('*', "");
     while let Some((before, rest)) = text.split_once("](") {
         let after = rest.split_once(')').map_or("", |(_, after)| after);
@@ -86,14 +86,19 @@ fn bare(paragraph: &str) -> String {
 }
 
 /// The page of a finding.
-fn page(finding: Code) -> Option<&'static str> {
+pub(crate) fn page(finding: Code) -> Option<&'static str> {
     PAGES.get_file(format!("{finding}.md"))?.contents_utf8()
 }
 
 /// Its first sentence: what it means.
-fn summary(page: &str) -> String {
+pub(crate) fn summary(page: &str) -> String {
     let Text(blocks) = Text::of_page(page);
     blocks.first().map(|block| block.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap_or_default()
+}
+
+/// All of a page in lines.
+pub(crate) fn text(page: &str) -> String {
+    Text::of_page(page).set(WIDTH.1)
 }
 
 /// What the page says of a finding, under its code.

@@ -11,7 +11,7 @@ mod doctor;
 mod down;
 mod env;
 mod exec;
-mod explain;
+pub(crate) mod explain;
 mod history;
 mod in_flight;
 mod lock;

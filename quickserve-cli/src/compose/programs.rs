@@ -29,7 +29,12 @@ async fn look(store: &ImageStore, container: &Container, reference: &str, id: &s
         return Ok(Report::default());
     }
     match store.programs(id, needed).await {
-        Ok(programs) => Ok(preflight::health_check(container, reference, |program| programs.lacks(program))),
+        Ok(programs) => {
+            // With a search path of its own, a task finds its programs elsewhere than the image does.
+            let searches = container.environment.contains_key("PATH");
+            let lacks = |program: &str| programs.lacks(program) && (program.starts_with('/') || !searches);
+            Ok(preflight::health_check(container, reference, lacks))
+        }
         Err(error) if error.kind() == ErrorKind::Unexpected => Err(error),
         // An image that is run as well as any: only nobody knows whether it has the program.
         Err(error) => Ok(preflight::unseen(container, reference, &error)),

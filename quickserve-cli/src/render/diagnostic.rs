@@ -4,20 +4,26 @@ use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippe
 use quickserve_core::finding::{Location, Severity};
 
 use super::Told;
+use super::words::wrapped;
 
 /// The widest that it gets without a terminal to fit into.
 const WIDTH: usize = 120;
+
+/// What stands before a hint: the numbers of lines, and its name.
+const HINT: usize = 14;
 
 /// How findings look.
 #[derive(Debug, Clone)]
 pub(crate) struct Diagnostics {
     renderer: Renderer,
+    /// That of the terminal, where there is one.
+    width: Option<usize>,
 }
 
 impl Diagnostics {
     pub(crate) fn new(colour: bool, width: Option<usize>) -> Self {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        Self { renderer: renderer.term_width(width.unwrap_or(WIDTH)) }
+        Self { renderer: renderer.term_width(width.unwrap_or(WIDTH)), width }
     }
 
     /// The finding, in several lines.
@@ -29,7 +35,13 @@ impl Diagnostics {
         };
         let code = finding.code.to_string();
         let title = level.primary_title(finding.message.as_str()).id(code);
-        let hint = finding.hint.as_deref().map(|hint| Level::HELP.with_name("hint").message(hint).into());
+        // A terminal would break words.
+        let fits = |hint: &str| match self.width {
+            Some(width) => wrapped(hint, width.saturating_sub(HINT).max(20)),
+            None => hint.to_owned(),
+        };
+        let hint = finding.hint.as_deref().map(fits);
+        let hint = hint.as_deref().map(|hint| Level::HELP.with_name("hint").message(hint).into());
         let group = title.elements(place(finding).into_iter().chain(hint));
         self.renderer.render(&[group])
     }
@@ -87,6 +99,11 @@ mod tests {
         let plain = Diagnostics::new(false, Some(80));
         let shown = [&finding, &note, &port, &cut].map(|finding| plain.show(&Told::of(finding)));
         insta::assert_snapshot!(shown.join("\n\n"));
+        let wide =
+            port.clone().with_hint("stop what holds it, or take another port in quickserve.toml for this");
+        let narrow = Diagnostics::new(false, Some(50)).show(&Told::of(&wide));
+        assert!(narrow.lines().all(|line| line.chars().count() <= 50), "{narrow}");
+        assert!(narrow.contains("quickserve.toml"), "{narrow}");
         assert!(Diagnostics::new(true, None).show(&Told::of(&finding)).contains("\u{1b}["));
     }
 }

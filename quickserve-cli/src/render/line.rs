@@ -1,5 +1,6 @@
 //! The lines that a person reads: an aligned first column, and the few that begin otherwise.
 
+use quickserve_check::mask;
 use quickserve_core::finding::{Finding, Severity};
 
 use super::{Told, words};
@@ -59,7 +60,7 @@ impl Line {
 }
 
 impl Style {
-    /// The line as text; findings take several lines.
+    /// The line as text, without tokens; findings take several lines.
     pub(crate) fn show(self, line: &Line) -> String {
         match line {
             Line::Labelled { label, text, tone } => {
@@ -69,11 +70,11 @@ impl Style {
                     Tone::Bad => YELLOW,
                     Tone::Faint => FAINT,
                 };
-                format!("{} {text}", self.paint(code, &format!("{label:<8}")))
+                format!("{} {}", self.paint(code, &format!("{label:<8}")), mask(text))
             }
-            Line::Error(text) => format!("{} {text}", self.paint(RED, "error:")),
-            Line::CausedBy(text) => format!("{} {text}", self.paint(BOLD, "caused by:")),
-            Line::Hint(text) => format!("{} {text}", self.paint(CYAN, "hint:")),
+            Line::Error(text) => format!("{} {}", self.paint(RED, "error:"), mask(text)),
+            Line::CausedBy(text) => format!("{} {}", self.paint(BOLD, "caused by:"), mask(text)),
+            Line::Hint(text) => format!("{} {}", self.paint(CYAN, "hint:"), mask(text)),
             Line::Finding(finding) => {
                 let finding: &Finding = finding;
                 let text = format!("{finding:#}");

@@ -176,8 +176,13 @@ impl Narrator {
         ending::lines(self, ending)
     }
 
+    /// Whether only how it ended is told.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.verbosity == Verbosity::Quiet
+    }
+
     fn unless_quiet(&self, lines: Vec<Line>) -> Vec<Line> {
-        if self.verbosity == Verbosity::Quiet { Vec::new() } else { lines }
+        if self.is_quiet() { Vec::new() } else { lines }
     }
 
     fn started(

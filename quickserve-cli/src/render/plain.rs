@@ -68,7 +68,11 @@ impl Render for Plain {
     }
 
     fn ending(&mut self, ending: &Ending) {
-        let lines = self.narrator.ending(ending);
+        let mut lines = self.narrator.ending(ending);
+        if self.narrator.is_quiet() {
+            // Why is more than how it ended.
+            lines.retain(|line| !matches!(line, Line::Finding(_)));
+        }
         self.tell(&lines);
     }
 }

@@ -9,13 +9,15 @@ use quickserve_core::finding::{Code, Location, Severity};
 use serde_json::{Value, json};
 
 use super::Told;
+use crate::commands::explain;
 
-/// Findings as one SARIF log.
-pub(crate) fn log(findings: &[Told]) -> Value {
+/// Findings as one SARIF log. `whole` is the file that is shown for those which are about no line of a file: without a
+/// physical location GitHub takes none of the log (GitHub documentation, "SARIF support for code scanning").
+pub(crate) fn log(findings: &[Told], whole: &str) -> Value {
     let codes: Vec<Code> =
         findings.iter().map(|finding| finding.code).collect::<BTreeSet<_>>().into_iter().collect();
-    let rules: Vec<Value> = codes.iter().map(|code| json!({ "id": code, "helpUri": code.docs() })).collect();
-    let results: Vec<Value> = findings.iter().map(|finding| result(&codes, finding)).collect();
+    let rules: Vec<Value> = codes.iter().map(|code| rule(*code)).collect();
+    let results: Vec<Value> = findings.iter().map(|finding| result(&codes, finding, whole)).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -33,31 +35,43 @@ pub(crate) fn log(findings: &[Told]) -> Value {
     })
 }
 
-fn result(codes: &[Code], finding: &Told) -> Value {
+/// What a code means, from its page.
+fn rule(code: Code) -> Value {
+    let mut rule = json!({ "id": code, "name": code, "helpUri": code.docs() });
+    if let Some(page) = explain::page(code) {
+        let summary = explain::bare(&explain::summary(page));
+        rule["shortDescription"] = json!({ "text": summary });
+        rule["fullDescription"] = json!({ "text": summary });
+        rule["help"] = json!({ "text": explain::text(page), "markdown": page });
+    }
+    rule
+}
+
+fn result(codes: &[Code], finding: &Told, whole: &str) -> Value {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Info => "note",
     };
     let hint = finding.hint.as_deref().map(|hint| format!("\n\nhint: {hint}")).unwrap_or_default();
-    let mut result = json!({
+    let (file, line, column) = match finding.place() {
+        Some(place) => (place.file.as_str(), place.line, place.column),
+        None => (whole, 1, 1),
+    };
+    let mut location = json!({ "physicalLocation": {
+        "artifactLocation": { "uri": uri(file) },
+        "region": { "startLine": line, "startColumn": column },
+    } });
+    if let Some(Location::Resource { resource }) = &finding.location {
+        location["logicalLocations"] = json!([{ "fullyQualifiedName": resource }]);
+    }
+    json!({
         "ruleId": finding.code,
         "ruleIndex": codes.iter().position(|code| *code == finding.code),
         "level": level,
         "message": { "text": format!("{}{hint}", finding.message) },
-    });
-    let location = match &finding.location {
-        None => return result,
-        Some(Location::Place(place)) => json!({ "physicalLocation": {
-            "artifactLocation": { "uri": uri(&place.file) },
-            "region": { "startLine": place.line, "startColumn": place.column },
-        } }),
-        Some(Location::Resource { resource }) => {
-            json!({ "logicalLocations": [{ "fullyQualifiedName": resource }] })
-        }
-    };
-    result["locations"] = json!([location]);
-    result
+        "locations": [location],
+    })
 }
 
 /// A path as a relative reference of RFC 3986.
@@ -93,11 +107,17 @@ mod tests {
             Finding::new(Code::DIRTY_TREE, Severity::Info, "uncommitted changes"),
         ];
         let findings = Told::all(&findings);
-        insta::assert_json_snapshot!(log(&findings)["runs"][0]["results"]);
-        let log = log(&findings);
+        insta::assert_json_snapshot!(log(&findings, "quickserve.toml")["runs"][0]["results"]);
+        let log = log(&findings, "quickserve.toml");
         assert_eq!(log["version"], "2.1.0");
         let rules = log["runs"][0]["tool"]["driver"]["rules"].as_array().expect("rules");
         let ids: Vec<&Value> = rules.iter().map(|rule| &rule["id"]).collect();
         assert_eq!(ids, ["QS201", "QS307", "QS412"]);
+        for rule in rules {
+            for text in ["shortDescription", "fullDescription", "help"] {
+                let text = rule[text]["text"].as_str().unwrap_or_default();
+                assert!(text.len() > 20, "{rule}");
+            }
+        }
     }
 }

@@ -84,3 +84,47 @@ fn a_definition_that_cannot_be_read_is_told_without_its_values() {
     }
     snapshot("discreet_definition", &shop.run(&["deploy"]));
 }
+
+/// What is misspelt beside a name, and the address of a health check.
+#[test]
+fn what_nobody_knows_and_what_is_asked_show_no_secret() {
+    let shop = Shop::with_images(&["1"]);
+    let token = token();
+    let settings = format!(
+        "service = \"{}\"\ntask_definition = \"task.json\"\nhealth_check = \"/health?token={token}\"\n\
+         [environments.local]\npublic_port = {}\n",
+        shop.service, shop.port
+    );
+    shop.write("quickserve.toml", &settings);
+    let definition = |environment: &str| {
+        format!(
+            r#"{{
+  "family": "shop",
+  "containerDefinitions": [{{
+    "name": "app",
+    "image": "{}",
+    "portMappings": [{{ "containerPort": 3000 }}],
+    "environment": [
+{environment}
+    ]
+  }}]
+}}
+"#,
+            shop.image("1")
+        )
+    };
+    let misspelt = format!(
+        r#"      {{ "name": "SMTP_PASSWORD", "valeu": "hunter2{DIGITS}" }},
+      {{ "name": "A",
+        "vlaue": "hunter3{DIGITS}" }},
+      {{ "name": "DB_PASSWORD", "value": {DIGITS} }}"#
+    );
+    shop.write("task.json", &definition(&misspelt));
+    for ran in everywhere(&shop, &[&["check"], &["deploy"], &["plan"]]) {
+        shows_nothing(&ran, "QS40", &[&token, DIGITS]);
+    }
+    shop.write("task.json", &definition(r#"      { "name": "PORT", "value": "3000" }"#));
+    for ran in everywhere(&shop, &[&["check"], &["plan"]]) {
+        assert!(!format!("{ran}").contains(&token), "{ran}");
+    }
+}

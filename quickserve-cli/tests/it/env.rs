@@ -58,3 +58,47 @@ fn without_a_contract_it_says_how_to_get_one() {
     shop.write("quickserve.toml", text);
     snapshot("env_no_contract", &shop.run(&["env", "show"]));
 }
+
+/// The case study's own file, on ECS, before its image is known.
+#[test]
+fn a_definition_gives_its_variables_also_where_its_image_is_not_known() {
+    let shop = Shop::empty();
+    shop.write(
+        "quickserve.toml",
+        "service = \"shop\"\ntask_definition = \"task.json\"\nenv_contract = \".env.example\"\n\
+         [environments.local]\nplatform = \"docker\"\n[environments.production]\nplatform = \"ecs\"\n\
+         region = \"eu-west-1\"\ncluster = \"c\"\necs_service = \"s\"\njournal = \"local\"\n\
+         [environments.production.variables]\nONLY_THERE = \"1\"\n",
+    );
+    shop.write(".env.example", "# @url where orders are kept\nDATABASE_URL=\nAWS_REGION=\nABSENT=\n");
+    shop.write(
+        "task.json",
+        r#"{
+  "family": "shop",
+  "containerDefinitions": [{
+    "name": "app",
+    "image": "${NOBODY_KNOWS_REGISTRY}/shop:1",
+    "environment": [{ "name": "NODE_ENV", "value": "production" }],
+    "secrets": [{ "name": "DATABASE_URL", "valueFrom": "arn:aws:ssm:eu-west-1:123456789012:parameter/db" }]
+  }]
+}
+"#,
+    );
+    let show = shop.ends(0, &["env", "show", "-e", "production", "--format", "json"]).json();
+    let variables = show["variables"].as_array().expect("variables");
+    let of = |name: &str| variables.iter().find(|it| it["name"] == name).expect("a variable").clone();
+    assert_eq!(of("DATABASE_URL")["from"], serde_json::json!(["secrets"]), "{show}");
+    assert_eq!(of("DATABASE_URL")["type"], "url", "{show}");
+    assert_eq!(of("DATABASE_URL")["description"], "where orders are kept", "{show}");
+    assert_eq!(of("AWS_REGION")["from"], serde_json::json!(["platform"]), "{show}");
+    assert_eq!(of("ABSENT")["from"], serde_json::json!([]), "{show}");
+    let diff = shop.ends(0, &["env", "diff", "local", "production", "--format", "json"]).json();
+    assert_eq!(diff["both"], 2, "{diff}");
+    assert_eq!(diff["production"]["only"], serde_json::json!(["ONLY_THERE"]), "{diff}");
+
+    shop.write("task.json", "{");
+    for command in [&["env", "show"][..], &["env", "diff", "local", "production"]] {
+        let ran = shop.ends(2, command);
+        assert!(ran.stderr.contains("QS401") || ran.stderr.contains("QS402"), "{ran}");
+    }
+}

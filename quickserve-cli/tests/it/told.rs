@@ -157,7 +157,7 @@ fn what_cannot_be_read_is_not_called_absent() {
     std::fs::remove_file(shop.path().join("task.json")).expect("removed");
     std::fs::create_dir(shop.path().join("task.json")).expect("a folder");
     let ran = shop.ends(2, &["env", "show"]);
-    assert!(ran.stderr.contains("task_definition task.json cannot be read"), "{ran}");
+    assert!(ran.stderr.contains("task.json is no file"), "{ran}");
     std::fs::write(shop.path().join(".env.example"), [0xff, 0xfe]).expect("a file");
     let doctor = shop.ends(2, &["doctor", "--format", "json"]).json();
     let findings = doctor["findings"].as_array().expect("findings");

@@ -48,7 +48,7 @@ fn answer(mut client: UnixStream, withholding: Withholding) -> std::io::Result<(
         }
         match withholding {
             Withholding::Refuses => say(&mut client, "500 No", r#"{"message":"this image is not for you"}"#)?,
-            Withholding::Hangs => thread::sleep(Duration::from_secs(600)),
+            Withholding::Hangs => thread::sleep(Duration::from_mins(10)),
             Withholding::Drips => {
                 client.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
                 loop {

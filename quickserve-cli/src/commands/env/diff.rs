@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 
 use quickserve_core::config::Settings;
-use quickserve_core::outcome::Outcome;
-use quickserve_docker::variable_names;
 use serde_json::json;
 
-use crate::assemble;
-use crate::cli::Format;
+use super::given::given;
+use crate::cli::{Draft, Format};
+use crate::commands::check;
 use crate::failure::Failure;
 use crate::output;
 use crate::project::Project;
 use crate::render::{Line, Style, Tone};
 use crate::settings::Context;
+use crate::target::Target;
 
 pub(super) fn run(context: &Context, one: &str, other: &str) -> Result<(), Failure> {
     let project = Project::read(context)?;
@@ -48,19 +48,10 @@ pub(super) fn run(context: &Context, one: &str, other: &str) -> Result<(), Failu
     Ok(())
 }
 
-/// The variables that an environment gives to the service.
+/// The variables that an environment gives to the service. A task definition gives the same to every environment that
+/// names it.
 fn names(context: &Context, project: &Project, settings: &Settings) -> Result<BTreeSet<String>, Failure> {
-    let mut names: BTreeSet<String> = settings.variables.keys().cloned().collect();
-    // A task definition gives the same to every environment that names it.
-    let (workload, wrong) = assemble::variables(context, project, settings);
-    if !wrong.is_empty() {
-        return Err(Failure::findings(Outcome::UsageError, wrong));
-    }
-    if settings.env_file.is_some() {
-        names.extend(variable_names(&assemble::env_file(project, settings))?);
-    }
-    for container in workload.iter().flat_map(|workload| &workload.containers) {
-        names.extend(container.environment.keys().chain(container.secrets.keys()).cloned());
-    }
-    Ok(names)
+    let target = Target::of(project, settings.clone());
+    let subject = check::subject(context, &target, project, &Draft::default());
+    Ok(given(context, project, settings, &subject)?.into_keys().collect())
 }

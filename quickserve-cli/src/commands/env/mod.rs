@@ -1,6 +1,7 @@
 //! `env`: the contract of variables. Names, places and kinds; never a value.
 
 mod diff;
+mod given;
 mod scan;
 mod show;
 mod template;

@@ -1,14 +1,13 @@
 //! `env show`: what the contract asks for, and what has it in this environment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use quickserve_core::config::variables::Contract;
+use quickserve_check::contract::Contract;
 use quickserve_core::outcome::Outcome;
-use quickserve_docker::variable_names;
 use serde_json::json;
 
 use super::code;
-use crate::assemble;
+use super::given::{by_platform, given};
 use crate::cli::{Draft, Format};
 use crate::commands::check;
 use crate::failure::Failure;
@@ -16,9 +15,6 @@ use crate::output;
 use crate::render::{Line, Style, Tone, words};
 use crate::settings::Context;
 use crate::target::Target;
-
-/// Where a variable's value comes from.
-type Sources = BTreeMap<String, Vec<&'static str>>;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let (target, project) = Target::read(context)?;
@@ -31,34 +27,16 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let shown = subject.name(path);
     let text = quickserve_check::Text::read(&subject.path(path), &shown)
         .map_err(|finding| Failure::findings(Outcome::UsageError, vec![*finding]))?;
-    let contract = Contract::parse(&text.text, &shown);
-    let (workload, wrong) = assemble::variables(context, &project, &target.settings);
-    if !wrong.is_empty() {
-        // What has a value is not known: to call it missing would be wrong.
-        return Err(Failure::findings(Outcome::UsageError, wrong));
-    }
-    let mut sources = Sources::new();
-    let mut add = |name: &str, source: &'static str| sources.entry(name.to_owned()).or_default().push(source);
-    if target.settings.env_file.is_some() {
-        // One that does not exist gives nothing a value.
-        let names = variable_names(&assemble::env_file(&project, &target.settings)).unwrap_or_default();
-        for name in &names {
-            add(name, "env_file");
+    let (contract, _) = Contract::read(text);
+    let settings = &target.settings;
+    let sources = given(context, &project, settings, &subject)?;
+    let from = |name: &str| {
+        let mut from = sources.get(name).cloned().unwrap_or_default();
+        if from.is_empty() && by_platform(settings, name) {
+            from.push("platform");
         }
-    }
-    for name in target.settings.variables.keys() {
-        add(name, "variables");
-    }
-    let containers = workload.iter().flat_map(|workload| &workload.containers);
-    for container in containers {
-        for name in container.environment.keys().filter(|name| !target.settings.variables.contains_key(*name))
-        {
-            add(name, "environment");
-        }
-        for name in container.secrets.keys() {
-            add(name, "secrets");
-        }
-    }
+        from
+    };
     let code = code(subject).await?;
     let read = code.names();
     let declared: BTreeSet<&str> = contract.names().collect();
@@ -67,13 +45,15 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let undeclared: Vec<&str> = read.iter().copied().filter(|name| !declared.contains(name)).collect();
 
     if context.format == Format::Json {
-        let variables = contract.variables().iter().map(|variable| {
+        let variables = contract.variables.iter().map(|variable| {
             json!({
                 "name": variable.name,
-                "required": !variable.optional,
+                "required": variable.required,
+                "secret": variable.secret,
+                "type": variable.kind.as_ref().map(ToString::to_string),
                 "where": variable.place,
-                "description": variable.comment,
-                "from": sources.get(&variable.name).cloned().unwrap_or_default(),
+                "description": variable.description,
+                "from": from(&variable.name),
                 "read": read.contains(variable.name.as_str()),
             })
         });
@@ -91,11 +71,12 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let style = Style { colour: context.terminal.colour_data };
     let mut lines = vec![Line::new("contract", format!("{shown} for {}", target.arrow()))];
     let width = contract.names().map(str::len).max().unwrap_or_default();
-    for variable in contract.variables() {
-        let (label, tone, from) = match (sources.get(&variable.name), variable.optional) {
-            (Some(from), _) => ("there", Tone::Plain, from.join(", ")),
-            (None, true) => ("optional", Tone::Faint, "not there".to_owned()),
-            (None, false) => ("missing", Tone::Bad, "nothing gives it a value".to_owned()),
+    for variable in &contract.variables {
+        let from = from(&variable.name);
+        let (label, tone, from) = match variable.required {
+            _ if !from.is_empty() => ("there", Tone::Plain, from.join(", ")),
+            false => ("optional", Tone::Faint, "not there".to_owned()),
+            true => ("missing", Tone::Bad, "nothing gives it a value".to_owned()),
         };
         let unread =
             if read.is_empty() || read.contains(variable.name.as_str()) { "" } else { "; no code reads it" };

@@ -1,0 +1,112 @@
+//! Facts that change by themselves, which are asked from the engine and the router.
+
+use std::collections::BTreeMap;
+
+use quickserve_check::Subject;
+use quickserve_check::scanned::Deployed;
+use quickserve_core::config::Platform;
+use quickserve_core::finding::{Code, Finding};
+use quickserve_core::preflight::{self, Report};
+
+use super::{on_engine, scanned};
+use crate::assemble::{self, Draft};
+use crate::cli::Check;
+use crate::compose::{Stage, host, ports, programs};
+use crate::failure::Failure;
+use crate::project::Project;
+use crate::render::Reporter;
+use crate::settings::Context;
+use crate::target::Target;
+
+/// Who is asked about facts that change, and for what.
+pub(super) struct Asked {
+    /// None where no image is named, before one is built: the rest can be looked at all the same.
+    draft: Option<Draft>,
+    /// What keeps the files from being a release.
+    mistakes: Vec<Finding>,
+    /// None where nothing is to be asked.
+    stage: Option<Result<Stage, Failure>>,
+}
+
+impl Asked {
+    pub(super) async fn of(
+        context: &Context,
+        target: &Target,
+        project: &Project,
+        arguments: &Check,
+        reporter: &Reporter,
+    ) -> Self {
+        if target.settings.platform == Platform::Ecs {
+            return Self { draft: None, mistakes: Vec::new(), stage: None };
+        }
+        let drafted = assemble::draft(context, project, &target.settings, &arguments.draft.image);
+        let (draft, mistakes) = match drafted {
+            Ok(draft) => (Some(draft), Vec::new()),
+            Err(failure) => (None, failure.finished.findings),
+        };
+        Self { draft, mistakes, stage: Some(target.stage_to_look(context, reporter).await) }
+    }
+
+    /// Whether the values of this environment are looked at as a deployment looks at them.
+    pub(super) fn looks_at_values(&self) -> bool {
+        self.draft.is_some() && matches!(self.stage, Some(Ok(_)))
+    }
+}
+
+/// Facts that change by themselves: ports, images, secrets. What cannot be asked is a finding beside the others.
+pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) -> Report {
+    let Asked { draft, mistakes, stage } = asked;
+    let report = Report { passed: 0, findings: mistakes };
+    let stage = match stage {
+        None => return report,
+        Some(Ok(stage)) => stage,
+        Some(Err(failure)) => {
+            // What the references themselves say of digests is known without an engine.
+            let references = draft.into_iter().flat_map(|draft| draft.references);
+            let images = references.map(|(container, reference)| Deployed::named(&container, reference));
+            let scanned = told(scanned(subject, images.collect()).await);
+            return report.and(scanned).and(told(Err(failure)));
+        }
+    };
+    let ports = ports::check(&stage.engine, &stage.control, &target.key, &target.reach).await;
+    let report = report.and(told(ports.map_err(Failure::from)));
+    let Some(draft) = draft else { return report };
+    let (resolved, images) = match preflight::resolve(stage.images.as_ref(), &draft.references).await {
+        Ok(resolved) => resolved,
+        Err(error) => (BTreeMap::new(), told(Err(error.into()))),
+    };
+    let (values, scanned, programs, host) = tokio::join!(
+        draft.check(stage.secrets.as_ref(), &resolved),
+        scanned(subject, on_engine(&resolved)),
+        programs::check(&stage.images, &draft.workload, &resolved),
+        host::check(&stage.engine, &target.settings, &draft.workload, &resolved),
+    );
+    let parts = [
+        values.map_err(Failure::from),
+        scanned,
+        programs.map_err(Failure::from),
+        host.map_err(Failure::from),
+    ];
+    let notes = Report { passed: 0, findings: draft.notes };
+    parts.into_iter().map(told).fold(report.and(notes).and(images), Report::and)
+}
+
+/// What was found, or why it could not be.
+fn told(report: Result<Report, Failure>) -> Report {
+    report.unwrap_or_else(|failure| {
+        let findings = failure.finished.findings.clone();
+        let findings = if findings.is_empty() { vec![unreachable(&failure)] } else { findings };
+        Report { passed: 0, findings }
+    })
+}
+
+/// Without an engine, ports and images are unknown: that is said, and refuses here as it would refuse a deployment.
+fn unreachable(failure: &Failure) -> Finding {
+    let cause = failure.finished.cause.as_ref();
+    let message = cause.map_or("the platform cannot be asked", |cause| &cause.message);
+    let finding = Finding::error(Code::PLATFORM_UNREACHABLE, message);
+    match cause.and_then(|cause| cause.hint.clone()) {
+        Some(hint) => finding.with_hint(hint),
+        None => finding,
+    }
+}
