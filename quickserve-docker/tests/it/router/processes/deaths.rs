@@ -214,8 +214,12 @@ async fn an_address_that_somebody_took_meanwhile_is_told_and_taken_when_it_is_fr
     eventually("both are gone", || async { router.alive().is_empty() }).await;
     let stranger = std::net::TcpListener::bind(public).expect("the address is free");
     router.ensure().await;
-    // For longer than it takes to try again, and to count what is in flight.
-    for _ in 0..8 {
+    // The worker waits for its parent's answer while it counts what is in flight.
+    let parent = router.parent().await;
+    kill_process(parent, Signal::STOP).expect("stopped");
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    kill_process(parent, Signal::CONT).expect("it goes on");
+    for _ in 0..4 {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let status = tokio::time::timeout(Duration::from_secs(5), router.control.status()).await;
         let status = status.expect("an answer in time").expect("the status");
