@@ -155,6 +155,10 @@ codes! {
     RESTART_LOOP = 424;
     /// An image that could not be looked into.
     IMAGE_UNSEEN = 425;
+    /// No request to a service that runs is answered as it should be.
+    UNSERVED = 426;
+    /// A task of the release that serves is not well.
+    UNWELL_TASK = 427;
     /// An image whose process runs as root.
     ROOT_USER = 501;
     /// An image without a health check.

@@ -23,10 +23,16 @@ pub struct ContainerState {
     pub release: ReleaseId,
     /// Its name in the task.
     pub name: String,
+    /// The engine's name for it.
+    pub container: String,
     /// Whether it runs.
     pub is_running: bool,
+    /// Whether somebody has suspended it: it runs, and does nothing.
+    pub is_paused: bool,
     /// How often the engine has started it again.
     pub restarts: u32,
+    /// When it ended last, should it run again.
+    pub ended: Option<Timestamp>,
     /// How it ended, as far as the engine remembers: the oldest first.
     pub ends: Vec<End>,
     /// Names of the variables that have a value.
@@ -81,7 +87,10 @@ fn state(closeup: Closeup, deaths: &[Death]) -> Option<ContainerState> {
         release: task.release,
         name,
         is_running: container.state == RunState::Running,
+        is_paused: container.paused,
         restarts: container.restarts,
+        ended: container.ended,
+        container: container.name,
         ends,
         variables,
         checks,

@@ -1,19 +1,14 @@
 //! What does not agree of what was decided, what serves and what exists.
 
 use quickserve_core::journal::State;
-use quickserve_core::orchestrator::Observed;
+use quickserve_core::orchestrator::{Health, Observed};
 use quickserve_docker::router::ServiceStatus;
 
-use crate::render::words;
+use crate::render::{short_task, words};
 
 /// Where what was decided, what serves and what exists do not agree, while nothing is in flight.
-pub(super) fn all(
-    state: &State,
-    observed: &Observed,
-    router_runs: bool,
-    service: Option<&ServiceStatus>,
-) -> Vec<String> {
-    let mut amiss = reach(state, router_runs, service);
+pub(super) fn all(state: &State, observed: &Observed, router_runs: bool) -> Vec<String> {
+    let mut amiss = reach(state, router_runs);
     let Some(current) = state.current() else {
         for (release, set) in observed.sets.iter().filter(|(_, set)| !set.tasks.is_empty()) {
             let tasks = words::count(set.tasks.len() as u64, "task");
@@ -27,6 +22,11 @@ pub(super) fn all(
     let live = set.live().count();
     if live != state.tasks as usize {
         amiss.push(format!("{live} of {} tasks of {current:#} are there", state.tasks));
+    }
+    for task in set.live() {
+        if let Health::Unhealthy(why) = &task.health {
+            amiss.push(format!("task {} of {current:#} is unhealthy: {why}", short_task(&task.id.0)));
+        }
     }
     if let Some(release) = known
         && set.live().any(|task| task.images != release.digests())
@@ -49,13 +49,23 @@ pub(super) fn all(
     amiss
 }
 
-/// Why nobody reaches what should serve.
-pub(super) fn reach(state: &State, router_runs: bool, service: Option<&ServiceStatus>) -> Vec<String> {
+/// Whether the router is missing to what should serve.
+pub(super) fn reach(state: &State, router_runs: bool) -> Vec<String> {
     let current = state.current().and_then(|current| state.releases.get(current));
     let has_traffic = current.is_some_and(|release| release.workload.endpoint.is_some());
     let dead = (has_traffic && !router_runs)
         .then(|| "the router is not running: nobody answers on the public port".to_owned());
-    let trouble = service.and_then(|service| service.trouble.as_ref()).filter(|_| state.current().is_some());
-    let trouble = trouble.map(|trouble| format!("the router cannot open the public port: {trouble}"));
-    dead.into_iter().chain(trouble).collect()
+    dead.into_iter().collect()
+}
+
+/// Why the router cannot open the public port of what should serve: no command of ours mends that.
+pub(super) fn closed(state: &State, service: Option<&ServiceStatus>) -> Option<String> {
+    let why = service.and_then(ServiceStatus::closed).filter(|_| state.current().is_some())?;
+    Some(format!("the router cannot open the public port: {why}"))
+}
+
+/// The same of the preview's, which no client needs.
+pub(super) fn no_preview(service: &ServiceStatus) -> Option<String> {
+    let why = service.trouble.as_ref().filter(|_| service.closed().is_none())?;
+    Some(format!("the router cannot open the preview port: {why}"))
 }

@@ -1,6 +1,7 @@
 //! A deployment that has not ended, and whether its owner is at work.
 
 use quickserve_core::journal::{Journal, OpenDeployment, OwnerStatus, OwnerWatch};
+use quickserve_core::release::ReleaseId;
 use serde_json::{Value, json};
 
 use crate::compose;
@@ -30,6 +31,14 @@ impl InFlight {
     /// Whether it waits for an answer.
     pub(super) fn is_paused(&self) -> bool {
         self.open.parked.is_some()
+    }
+
+    /// The release that it would promote beside the one that is, should somebody finish it: one that goes back, or whose
+    /// release is decided to be good, promotes nothing new.
+    pub(super) fn undecided(&self, promoted: Option<&ReleaseId>) -> Option<&ReleaseId> {
+        let open = &self.open;
+        let goes_on = !open.promoted && open.failed.is_none() && open.abort.is_none();
+        open.opened.goal.release().filter(|goal| goes_on && Some(*goal) != promoted)
     }
 
     /// How far it is, for a person.

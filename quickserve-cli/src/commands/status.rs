@@ -88,8 +88,12 @@ pub(super) struct Seen {
     disk: Option<Disk>,
     /// Why the engine could not be looked at.
     blind: Option<String>,
+    /// Whether the router runs and does not answer.
+    silent: bool,
     /// What does not agree, in words.
     amiss: Vec<String>,
+    /// Why no client reaches it, where the router runs and cannot open the port.
+    closed: Option<String>,
     /// What may go wrong, though all agrees.
     cautions: Vec<String>,
     /// What could be better.
@@ -112,17 +116,34 @@ pub(super) async fn look(context: &Context, target: &Target, reporter: &Reporter
     let service = router.as_ref().and_then(|router| of(router, target));
     let amiss = match &in_flight {
         // What is on its way agrees once it is there.
-        Some(in_flight) if !in_flight.is_left() => amiss::reach(&state, router.is_some(), service),
-        _ => amiss::all(&state, &observed, router.is_some(), service),
+        Some(in_flight) if !in_flight.is_left() => amiss::reach(&state, router.is_some()),
+        _ => amiss::all(&state, &observed, router.is_some()),
     };
+    let closed = amiss::closed(&state, service);
     // A deployment in flight may be the one that brings it.
     let now = service.filter(|_| in_flight.is_none() && state.current().is_some()).and_then(asked::listens);
     let pending = now.and_then(|now| target.pending(&now));
-    let cautions = router.as_ref().and_then(unsupervised).into_iter().chain(pending).collect();
+    let no_preview = service.and_then(amiss::no_preview);
+    let cautions = router.as_ref().and_then(unsupervised).into_iter().chain(no_preview).chain(pending);
+    let cautions = cautions.collect();
     let notes = router.as_ref().map(|router| notes(context, router)).unwrap_or_default();
     let (target, serving) = (target.clone(), serving(&observed));
-    let blind = None;
-    Ok(Seen { target, state, observed, serving, router, in_flight, disk, blind, amiss, cautions, notes })
+    let (blind, silent) = (None, false);
+    Ok(Seen {
+        target,
+        state,
+        observed,
+        serving,
+        router,
+        in_flight,
+        disk,
+        blind,
+        silent,
+        amiss,
+        closed,
+        cautions,
+        notes,
+    })
 }
 
 /// What router and journal know where the engine does not answer.
@@ -131,17 +152,28 @@ async fn without_engine(context: &Context, target: &Target, failure: &Failure) -
         return None;
     }
     let journal = compose::journal(context, &target.key, Access::Read).await.ok()?;
-    let router = compose::router(context).status().await.ok();
+    let (router, silent) = match compose::router(context).status().await {
+        Ok(status) => (Some(status), false),
+        Err(error) => (None, error.kind() != ErrorKind::Unavailable),
+    };
     let split = router.as_ref().and_then(|router| of(router, target)).map(|service| service.split.clone());
     let observed = Observed { split: split.unwrap_or_default(), ..Observed::default() };
+    let mut serving = serving(&observed);
+    for one in &mut serving {
+        // Which of them live, only the engine knows.
+        let routed = observed.split.route(&one.release).map_or(0, |route| route.upstreams.len());
+        one.tasks = u32::try_from(routed).unwrap_or(u32::MAX);
+    }
     Some(Seen {
         target: target.clone(),
         in_flight: InFlight::of(&journal).await.ok()?,
         state: journal.state().clone(),
-        serving: serving(&observed),
+        serving,
         observed,
         router,
+        silent,
         disk: None,
+        closed: None,
         blind: failure.finished.cause.as_ref().map(|cause| cause.message.clone()),
         amiss: Vec::new(),
         cautions: Vec::new(),
@@ -184,7 +216,7 @@ impl Seen {
 
     /// Whether our router listens for the service.
     pub(super) fn is_listening(&self) -> bool {
-        self.service().is_some_and(|service| service.listening.is_some() && service.trouble.is_none())
+        self.service().is_some_and(|service| service.listening.is_some() && service.closed().is_none())
     }
 
     pub(super) fn is_unsupervised(&self) -> bool {
@@ -195,10 +227,45 @@ impl Seen {
         self.state.rollback_target().is_some()
     }
 
+    /// Why no client reaches it, where the router runs and cannot open the port.
+    pub(super) fn closed(&self) -> Option<&str> {
+        self.closed.as_deref()
+    }
+
+    pub(super) fn router_runs(&self) -> bool {
+        self.router.is_some()
+    }
+
+    /// How many tasks were decided.
+    pub(super) fn decided_tasks(&self) -> u32 {
+        self.state.tasks
+    }
+
+    /// The tasks of what was promoted.
+    pub(super) fn promoted_tasks(&self) -> Vec<TaskState> {
+        let promoted = self.promoted().map(|release| self.observed.set(release));
+        promoted.map(|set| set.live().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The release that `resume` would promote, which nobody has decided to be good yet: its deployment was left.
+    pub(super) fn undecided(&self) -> Option<&ReleaseId> {
+        self.in_flight.as_ref().filter(|left| left.is_left())?.undecided(self.promoted())
+    }
+
+    /// Whether a release was deployed after the one that is promoted.
+    pub(super) fn is_newer(&self, release: &ReleaseId) -> bool {
+        let last = |wanted: &ReleaseId| {
+            self.state.deployments.iter().rposition(|one| one.release.as_ref() == Some(wanted))
+        };
+        last(release) > self.promoted().and_then(last)
+    }
+
     /// Whether all agrees, but for what a deployment in flight is about to change. One whose owner is gone changes
     /// nothing any more.
-    fn consistent(&self) -> bool {
-        self.amiss.is_empty() && !self.in_flight.as_ref().is_some_and(InFlight::is_left)
+    pub(super) fn consistent(&self) -> bool {
+        self.amiss.is_empty()
+            && self.closed.is_none()
+            && !self.in_flight.as_ref().is_some_and(InFlight::is_left)
     }
 
     fn service(&self) -> Option<&ServiceStatus> {
@@ -220,6 +287,7 @@ impl Seen {
         let amiss = self
             .amiss
             .iter()
+            .chain(&self.closed)
             .chain(&self.cautions)
             .map(|text| Line::toned("caution", text.clone(), Tone::Bad));
         let notes = self.notes.iter().map(|text| Line::new("note", text.clone()));
@@ -227,14 +295,14 @@ impl Seen {
     }
 
     /// Where people reach the service, as the router has it.
-    fn public(&self) -> Option<(SocketAddr, bool)> {
+    pub(super) fn public(&self) -> Option<(SocketAddr, bool)> {
         let listening = self.service().and_then(|service| Some((service.listening?.public, service.secure)));
         let reach = &self.target.reach;
         listening.or(reach.public.map(|address| (address, reach.options.tls.is_some())))
     }
 
     /// Which requests there are for it, as the router has it.
-    fn rule(&self) -> Rule {
+    pub(super) fn rule(&self) -> Rule {
         self.service().map_or_else(|| self.target.reach.rule.clone(), ServiceStatus::rule)
     }
 
@@ -251,7 +319,7 @@ impl Seen {
             "promoted": self.state.current(),
             "router": self.router.is_some(),
             "consistent": self.consistent(),
-            "amiss": self.amiss,
+            "amiss": self.amiss.iter().chain(&self.closed).collect::<Vec<_>>(),
             "cautions": self.cautions,
             "notes": self.notes,
             "in_flight": self.in_flight.as_ref().map(InFlight::json),
@@ -325,10 +393,18 @@ impl Seen {
             }
             // Of one that was left, that is enough said: nothing agrees.
             let amiss = self.amiss.iter().filter(|_| !in_flight.is_left());
+            lines.extend(
+                amiss.chain(&self.closed).map(|what| Line::toned("caution", what.clone(), Tone::Bad)),
+            );
+        } else if !self.amiss.is_empty() || self.closed.is_some() {
+            let amiss = self.amiss.iter().chain(&self.closed);
             lines.extend(amiss.map(|what| Line::toned("caution", what.clone(), Tone::Bad)));
-        } else if !self.amiss.is_empty() {
-            lines.extend(self.amiss.iter().map(|what| Line::toned("caution", what.clone(), Tone::Bad)));
-            lines.push(Line::new("next", format!("quickserve resume{again}")));
+            if self.closed.is_some() {
+                lines.push(Line::new("next", "mend that; the router then opens the port by itself"));
+            }
+            if !self.amiss.is_empty() {
+                lines.push(Line::new("next", format!("quickserve resume{again}")));
+            }
         } else if self.state.current().is_some() && self.blind.is_none() {
             lines.push(Line::toned("verified", "journal, router and engine agree", Tone::Good));
         }
@@ -393,6 +469,7 @@ impl Seen {
             None => format!("{:#}", one.release),
         };
         let text = match self.serving.as_slice() {
+            [] if self.silent => "unknown: the router runs and does not answer".to_owned(),
             [] if self.blind.is_some() && self.router.is_none() => "nothing: no router runs here".to_owned(),
             [] => match self.state.current().and_then(|current| self.state.releases.get(current)) {
                 Some(release) if self.state.tasks == 0 => {

@@ -230,6 +230,7 @@ mod tests {
             metrics: None,
             secure: false,
             trouble: None,
+            only_preview: false,
             epoch: Epoch(1),
             split: Split::default(),
             split_version: SplitVersion::default(),

@@ -206,6 +206,18 @@ impl TrafficRouter for StandingRouter {
         Ok(now.is_some_and(|now| Difference::between(&now, &wanted).is_none()))
     }
 
+    async fn closed(&self) -> Result<Option<String>> {
+        if self.is_raised() {
+            return self.standing(|| self.client.closed()).await;
+        }
+        match self.client.closed().await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                Ok(Some("the router is not running".to_owned()))
+            }
+            closed => closed,
+        }
+    }
+
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {
         self.look(|| self.client.in_flight()).await
     }

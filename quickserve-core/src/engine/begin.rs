@@ -1,5 +1,6 @@
 //! What a deployment begins with: its record, and whether there is anything to begin.
 
+use super::closed::closed;
 use super::deployer::Deployer;
 use super::parts::Request;
 use super::vitals::Vitals;
@@ -66,10 +67,15 @@ impl Deployer {
         match self.parts.platform.drive() {
             Drive::Stepwise { router, .. } if release.workload.endpoint.is_some() => {
                 let (split, _) = router.split().await?;
-                router.is_as_asked(&split).await
+                Ok(router.is_as_asked(&split).await? && router.closed().await?.is_none())
             }
             Drive::Stepwise { .. } | Drive::Managed(_) => Ok(true),
         }
+    }
+
+    /// Why no client reaches a release that serves, where that is so.
+    pub(super) async fn closed(&self, release: Option<&Release>) -> Option<String> {
+        closed(&self.parts.platform.drive(), self.parts.clock.as_ref(), release).await
     }
 
     /// Whether a goal is reached already: in full, as far as one look at each task shows well, and with

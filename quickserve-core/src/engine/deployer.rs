@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::begin::purpose_of;
+use super::closed;
 use super::control::Control;
 use super::end::serving;
 use super::events::Events;
@@ -230,7 +231,11 @@ impl Deployer {
         let goal = journal.state().fallback_goal();
         let release = goal.release().and_then(|release| journal.state().releases.get(release)).cloned();
         if self.is_reached(&goal, release.as_ref()).await? {
-            return Ok(self.end(self.nothing_in_flight().await));
+            let mut finished = self.nothing_in_flight().await;
+            if let Some(why) = self.closed(release.as_ref()).await {
+                (finished.outcome, finished.cause) = (Outcome::Stuck, Some(closed::cause(None, why)));
+            }
+            return Ok(self.end(finished));
         }
         let opened = self.opened(&journal, Act::Resume, goal, Purpose::Restore, None);
         journal.open(opened).await?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::closed::{self, closed};
 use super::policy::Ending;
 use super::run::{Run, Stop};
 use crate::clock::after;
@@ -152,7 +153,7 @@ impl Run {
 
     /// Reads back what serves, and ends the deployment in the journal.
     async fn conclude(&mut self, ending: Ending, cause: Option<Cause>) -> Finished {
-        let outcome = self.policy.outcome(ending);
+        let (mut outcome, mut cause) = (self.policy.outcome(ending), cause);
         self.may_be_aborted(false);
         if ending == Ending::Reached && matches!(self.opened.act, Act::Deploy | Act::Rollback) {
             self.keep_house().await;
@@ -163,6 +164,11 @@ impl Run {
             Err(stop) => return self.lost_from(stop).await,
         };
         let removed = self.opened.act == Act::Down && ending == Ending::Reached;
+        // What serves behind a closed port serves nobody. Which release that is was decided all the same.
+        let served = serving.first().and_then(|one| self.journal.state().releases.get(&one.release));
+        if let Some(why) = closed(&self.drive, self.clock.as_ref(), served).await {
+            (outcome, cause) = (Outcome::Stuck, Some(closed::cause(cause, why)));
+        }
         let ended = Event::Ended {
             outcome,
             serving: serving.iter().map(|serving| serving.release.clone()).collect(),
@@ -218,10 +224,12 @@ pub fn serving(observed: &Observed) -> Vec<Serving> {
         return split
             .serving()
             .map(|(release, weight)| {
-                // Which of its tasks take part, a platform that rolls out by itself need not tell.
-                let routed = split.route(release).map_or(0, |route| route.upstreams.len());
-                let live = || observed.set(release).live().count();
-                of(release, weight * 100 / sum, if routed == 0 { live() } else { routed })
+                // A route may name tasks that are gone. One of a platform that rolls out by itself names none: all that
+                // run take part.
+                let set = observed.set(release);
+                let named = split.route(release).is_some_and(|route| !route.upstreams.is_empty());
+                let tasks = set.live().filter(|task| !named || split.references(&task.id)).count();
+                of(release, weight * 100 / sum, tasks)
             })
             .collect();
     }

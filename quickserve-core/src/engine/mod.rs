@@ -4,6 +4,7 @@
 //! [`Clock`](crate::clock::Clock); a platform's calls return at once.
 
 mod begin;
+mod closed;
 mod control;
 mod deployer;
 mod end;

@@ -79,6 +79,11 @@ impl TrafficRouter for MemoryRouter {
         intercept(&*self.interceptor, "router", "is_as_asked", false, is_as_asked).await
     }
 
+    async fn closed(&self) -> Result<Option<String>> {
+        let closed = || async { Ok(self.world.lock().router.closed.clone()) };
+        intercept(&*self.interceptor, "router", "closed", false, closed).await
+    }
+
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {
         let in_flight = || async { Ok(BTreeMap::new()) };
         intercept(&*self.interceptor, "router", "in_flight", false, in_flight).await

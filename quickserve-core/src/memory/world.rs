@@ -111,6 +111,8 @@ pub(super) struct RouterState {
     /// How often another way to be reached was asked for, and the last one that came about.
     pub(super) asked: u64,
     pub(super) listens: u64,
+    /// Why no client reaches it.
+    pub(super) closed: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -167,6 +169,11 @@ impl World {
     /// The service is asked to be reached otherwise from now on: the next split that is set brings it about.
     pub fn ask_otherwise(&self) {
         self.lock().router.asked += 1;
+    }
+
+    /// No client reaches the service from now on, for this reason; none: they do again.
+    pub fn set_closed(&self, why: Option<&str>) {
+        self.lock().router.closed = why.map(str::to_owned);
     }
 
     /// Whether the service is reached as it was asked for last.

@@ -47,6 +47,10 @@ pub trait TrafficRouter: fmt::Display + fmt::Debug + Send + Sync + 'static {
     /// else there is to ask for. Where it is not, [`set`](Self::set) makes it so, also with the split of before.
     async fn is_as_asked(&self, split: &Split) -> Result<bool>;
 
+    /// Why no client reaches the service, where that is so whatever the split: another process may hold its port. Of a
+    /// service that it does not know, nothing.
+    async fn closed(&self) -> Result<Option<String>>;
+
     /// Requests and connections that each task still works on; tasks without any may be left out.
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>>;
 

@@ -70,6 +70,8 @@ pub(crate) struct Inspected {
     pub(crate) labels: HashMap<String, String>,
     pub(crate) image: Option<Digest>,
     pub(crate) state: RunState,
+    /// Whether it was suspended (`docker pause`): it runs, and does nothing.
+    pub(crate) paused: bool,
     pub(crate) exit_code: i64,
     /// Why it could not start.
     pub(crate) start_error: Option<String>,
@@ -307,6 +309,7 @@ pub(super) fn inspected_from(response: ContainerInspectResponse) -> Inspected {
         labels,
         image: response.image.and_then(|image| image.parse().ok()),
         state: run_state,
+        paused: state.status == Some(ContainerStateStatusEnum::PAUSED),
         exit_code: state.exit_code.unwrap_or_default(),
         start_error: state
             .error

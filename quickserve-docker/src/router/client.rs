@@ -19,7 +19,7 @@ use tokio::net::UnixStream;
 use super::folder::Folder;
 use super::listen::{ListenSpec, Listening};
 use super::process::Upgrade;
-use super::protocol::{Answer, Call, MAX_LINE, Request, Status, VERSION, line};
+use super::protocol::{Answer, Call, MAX_LINE, Request, ServiceStatus, Status, VERSION, line};
 use super::state::State;
 
 /// For one call, a slow disk included.
@@ -226,6 +226,12 @@ impl TrafficRouter for RouterClient {
     /// Nothing is asked for but by [`configure`](Self::configure).
     async fn is_as_asked(&self, _: &Split) -> Result<bool> {
         Ok(true)
+    }
+
+    async fn closed(&self) -> Result<Option<String>> {
+        let status = self.control.status().await?;
+        let ours = status.services.iter().find(|service| service.service == self.service);
+        Ok(ours.and_then(ServiceStatus::closed).map(str::to_owned))
     }
 
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {

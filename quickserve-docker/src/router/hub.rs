@@ -89,7 +89,12 @@ impl Hub {
         let mut moved = services.state.clone();
         for record in moved.services_mut() {
             let Some(configured) = &mut record.listen else { continue };
-            let opened = self.open_service(&mut services, &record.key, configured).await;
+            let opened = self.open_public(&mut services, &record.key, configured).await;
+            let is_public = opened.is_ok();
+            let opened = match opened {
+                Ok(()) => self.open_preview(&mut services, &record.key, configured).await,
+                Err(error) => Err(error),
+            };
             let ports = configured.spec.options.metrics_port.into_iter().collect();
             let shown = Endpoint::open_all(&mut services.endpoints, &ports, &self.listeners, self).await;
             let live = services.live(&record.key);
@@ -101,6 +106,7 @@ impl Hub {
             {
                 tracing::error!(service = %record.key, trouble, "a service cannot be reached");
             }
+            live.only_preview = is_public && trouble.is_some();
             live.trouble = trouble;
         }
         // A preview port may have had to change.
@@ -112,12 +118,12 @@ impl Hub {
         all
     }
 
-    /// Opens what a service should have open and has not.
-    async fn open_service(
+    /// Opens a service's public address, unless it is.
+    async fn open_public(
         &self,
         services: &mut Services,
         key: &ServiceKey,
-        configured: &mut Configured,
+        configured: &Configured,
     ) -> Result<()> {
         let live = services.live(key);
         let is_new = live.secure(&self.folder, &configured.spec)?;
@@ -128,6 +134,16 @@ impl Hub {
         } else if is_new {
             services.entrances.enter(&self.doors, address, &traffic, &configured.spec.rule);
         }
+        Ok(())
+    }
+
+    /// The same of its preview.
+    async fn open_preview(
+        &self,
+        services: &mut Services,
+        key: &ServiceKey,
+        configured: &mut Configured,
+    ) -> Result<()> {
         let live = services.live(key);
         if live.preview.is_none() {
             live.preview = live.open_preview(&self.doors, &self.listeners, configured).await?;
@@ -220,6 +236,7 @@ impl Hub {
                     metrics: record.metrics_port().map(loopback),
                     secure: record.listen.as_ref().is_some_and(|at| at.spec.options.tls.is_some()),
                     trouble: live.and_then(|live| live.trouble.clone()),
+                    only_preview: live.is_some_and(|live| live.only_preview),
                     epoch: record.epoch,
                     split: record.split.clone(),
                     split_version: record.version,
@@ -399,7 +416,7 @@ impl Hub {
         if !keep_preview {
             old_preview = std::mem::replace(&mut live.preview, preview);
         }
-        live.trouble = None;
+        (live.trouble, live.only_preview) = (None, false);
         let (split, version) = services.state.get(key).map(Record::split).unwrap_or_default();
         let told = services.live(key).told(&split, version);
         self.followers.tell(vec![told]).await;

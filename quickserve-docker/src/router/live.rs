@@ -26,6 +26,8 @@ pub(super) struct Live {
     pub(super) preview: Option<Open>,
     /// Why a door is closed that should be open.
     pub(super) trouble: Option<String>,
+    /// Whether that one is the preview's.
+    pub(super) only_preview: bool,
     /// Whether its metrics are not shown, although it asks for that.
     pub(super) unshown: bool,
     /// Asks its tasks whether they are well.
@@ -60,6 +62,7 @@ impl Live {
             public: None,
             preview: None,
             trouble: None,
+            only_preview: false,
             unshown: false,
             _probing: None,
         }

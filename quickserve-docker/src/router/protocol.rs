@@ -175,6 +175,9 @@ pub struct ServiceStatus {
     pub secure: bool,
     /// Why it does not listen there at the moment, if it does not. The router keeps trying.
     pub trouble: Option<String>,
+    /// Whether that is about its preview alone: clients reach it all the same.
+    #[serde(default)]
+    pub only_preview: bool,
     /// The highest epoch seen.
     pub epoch: Epoch,
     /// Where requests go.
@@ -194,6 +197,11 @@ impl ServiceStatus {
     /// Which requests of its address it takes.
     pub fn rule(&self) -> Rule {
         self.asked.as_ref().map(|asked| asked.rule.clone()).unwrap_or_default()
+    }
+
+    /// Why no client reaches it on its public address, where that is so.
+    pub fn closed(&self) -> Option<&str> {
+        self.trouble.as_deref().filter(|_| !self.only_preview)
     }
 }
 

@@ -229,6 +229,6 @@ mod tests {
         assert!(hub.open_doors().await);
         listens("other", public, "other.test").await;
         let seen = ask("other.test").await;
-        assert!(seen.contains("no release of other/local serves yet"), "{seen}");
+        assert!(seen.contains("no release of other/local serves"), "{seen}");
     }
 }

@@ -164,6 +164,10 @@ impl Task {
                 );
                 return Health::Unhealthy(why);
             }
+            // The engine calls its health check failed meanwhile, though its last run passed.
+            if container.paused {
+                return Health::Unhealthy(format!("container {} is paused", part.name));
+            }
             match &container.check {
                 CheckResult::Unhealthy(why) => return Health::Unhealthy(why.clone()),
                 CheckResult::Starting => healths.push(false),

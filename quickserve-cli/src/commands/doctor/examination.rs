@@ -11,8 +11,11 @@ use quickserve_core::release::ReleaseId;
 use quickserve_docker::{ContainerState, PortHolder};
 use serde_json::{Value, json};
 
+use super::asking::Asked;
 use super::machine::Machine;
 use crate::assemble;
+use crate::cli::Draft;
+use crate::commands::check;
 use crate::commands::status::Seen;
 use crate::failure::Failure;
 use crate::project::Project;
@@ -29,6 +32,8 @@ pub(super) struct Examination {
     /// Why tasks of the promoted release ended by themselves.
     pub(super) failures: Vec<TaskFailure>,
     pub(super) contract: Option<Contract>,
+    /// What service and tasks answered otherwise than they should.
+    pub(super) asked: Asked,
     /// What keeps the files that quickserve.toml names from being read.
     pub(super) unread: Vec<Finding>,
     /// The container that takes requests.
@@ -36,6 +41,8 @@ pub(super) struct Examination {
     /// Who holds the public port, where it is not our router.
     pub(super) holder: Option<PortHolder>,
     pub(super) machine: Machine,
+    /// Since when ends of containers count.
+    since: Timestamp,
 }
 
 /// Ends of the same container for the same reason.
@@ -71,30 +78,39 @@ impl Examination {
                 None => Ok(None),
             }
         };
-        let (containers, failures, holder, machine) = tokio::join!(
+        let (containers, failures, holder, machine, asked) = tokio::join!(
             stage.platform.containers(since, now),
             failures,
             holder,
-            Machine::look(context, &stage.engine)
+            Machine::look(context, &stage.engine),
+            Asked::ask(seen)
         );
-        let contract = target.settings.env_contract.as_ref().and_then(|path| {
-            let path = project.path(path);
-            let shown = context.shown(&path);
-            // What is wrong with it is among what is wrong with the files.
-            let text = quickserve_check::Text::read(&path, &shown).ok()?;
-            Some(Contract::parse(&text.text, &shown))
+        let (_, mut unread) = assemble::variables(context, project, &target.settings);
+        // As `check` takes it: the one that is named, else the one that lies there.
+        let subject = check::subject(context, target, project, &Draft::default());
+        let contract = subject.contract.as_ref().and_then(|path| {
+            let shown = subject.name(path);
+            match quickserve_check::Text::read(&subject.path(path), &shown) {
+                Ok(text) => Some(Contract::parse(&text.text, &shown)),
+                Err(finding) => {
+                    // What is wrong with one that is named is among what is wrong with the files.
+                    unread.extend(target.settings.env_contract.is_none().then_some(*finding));
+                    None
+                }
+            }
         });
-        let (_, unread) = assemble::variables(context, project, &target.settings);
         let main = current.and_then(|release| seen.release(release));
         let main = main.map(|release| release.workload.main_container().to_owned());
         Ok(Self {
             containers: containers?,
             failures: failures?,
             contract,
+            asked,
             unread,
             main,
             holder: holder?,
             machine: machine?,
+            since,
         })
     }
 
@@ -118,6 +134,11 @@ impl Examination {
         let mut ends: Vec<Ends> = ends.collect();
         ends.sort_by_key(|end| std::cmp::Reverse(end.count));
         ends
+    }
+
+    /// How often the containers of a release were started again lately, by their names.
+    pub(super) fn restarts(&self, release: &ReleaseId) -> BTreeMap<&str, u64> {
+        restarts(self.containers.iter().filter(|one| one.release == *release), self.since)
     }
 
     /// Required variables of the contract that the promoted release's running tasks do not have.
@@ -161,7 +182,11 @@ impl Examination {
                 lines.push(Line::new("", format!("{} said {said:?}", short_task(&failure.task.0))));
             }
         }
-        for container in self.containers.iter().filter(|container| !container.checks.is_empty()) {
+        // What one that has ended, or is suspended, said before tells nothing of it now.
+        let speaks = |container: &&ContainerState| {
+            container.is_running && !container.is_paused && !container.checks.is_empty()
+        };
+        for container in self.containers.iter().filter(speaks) {
             let failed = container.checks.iter().filter(|check| check.exit_code != 0);
             let text = format!("{} {}", short_task(&container.task.0), container.name);
             let of = container.checks.len();
@@ -186,7 +211,8 @@ impl Examination {
             let how = if reached { "requests reach it" } else { "no request reaches it" };
             let text =
                 format!("{release:#} is not promoted: {} run, {how}", words::count(running, "container"));
-            lines.push(Line::toned("older", text, if reached { Tone::Bad } else { Tone::Plain }));
+            let age = if seen.is_newer(&release) { "newer" } else { "older" };
+            lines.push(Line::toned(age, text, if reached { Tone::Bad } else { Tone::Plain }));
         }
         if let (Some(contract), true) = (&self.contract, seen.promoted().is_some()) {
             let missing = self.missing_variables(seen);
@@ -213,6 +239,7 @@ impl Examination {
                 "release": container.release,
                 "container": container.name,
                 "running": container.is_running,
+                "paused": container.is_paused,
                 "restarts": container.restarts,
                 "variables": container.variables,
                 "checks": checks.collect::<Vec<_>>(),
@@ -221,8 +248,56 @@ impl Examination {
         json!({
             "ends": ends.collect::<Vec<_>>(),
             "containers": containers.collect::<Vec<_>>(),
+            "asked": {
+                "public": self.asked.public,
+                "tasks": self.asked.tasks,
+            },
             "port_holder": self.holder.as_ref().map(ToString::to_string),
             "machine": self.machine.json(),
         })
+    }
+}
+
+/// How often containers were started again since then, by their names. Of what ended before the events that the engine
+/// remembers, and health checks fill its memory soon, the restarts that it counts bear witness.
+fn restarts<'a>(
+    containers: impl Iterator<Item = &'a ContainerState>,
+    since: Timestamp,
+) -> BTreeMap<&'a str, u64> {
+    let mut restarts: BTreeMap<&str, u64> = BTreeMap::new();
+    for container in containers {
+        let lately = container.ended.is_some_and(|ended| ended >= since);
+        let counted = if lately { u64::from(container.restarts) } else { 0 };
+        *restarts.entry(&container.name).or_default() += counted.max(container.ends.len() as u64);
+    }
+    restarts
+}
+
+#[cfg(test)]
+mod tests {
+    use quickserve_core::orchestrator::TaskId;
+    use quickserve_docker::End;
+
+    use super::*;
+
+    #[test]
+    fn restarts_count_whose_events_the_engine_has_forgotten() {
+        let since = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(48);
+        let container = |name: &str, restarts, ended_after: i64, ends: usize| ContainerState {
+            task: TaskId(name.to_owned()),
+            release: "r-aaaaaaaaaaaa".parse().expect("a release's name"),
+            name: name.to_owned(),
+            container: name.to_owned(),
+            is_running: true,
+            is_paused: false,
+            restarts,
+            ended: Some(Timestamp::UNIX_EPOCH + SignedDuration::from_hours(ended_after)),
+            ends: vec![End { reason: "exited 1".to_owned(), at: None }; ends],
+            variables: BTreeSet::new(),
+            checks: Vec::new(),
+        };
+        let containers = [container("app", 8, 50, 2), container("app", 0, 50, 1), container("calm", 8, 3, 0)];
+        let counted = restarts(containers.iter(), since);
+        assert_eq!(counted, BTreeMap::from([("app", 9), ("calm", 0)]), "long ago is no loop");
     }
 }

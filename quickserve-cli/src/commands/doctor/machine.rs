@@ -34,9 +34,25 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Nothing of a folder that is not there, or on another machine.
-    fn of(holds: &'static str, folder: &Path) -> Option<Self> {
+    /// The disk of a folder of ours, which may yet have to be made.
+    fn of_ours(holds: &'static str, folder: &Path) -> Option<Self> {
         let existing = folder.ancestors().find(|folder| folder.exists())?;
+        Self::of(holds, folder, existing)
+    }
+
+    /// The disk of an engine's folder. Where it is not here, or the engine is reached over a network, it is on another
+    /// machine, and a disk of this one says nothing of it.
+    fn of_engine(holds: &'static str, folder: &Path, address: Option<&str>) -> Option<Self> {
+        let is_here =
+            address.is_none_or(|address| address.starts_with("unix://") || address.starts_with('/'));
+        if is_here && folder.is_absolute() && folder.is_dir() {
+            Self::of(holds, folder, folder)
+        } else {
+            None
+        }
+    }
+
+    fn of(holds: &'static str, folder: &Path, existing: &Path) -> Option<Self> {
         let seen = rustix::fs::statvfs(existing).ok()?;
         let (free, size) = (seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize);
         Some(Self { holds, folder: folder.to_owned(), free, size })
@@ -56,8 +72,9 @@ impl Machine {
         let skew = machine.time.map(|time| {
             if time < before { clock::between(time, before) } else { clock::between(after, time) }
         });
-        let images = Disk::of("images", Path::new(&machine.folder));
-        let state = Disk::of("state", &context.state_dir);
+        let address = context.docker_host.as_deref().filter(|address| !address.is_empty());
+        let images = Disk::of_engine("images", Path::new(&machine.folder), address);
+        let state = Disk::of_ours("state", &context.state_dir);
         Ok(Self { skew, memory: machine.memory, disks: images.into_iter().chain(state).collect() })
     }
 
@@ -89,5 +106,22 @@ impl Machine {
             "memory": self.memory,
             "disks": disks.collect::<Vec<_>>(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_engine_elsewhere_no_disk_is_claimed() {
+        let here = tempfile::TempDir::new().expect("a folder");
+        let there = here.path().join("not-on-this-machine");
+        assert!(Disk::of_engine("images", here.path(), None).is_some());
+        assert!(Disk::of_engine("images", here.path(), Some("unix:///run/docker.sock")).is_some());
+        assert!(Disk::of_engine("images", &there, None).is_none(), "the disk of its parent is another one");
+        assert!(Disk::of_engine("images", here.path(), Some("tcp://build:2376")).is_none());
+        assert!(Disk::of_engine("images", Path::new(""), None).is_none());
+        assert!(Disk::of_ours("state", &there).is_some(), "it would be made there");
     }
 }

@@ -1,12 +1,13 @@
 //! `doctor`: why a service misbehaves, and the commands that mend it.
 
+mod asking;
 mod examination;
 mod fix;
 mod machine;
 mod remedy;
 mod verdict;
 
-use quickserve_core::finding::Finding;
+use quickserve_core::finding::{Finding, Severity};
 use quickserve_core::outcome::Outcome;
 use serde_json::{Value, json};
 
@@ -21,7 +22,7 @@ use crate::target::Target;
 use examination::Examination;
 use remedy::Remedy;
 
-/// Answers the exit code: that of what was run to mend the service, else that of a file which cannot be read, else 0.
+/// Answers the exit code: that of what was run to mend the service where it failed, else that of the diagnosis.
 pub(super) async fn run(context: &Context, arguments: &Doctor, reporter: &Reporter) -> Result<u8, Failure> {
     let (target, project) = Target::find_to_look(context)?;
     let diagnosis = Diagnosis::make(context, &target, &project, reporter).await?;
@@ -61,10 +62,19 @@ impl Diagnosis {
         Ok(Self { seen, examination, findings, remedies })
     }
 
-    /// A file that cannot be read is a mistake in the configuration: what depends on it was not looked at.
+    /// As of `check`: 3 where an error was found in what runs, or where journal, router and engine do not agree. A file
+    /// that cannot be read is a mistake in the configuration: what depends on it was not looked at.
     fn exit_code(&self) -> u8 {
-        let unread = !self.examination.unread.is_empty();
-        if unread { Outcome::UsageError } else { Outcome::Done }.exit_code()
+        let unread = &self.examination.unread;
+        let is_error = |finding: &&Finding| finding.severity == Severity::Error && !unread.contains(finding);
+        let outcome = if !self.seen.consistent() || self.findings.iter().any(|one| is_error(&one)) {
+            Outcome::Refused
+        } else if unread.is_empty() {
+            Outcome::Done
+        } else {
+            Outcome::UsageError
+        };
+        outcome.exit_code()
     }
 
     fn show(&self, context: &Context) {
@@ -84,12 +94,13 @@ impl Diagnosis {
     }
 
     fn lines(&self, again: &str) -> Vec<Line> {
-        let mut lines = self.seen.facts();
-        lines.extend(self.examination.lines(&self.seen));
+        // The cause first; what else there is to know stands between it and what mends it.
+        let mut lines: Vec<Line> = self.findings.iter().map(Line::finding).collect();
         lines.extend(self.seen.doubts());
-        lines.extend(self.findings.iter().map(Line::finding));
+        lines.extend(self.seen.facts());
+        lines.extend(self.examination.lines(&self.seen));
         lines.extend(self.remedies.iter().map(|remedy| remedy.line(again)));
-        if self.findings.is_empty() && self.remedies.is_empty() {
+        if self.findings.is_empty() && self.remedies.is_empty() && self.seen.consistent() {
             lines.push(Line::toned("healthy", "nothing was found amiss", Tone::Good));
         }
         lines

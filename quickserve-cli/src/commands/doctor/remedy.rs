@@ -49,7 +49,7 @@ impl Remedy {
     }
 }
 
-/// What mends what was found, the safe commands first.
+/// What mends what was found, in the order in which it helps.
 pub(super) fn remedies(seen: &Seen, examination: &Examination, findings: &[Finding]) -> Vec<Remedy> {
     let found = |code: Code| findings.iter().any(|finding| finding.code == code);
     let mut remedies = Vec::new();
@@ -57,9 +57,13 @@ pub(super) fn remedies(seen: &Seen, examination: &Examination, findings: &[Findi
         let mends = "lets the router be supervised again".to_owned();
         remedies.push(Remedy::Safe { arguments: &["router", "upgrade"], mends });
     }
-    if seen.needs_resuming() {
-        let mends = "brings about what was decided: the promoted release, alone".to_owned();
-        remedies.push(Remedy::Safe { arguments: &["resume"], mends });
+    remedies.extend(examination.holder.as_ref().and_then(free));
+    remedies.extend(examination.containers.iter().filter(|container| container.is_paused).map(|container| {
+        let mends = "lets a task go on that somebody has paused".to_owned();
+        Remedy::Foreign { command: format!("docker unpause {}", container.container), mends }
+    }));
+    if seen.needs_resuming() || found(Code::UNWELL_TASK) {
+        remedies.extend(resume(seen, examination, found(Code::RESTART_LOOP)));
     }
     if found(Code::RESTART_LOOP) {
         remedies.push(Remedy::Ours {
@@ -74,20 +78,40 @@ pub(super) fn remedies(seen: &Seen, examination: &Examination, findings: &[Findi
     if found(Code::MISSING_VARIABLE) {
         remedies.push(Remedy::Ours { command: "deploy", mends: "once the variables have values".to_owned() });
     }
-    match &examination.holder {
-        Some(PortHolder::Container { name, .. }) => remedies.push(Remedy::Foreign {
-            command: format!("docker stop {name}"),
-            mends: "frees the public port".to_owned(),
-        }),
-        Some(PortHolder::Process { pid, .. }) => remedies.push(Remedy::Foreign {
-            command: format!("kill {pid}"),
-            mends: "frees the public port".to_owned(),
-        }),
-        Some(PortHolder::Unknown) | None => {}
-    }
     if found(Code::HOST_RESOURCES) {
         let mends = "removes images that nothing uses; look first with docker system df".to_owned();
         remedies.push(Remedy::Foreign { command: "docker image prune".to_owned(), mends });
     }
     remedies
+}
+
+/// What frees the public port.
+fn free(holder: &PortHolder) -> Option<Remedy> {
+    let command = match holder {
+        PortHolder::Container { name, .. } => format!("docker stop {name}"),
+        PortHolder::Process { pid, .. } => format!("kill {pid}"),
+        PortHolder::Unknown => return None,
+    };
+    Some(Remedy::Foreign { command, mends: "frees the public port, which the router then takes".to_owned() })
+}
+
+/// What brings about what was decided. It is not for a machine to run where it would decide something, or would fail.
+fn resume(seen: &Seen, examination: &Examination, is_looping: bool) -> Vec<Remedy> {
+    if let Some(release) = seen.undecided() {
+        let mends = format!("finishes what was left: {release:#} is promoted, if it proves to be good");
+        let mut remedies = vec![Remedy::Ours { command: "resume", mends }];
+        if let Some(promoted) = seen.promoted() {
+            let mends = format!("takes it back: {promoted:#} alone serves again");
+            remedies.push(Remedy::Ours { command: "abort", mends });
+        }
+        return remedies;
+    }
+    let mends = "brings about what was decided: the promoted release, alone".to_owned();
+    vec![if examination.holder.is_some() {
+        Remedy::Ours { command: "resume", mends: format!("once the port is free, {mends}") }
+    } else if is_looping {
+        Remedy::Ours { command: "resume", mends: format!("once they stay up, {mends}") }
+    } else {
+        Remedy::Safe { arguments: &["resume"], mends }
+    }]
 }

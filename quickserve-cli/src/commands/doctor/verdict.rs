@@ -1,9 +1,11 @@
 //! What is wrong with what was seen.
 
 use quickserve_core::finding::{Code, Finding, Severity};
+use quickserve_core::orchestrator::Health;
 
 use super::examination::Examination;
 use crate::commands::status::Seen;
+use crate::render::short_task;
 use crate::settings::Context;
 use crate::target::Target;
 
@@ -16,7 +18,19 @@ pub(super) fn findings(
     seen: &Seen,
     examination: &Examination,
 ) -> Vec<Finding> {
-    let mut findings = examination.unread.clone();
+    // The cause first: what keeps clients from being answered.
+    let mut findings = Vec::new();
+    if let (Some(holder), Some(address)) = (&examination.holder, target.reach.public) {
+        let message = format!("public port {} is held by {holder}", address.port());
+        findings.push(Finding::error(Code::PORT_HELD, message).on(address.to_string()));
+    }
+    findings.extend(unserved(seen, examination).map(|why| {
+        let message = format!("requests fail: {why}");
+        Finding::error(Code::UNSERVED, message)
+    }));
+    findings.extend(unwell(seen, examination));
+    findings.extend(looping(seen, examination));
+    findings.extend(examination.unread.iter().cloned());
     let missing = examination.missing_variables(seen);
     if !missing.is_empty() {
         let message =
@@ -25,22 +39,11 @@ pub(super) fn findings(
         let hint = format!("give it a value in {env_file} or in the task definition, then deploy");
         findings.push(Finding::error(Code::MISSING_VARIABLE, message).with_hint(hint));
     }
-    if let (Some(holder), Some(address)) = (&examination.holder, target.reach.public) {
-        let message = format!("public port {} is held by {holder}", address.port());
-        findings.push(Finding::error(Code::PORT_HELD, message).on(address.to_string()));
-    }
     if seen.serving().len() > 1 && !seen.is_in_flight() {
         let parts: Vec<String> =
             seen.serving().iter().map(|one| format!("{:#} {} %", one.release, one.weight)).collect();
         let message = format!("more than one version serves: {}", parts.join(", "));
         findings.push(Finding::error(Code::MIXED_VERSIONS, message));
-    }
-    for end in
-        examination.ends().iter().filter(|end| Some(&end.release) == seen.promoted() && end.count >= LOOP)
-    {
-        let message = format!("{} ends again and again: {}x {}", end.container, end.count, end.reason);
-        let finding = Finding::new(Code::RESTART_LOOP, Severity::Error, message);
-        findings.push(finding.on(format!("{:#}", end.release)));
     }
     if examination.machine.is_late() {
         let message = "the engine's clock and this machine's differ";
@@ -53,4 +56,54 @@ pub(super) fn findings(
         findings.push(finding.on(disk.folder.display().to_string()));
     }
     findings
+}
+
+/// Why no client is answered, where that is so and nobody else holds the port.
+fn unserved(seen: &Seen, examination: &Examination) -> Option<String> {
+    let release = seen.promoted().and_then(|release| seen.release(release))?;
+    if release.workload.endpoint.is_none() || seen.decided_tasks() == 0 || examination.holder.is_some() {
+        return None;
+    }
+    if !seen.router_runs() {
+        return Some("the router is not running".to_owned());
+    }
+    seen.closed().map(str::to_owned).or_else(|| examination.asked.public.clone())
+}
+
+/// Tasks of what serves that do not do their work.
+fn unwell(seen: &Seen, examination: &Examination) -> Vec<Finding> {
+    let Some(release) = seen.promoted().filter(|_| !seen.is_in_flight()) else { return Vec::new() };
+    let (tasks, decided) = (seen.promoted_tasks(), seen.decided_tasks());
+    let finding = |message: String| Finding::error(Code::UNWELL_TASK, message).on(format!("{release:#}"));
+    let mut findings = Vec::new();
+    if tasks.len() < decided as usize {
+        findings.push(finding(format!("{} of {decided} tasks are there", tasks.len())));
+    }
+    for task in &tasks {
+        let asked = examination.asked.tasks.get(&task.id);
+        let why = match &task.health {
+            Health::Unhealthy(why) => why,
+            Health::Healthy | Health::Unknown => match asked {
+                Some(why) => why,
+                None => continue,
+            },
+        };
+        findings.push(finding(format!("task {} is not well: {why}", short_task(&task.id.0))));
+    }
+    findings
+}
+
+/// Containers of what serves that the engine starts again and again.
+fn looping(seen: &Seen, examination: &Examination) -> Vec<Finding> {
+    let Some(release) = seen.promoted() else { return Vec::new() };
+    let ends = examination.ends();
+    let looping = examination.restarts(release).into_iter().filter(|(_, count)| *count >= LOOP);
+    let finding = |(container, count): (&str, u64)| {
+        let known = ends.iter().filter(|end| end.release == *release && end.container == container);
+        let known: Vec<String> = known.map(|end| format!("{}x {}", end.count, end.reason)).collect();
+        let known = if known.is_empty() { String::new() } else { format!("; {}", known.join(", ")) };
+        let message = format!("{container} ends again and again: {count} times{known}");
+        Finding::error(Code::RESTART_LOOP, message).on(format!("{release:#}"))
+    };
+    looping.map(finding).collect()
 }

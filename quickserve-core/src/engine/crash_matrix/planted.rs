@@ -226,6 +226,10 @@ impl TrafficRouter for Unfenced<dyn TrafficRouter> {
         self.0.is_as_asked(split).await
     }
 
+    async fn closed(&self) -> Result<Option<String>> {
+        self.0.closed().await
+    }
+
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {
         self.0.in_flight().await
     }

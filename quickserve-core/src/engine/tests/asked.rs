@@ -1,4 +1,5 @@
-//! What serves already is deployed again where the service is asked to be reached otherwise.
+//! How the service is reached: what serves already is deployed again where that is asked for otherwise, and behind a
+//! closed port nothing serves.
 
 use super::*;
 use crate::journal::Act;
@@ -51,4 +52,27 @@ async fn where_it_cannot_be_brought_about_what_serves_goes_on_as_before() {
     assert!(matches!(last.failed_at, Some(Step::Shift { .. })), "{last:?}");
     assert_eq!(journal.state().condemned.len(), 0, "it is no fault of the release");
     assert_eq!(journal.state().current(), Some(&release(1).id));
+}
+
+#[tokio::test]
+async fn behind_a_port_that_somebody_else_holds_nothing_is_done() {
+    let stage = Stage::new(Strategy::BlueGreen, 2);
+    assert_eq!(stage.deploy(release(1)).await, Outcome::Done);
+    stage.world.set_closed(Some("127.0.0.1:8080 is already in use"));
+    let resume = async || {
+        let actor = stage.actor(FaultPlan::default());
+        actor.deployer.resume(&actor.control).await.expect("an end")
+    };
+    let finished = resume().await;
+    assert_eq!(finished.outcome, Outcome::Stuck);
+    assert_eq!(finished.cause.expect("a cause").causes, ["127.0.0.1:8080 is already in use"]);
+
+    assert_eq!(stage.deploy(release(2)).await, Outcome::Stuck);
+    let journal = stage.journal().await;
+    assert_eq!(journal.state().current(), Some(&release(2).id), "what was decided stands");
+    let last = journal.state().deployments.last().expect("a deployment");
+    assert_eq!(last.outcome, Some(Outcome::Stuck));
+
+    stage.world.set_closed(None);
+    assert_eq!(resume().await.outcome, Outcome::Unchanged);
 }

@@ -359,6 +359,10 @@ impl TrafficRouter for Bad<dyn TrafficRouter> {
         self.inner.is_as_asked(split).await
     }
 
+    async fn closed(&self) -> Result<Option<String>> {
+        self.inner.closed().await
+    }
+
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {
         self.inner.in_flight().await
     }

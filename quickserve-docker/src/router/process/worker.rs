@@ -168,25 +168,21 @@ impl Worker {
         let pid = std::process::id();
         tracing::info!(dir = %self.dir.display(), pid, "the router serves");
         let mut signals = Signals::new();
-        let (mut counted, mut ending) = (0, false);
-        let mut count = tokio::time::interval(COUNT);
+        let mut ending = false;
         let control = control::serve(control, Arc::clone(hub));
         let reopen = hub.keep_opening(all_open);
-        tokio::pin!(control, reopen);
+        let parent = Arc::clone(&self.parent);
+        let count = count(&parent, hub);
+        tokio::pin!(control, reopen, count);
         loop {
+            // Each of these may hold what the others wait for, such as the services, so none is waited for alone:
+            // no branch awaits anything once it was chosen.
             let order = tokio::select! {
                 () = &mut control => continue,
                 () = &mut reopen => continue,
+                () = &mut count => continue,
                 () = hub.asked_to_end.cancelled(), if !ending => None,
                 () = signals.any(), if !ending => None,
-                _ = count.tick() => {
-                    let now = hub.at_work().await;
-                    if now != counted {
-                        self.parent.say(&FromWorker::InFlight(now));
-                        counted = now;
-                    }
-                    continue;
-                }
                 order = self.orders.recv() => order,
             };
             match order {
@@ -250,6 +246,20 @@ impl Worker {
                 }
                 Order::HandOver { .. } | Order::Lead(..) | Order::Go | Order::Adoption(_) => {}
             }
+        }
+    }
+}
+
+/// Tells the parent how many requests are in flight, on and on, whenever that has changed.
+async fn count(parent: &Supervised, hub: &Hub) {
+    let mut counted = 0;
+    let mut next = tokio::time::interval(COUNT);
+    loop {
+        next.tick().await;
+        let now = hub.at_work().await;
+        if now != counted {
+            parent.say(&FromWorker::InFlight(now));
+            counted = now;
         }
     }
 }

@@ -383,6 +383,10 @@ impl TrafficRouter for NoRouter {
         Ok(true)
     }
 
+    async fn closed(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     async fn in_flight(&self) -> Result<BTreeMap<TaskId, u64>> {
         Ok(BTreeMap::new())
     }

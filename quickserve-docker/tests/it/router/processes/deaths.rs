@@ -200,3 +200,33 @@ async fn routers_that_are_started_at_once_become_one() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_address_that_somebody_took_meanwhile_is_told_and_taken_when_it_is_free() {
+    let router = Processes::start().await;
+    let task = Task::start("a").await;
+    let public = router.listen().await.public;
+    router.route([route('a', Role::Serving(1), &[task.address])]).await;
+    let both = [router.parent().await, router.worker().await];
+    for process in both {
+        kill_process(process, Signal::KILL).expect("killed");
+    }
+    eventually("both are gone", || async { router.alive().is_empty() }).await;
+    let stranger = std::net::TcpListener::bind(public).expect("the address is free");
+    router.ensure().await;
+    // The worker waits for its parent's answer while it counts what is in flight.
+    let parent = router.parent().await;
+    kill_process(parent, Signal::STOP).expect("stopped");
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    kill_process(parent, Signal::CONT).expect("it goes on");
+    for _ in 0..4 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let status = tokio::time::timeout(Duration::from_secs(5), router.control.status()).await;
+        let status = status.expect("an answer in time").expect("the status");
+        let trouble = status.services[0].trouble.clone().expect("it cannot listen");
+        assert!(trouble.contains(&format!("(pid {})", std::process::id())), "{trouble}");
+    }
+    drop(stranger);
+    eventually("the address is taken back", || async { TcpStream::connect(public).await.is_ok() }).await;
+    assert_eq!(get(public, "/").await.body, "a");
+}
