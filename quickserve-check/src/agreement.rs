@@ -13,7 +13,8 @@ use crate::definition::{
     no_task_role, probe,
 };
 use crate::dockerfile::Dockerfile;
-use crate::{Facts, Subject, Text};
+use crate::workflow::scripts::normal;
+use crate::{Facts, Subject, Text, inside};
 
 /// How many files are read at most to find the route that a health check asks.
 const ROUTES: usize = 200;
@@ -143,9 +144,9 @@ fn script(subject: &Subject, main: Container<'_>, dockerfile: Option<&Dockerfile
         let extension = Path::new(word).extension().and_then(|extension| extension.to_str());
         extension.is_some_and(|extension| ["js", "mjs", "cjs", "py", "rb", "sh"].contains(&extension))
     });
-    let mut found =
-        scripts.map(|word| PathBuf::from(word.trim_start_matches("./").trim_start_matches("/app/")));
-    found.find_map(|path| Text::read(&subject.path(&path), &subject.name(&path)).ok())
+    // Such a path is one of the image: only what is copied from the project into its folder is known.
+    let mut found = scripts.filter_map(|word| normal(Path::new(word.trim_start_matches("/app/"))));
+    found.find_map(|path| inside::read(subject, &path).ok())
 }
 
 /// The paths that health checks ask the service for.
@@ -166,7 +167,7 @@ fn routes(subject: &Subject, facts: &Facts, paths: &BTreeSet<String>) -> Vec<Fin
         ROUTE_KINDS.contains(&kind) && ROUTE_NAMES.iter().any(|part| name.contains(part))
     };
     let candidates = facts.code.files.iter().filter(is_candidate).take(ROUTES);
-    let texts = candidates.filter_map(|path| Text::read(&subject.path(path), &subject.name(path)).ok());
+    let texts = candidates.filter_map(|path| inside::read(subject, path).ok());
     texts.flat_map(|text| paths.iter().filter_map(|path| liveness(path, &text)).collect::<Vec<_>>()).collect()
 }
 

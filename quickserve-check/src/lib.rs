@@ -27,6 +27,8 @@
 //! ```
 
 mod agreement;
+#[cfg(test)]
+mod agreement_tests;
 mod ask;
 #[cfg(test)]
 mod case_study;
@@ -38,6 +40,7 @@ mod facts;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod hide;
+mod inside;
 mod placeholder;
 pub mod scanned;
 pub mod secrets;

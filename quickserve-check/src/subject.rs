@@ -174,8 +174,9 @@ fn definition_in(root: &Path) -> Option<PathBuf> {
         names.filter(|path| path.extension().is_some_and(|extension| extension == "json"))
     });
     let describes_task = |path: &PathBuf| {
-        crate::Text::read(&root.join(path), "")
-            .is_ok_and(|text| text.text.contains("\"containerDefinitions\""))
+        crate::inside::inside(root, path)
+            .and_then(|there| crate::Text::read(&there, "").ok())
+            .is_some_and(|text| text.text.contains("\"containerDefinitions\""))
     };
     let first = found.find(describes_task)?;
     found.find(describes_task).is_none().then_some(first)

@@ -71,6 +71,13 @@ fn assert_fine(code: u16, dockerfile: &str) {
 fn a_syntax_error_hides_nothing_else() {
     let files = [("Dockerfile", "FROM debian\nRUNN x\nUSER root\n")];
     assert_eq!(of_code(510, &files), ["error 2: RUNN is no instruction"]);
+    let secret = [("Dockerfile", "FROM scratch\nENV K=1\n3f9c1a77d0e2\nMIIEvQIBADANBgkqhkiG9w0B\nFOO x\n")];
+    let expected = [
+        "error 3: this is no instruction",
+        "error 4: this is no instruction",
+        "error 5: FOO is no instruction",
+    ];
+    assert_eq!(of_code(510, &secret), expected, "a part of a secret stays out");
     assert_eq!(of_code(501, &files), ["warning 3: the image runs as root"]);
     assert_eq!(of_code(510, &[("Dockerfile", "")]), ["error 1: there is no FROM"]);
     assert_eq!(of_code(117, &[("other", "")]), ["error 0: Dockerfile does not exist"]);
@@ -440,6 +447,8 @@ fn secrets_are_no_variables_of_the_image() {
     );
     assert_found(106, "FROM a\nENV URL=postgres://app:4f9a8e21c0@db/x", "error 2: ENV URL holds a secret");
     let weak = "warning 2: ENV DB_PASSWORD is a password that everybody guesses";
+    let login = "error 2: a login with its password stands in a command of the image";
+    assert_found(106, "FROM a\nRUN docker login -u me --password Tr0ub4dor3x r.io", login);
     assert_found(106, "FROM a\nENV DB_PASSWORD=root", weak);
     let argument = "FROM a\nARG NPM_TOKEN\nRUN echo //x:_authToken=${NPM_TOKEN} > .npmrc && npm ci";
     let history = "warning 2: the build argument NPM_TOKEN stays readable in the image's history";

@@ -8,7 +8,7 @@ use quickserve_core::finding::Code;
 use crate::workflow::pipelines::{Origin, Pipelines, Unit};
 use crate::workflow::scripts;
 use crate::workflow::shell::Command;
-use crate::{Subject, Text};
+use crate::{Subject, Text, inside};
 
 /// A task definition in a file.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ const LITERAL: [&str; 5] = ["image", "executionRoleArn", "taskRoleArn", "valueFr
 impl Template {
     /// Reads a file; none where it is not there or no JSON, which others say.
     pub(crate) fn read(subject: &Subject, path: &std::path::Path) -> Option<Self> {
-        Self::of(Text::read(&subject.path(path), &subject.name(path)).ok()?)
+        Self::of(inside::read(subject, path).ok()?)
     }
 
     fn of(file: Text) -> Option<Self> {
