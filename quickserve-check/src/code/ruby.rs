@@ -34,6 +34,10 @@ fn direct(text: &str) -> Vec<Hit> {
         if WRITES.is_match(context::after(text, all.end(), 8)) {
             continue;
         }
+        if is_asked_behind(text, all.end(), name.as_str()) {
+            hits.push(Hit::new(name, Need::Defaulted));
+            continue;
+        }
         let need = match captures.get(2).map(|method| method.as_str()) {
             None => need(text, &all.range()),
             Some("fetch" | "dig") if captures.get(4).is_none() => need(text, &all.range()),
@@ -45,6 +49,13 @@ fn direct(text: &str) -> Vec<Hit> {
         hits.push(Hit::new(name, need));
     }
     hits
+}
+
+/// Whether the line is for when the variable is there: `pidfile ENV["PIDFILE"] if ENV["PIDFILE"]`.
+fn is_asked_behind(text: &str, end: usize, name: &str) -> bool {
+    let rest = context::lines(text, end, 1);
+    let condition = [" if ", " unless "].iter().find_map(|word| rest.find(word).map(|at| &rest[at..]));
+    condition.is_some_and(|condition| condition.contains("ENV") && context::has_word(condition, name))
 }
 
 #[cfg(test)]
@@ -70,6 +81,10 @@ mod tests {
             ["A1 Defaulted", "D1 Defaulted"]
         );
         assert_eq!(read("  url: <%= ENV['DATABASE_URL'] %>"), ["DATABASE_URL Required"]);
+        for line in ["pidfile ENV['A1'] if ENV['A1']", "pidfile ENV['A1'] unless ENV['A1'].nil?"] {
+            assert_eq!(read(line), ["A1 Defaulted", "A1 Defaulted"], "{line}");
+        }
+        assert_eq!(read("pidfile ENV['A1'] if ENV['B1']"), ["A1 Required", "B1 Defaulted"]);
     }
 
     #[test]

@@ -411,6 +411,12 @@ fn what_is_run_is_there() {
     ] {
         assert_eq!(of_code(511, &[("Dockerfile", fine), ("package.json", "{}")]), [""; 0], "{fine}");
     }
+    let start = ("Dockerfile", "FROM a\nWORKDIR /app\nCOPY . .\nCMD [\"node\", \"src/idx.js\"]\n");
+    let absent = |weight: &str| [format!("{weight} 4: src/idx.js is run and not in the build context")];
+    assert_eq!(of_code(511, &[start, ("src/index.js", "")]), absent("error"));
+    assert_eq!(of_code(511, &[start]), absent("warning"), "the context may be another");
+    assert_eq!(of_code(511, &[start, ("src/a.js", ""), ("src/idx.ts", "")]), absent("warning"));
+    assert_eq!(of_code(511, &[start, ("src/a.js", ""), (".gitignore", "/src/idx.js")]), absent("warning"));
     let chmod = "FROM a\nCOPY . /\nRUN chmod +x /entry.sh\nENTRYPOINT [\"/entry.sh\"]";
     let message = "warning 4: entry.sh is run and not in the build context";
     assert_eq!(of_code(511, &[("Dockerfile", chmod)]), [message]);
