@@ -91,7 +91,13 @@ pub(crate) fn read(subject: &Subject) -> (Pipelines, Vec<Finding>) {
     }
     pipelines.definition = subject.definition.as_deref().and_then(scripts::normal);
     let registered = template::registered(&pipelines).into_iter().map(|(path, ..)| path);
-    let paths: Vec<PathBuf> = registered.chain(pipelines.definition.clone()).collect();
+    let of_actions = template::of_actions(&pipelines);
+    let paths: Vec<PathBuf> =
+        registered.chain(pipelines.definition.clone()).chain(of_actions.iter().cloned()).collect();
+    for path in of_actions {
+        let found = scripts::look(&subject.path(&path));
+        pipelines.found.insert(path, found);
+    }
     for path in paths {
         if let Some(template) = Template::read(subject, &path) {
             pipelines.templates.insert(path, template);
