@@ -36,6 +36,8 @@ pub mod code;
 pub mod contract;
 pub mod definition;
 pub mod dockerfile;
+#[cfg(test)]
+mod effort;
 mod facts;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
