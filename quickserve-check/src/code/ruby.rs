@@ -40,7 +40,12 @@ fn direct(text: &str) -> Vec<Hit> {
         }
         let need = match captures.get(2).map(|method| method.as_str()) {
             None => need(text, &all.range()),
-            Some("fetch" | "dig") if captures.get(4).is_none() => need(text, &all.range()),
+            // `ENV.fetch("X")` ends with a KeyError that names it, where nobody rescues that.
+            Some("fetch") if captures.get(4).is_none() => match need(text, &all.range()) {
+                Need::Required if !context::lines(text, all.end(), 6).contains("rescue") => Need::Validated,
+                need => need,
+            },
+            Some("dig") if captures.get(4).is_none() => need(text, &all.range()),
             Some(method) if method.ends_with('?') && need(text, &all.range()) == Need::Validated => {
                 Need::Validated
             }
@@ -72,7 +77,7 @@ mod tests {
         assert_eq!(read("a = ENV['A1']\nb = ENV[\"B1\"] || 'x'"), ["A1 Required", "B1 Defaulted"]);
         assert_eq!(
             read("a = ENV.fetch('A1')\nb = ENV.fetch('B1', 3)\nc = ENV.fetch('C1') { 5 }"),
-            ["A1 Required", "B1 Defaulted", "C1 Defaulted"]
+            ["A1 Validated", "B1 Defaulted", "C1 Defaulted"]
         );
         assert_eq!(read("raise 'x' unless ENV['A1']"), ["A1 Validated"]);
         assert_eq!(read("ENV['A1'] or abort 'x'"), ["A1 Validated"]);

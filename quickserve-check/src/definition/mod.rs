@@ -66,6 +66,7 @@ const ON_ECS: &[Rule] = &[
     limits::fargate_size,
     limits::container_sums,
     limits::memory,
+    limits::ulimits,
     roles::execution_role,
     references::malformed,
     references::elsewhere,

@@ -120,6 +120,31 @@ fn the_image_should_not_run_as_root() {
 }
 
 #[test]
+fn what_cannot_be_built_is_found() {
+    let version = "error 1: no ARG before the first FROM has NODE_VERSION, which is empty here";
+    assert_found(510, "FROM node:${NODE_VERSION}-alpine", version);
+    assert_found(510, "FROM node:$NODE_VERSION\nARG NODE_VERSION=20", version);
+    for fine in [
+        "ARG NODE_VERSION\nFROM node:${NODE_VERSION}-alpine",
+        "FROM node:${NODE_VERSION:-20}",
+        "FROM --platform=$BUILDPLATFORM a-$TARGETARCH",
+    ] {
+        assert_fine(510, fine);
+    }
+    let stage = "error 4: dpes is no stage before this one";
+    assert_found(511, "FROM a AS deps\nRUN x\nFROM b\nCOPY --from=dpes /a /a", stage);
+    for fine in [
+        "FROM a AS deps\nFROM b\nCOPY --from=deps /a /a",
+        "FROM a AS deps\nFROM b\nCOPY --from=nginx /a /a",
+        "FROM a AS deps\nFROM b\nCOPY --from=0 /a /a",
+    ] {
+        assert_fine(511, fine);
+    }
+    assert_found(510, "FROM a\nRUN npm ci &&\nCMD x", "error 2: nothing follows &&: no shell runs that");
+    assert_fine(510, "FROM a\nRUN npm ci && \\\n  npm test\nCMD x");
+}
+
+#[test]
 fn an_image_should_have_a_health_check() {
     assert_found(502, "FROM a", "warning 1: no HEALTHCHECK: a process that hangs looks healthy");
     assert_found(502, "FROM a\nHEALTHCHECK NONE", "warning 2: the health check is switched off");
@@ -128,6 +153,9 @@ fn an_image_should_have_a_health_check() {
     let findings = report_on(&[("Dockerfile", "FROM a")], &circumstances).findings;
     let check = findings.iter().find(|finding| finding.code.number() == 502).expect("a finding");
     assert_eq!(check.severity, Severity::Info);
+    let hint =
+        "add HEALTHCHECK CMD with a program that the image has, for where it runs without a task definition";
+    assert_eq!(check.hint.as_deref(), Some(hint));
 }
 
 #[test]
@@ -246,8 +274,12 @@ fn secrets_stay_out_of_what_is_copied() {
 #[test]
 fn the_history_and_modules_stay_out_too() {
     let dockerfile = ("Dockerfile", "FROM a\nCOPY . .\n");
-    let none = "warning 2: the whole folder is copied and there is no .dockerignore: .git, node_modules and .env go with it";
-    assert_eq!(of_code(506, &[dockerfile]), [none]);
+    let none =
+        |what: &str| [format!("warning 2: the whole folder is copied and there is no .dockerignore{what}")];
+    assert_eq!(of_code(506, &[dockerfile]), none(""));
+    assert_eq!(of_code(506, &[dockerfile, ("main.go", ""), (".git/HEAD", "x")]), none(": .git goes with it"));
+    let both = [dockerfile, (".env", ""), (".git/HEAD", "x"), ("node_modules/a", "")];
+    assert_eq!(of_code(506, &both), none(": .git, node_modules and .env go with it"));
     let git = (".git/HEAD", "x");
     let sent = "warning 2: .git is copied into the image: the whole history";
     assert_eq!(of_code(506, &[dockerfile, git, (".dockerignore", "*.md")]), [sent]);
