@@ -119,7 +119,9 @@ fn coverage(subject: &Subject, facts: &Facts) -> Report {
     let platform = if subject.is_for_ecs() { Some(Platform::Ecs) } else { subject.platform };
     let mut findings = undeclared(&readings, &declared, platform);
     if facts.definition.is_some() || facts.contracts.values.iter().any(|values| values.deployed) {
-        findings.iter_mut().for_each(|finding| needed_by_spring(subject, facts, finding));
+        for finding in &mut findings {
+            needed_by_spring(subject, facts, finding);
+        }
     }
     report.and(Report::of(findings))
 }
@@ -251,5 +253,5 @@ fn uses_aws(subject: &Subject, facts: &Facts) -> bool {
         let text = text.and_then(Result::ok);
         text.is_some_and(|text| SDKS.iter().any(|sdk| text.text.contains(sdk)))
     };
-    reads || MANIFESTS.iter().any(|file| depends(file))
+    reads || MANIFESTS.iter().any(depends)
 }

@@ -13,7 +13,9 @@ pub(crate) struct Project(TempDir);
 impl Project {
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let project = Self(tempfile::tempdir().expect("a folder"));
-        files.iter().for_each(|(path, text)| project.write(path, text));
+        for (path, text) in files {
+            project.write(path, text);
+        }
         project
     }
 
@@ -31,7 +33,7 @@ impl Project {
         check(&Subject::in_folder(self.root())).findings
     }
 
-    /// "Weight file:line:column message" of the findings with that code.
+    /// Weight, place and message of the findings with that code.
     pub(crate) fn coded(&self, code: &str) -> Vec<String> {
         let findings = self.findings().into_iter().filter(|finding| finding.code.to_string() == code);
         let line = |finding: Finding| {

@@ -46,7 +46,7 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(100);
     /// Longer than any of these takes on a machine that others use too.
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     fn shell(script: &str, time: Duration, most: u64) -> Option<Vec<u8>> {
         ask(Command::new("sh").args(["-c", script]), time, most)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::Definition;
+use super::{Container, Definition};
 use crate::code::paths;
 use crate::{Facts, Subject, inside};
 
@@ -58,7 +58,7 @@ impl Listener {
         let containers = definition.containers();
         let mut asked: BTreeSet<u16> =
             containers.iter().filter_map(|container| Some(container.health_url()?.port)).collect();
-        for (port, _) in containers.iter().flat_map(|container| container.ports()) {
+        for (port, _) in containers.iter().flat_map(Container::ports) {
             asked.remove(&port);
         }
         if asked.is_empty() || !reads_port {
@@ -68,7 +68,7 @@ impl Listener {
         if files.len() > FILES {
             return Self { reads_port, named: asked };
         }
-        let own = containers.iter().flat_map(|container| container.environment());
+        let own = containers.iter().flat_map(Container::environment);
         let own = own.filter_map(|(_, value, _)| value.as_str().map(str::to_owned));
         let words = ["command", "entryPoint"].iter().flat_map(|key| {
             containers.iter().flat_map(move |container| container.items(key)).filter_map(|item| item.as_str())

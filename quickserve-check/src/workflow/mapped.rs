@@ -84,13 +84,11 @@ impl Between {
             return self.end;
         }
         let among = file.get(self.start..self.end).unwrap_or_default();
-        match among.find(char) {
-            Some(at) => self.start + at,
-            None => {
-                self.without.push(char);
-                self.end
-            }
+        if let Some(at) = among.find(char) {
+            return self.start + at;
         }
+        self.without.push(char);
+        self.end
     }
 }
 

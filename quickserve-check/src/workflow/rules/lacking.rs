@@ -38,8 +38,7 @@ fn name(step: &Step) -> &Span {
     step.uses.as_ref().map_or(&step.span, |(_, span)| span)
 }
 
-/// A role by OIDC, without the permission to ask GitHub for a token. GitHub, "Configuring OpenID Connect in Amazon Web
-/// Services": no default has `id-token: write`.
+/// A role by OIDC, without the permission to ask GitHub for a token. GitHub's documentation of OIDC in AWS: no default has `id-token: write`.
 fn token(workflow: &Workflow, job: &Job, step: &Step, earlier: &[Step]) -> Option<Finding> {
     let role = step.input("role-to-assume")?;
     let has_other =
