@@ -54,7 +54,13 @@ pub fn task_definition(text: &str) {
     let subject = Subject::default();
     let (definition, wrong) = definition::read::parse(Text::new("task.json", text), &subject);
     show(wrong);
-    show(definition.map(|definition| definition::judge(&definition, &subject).findings).unwrap_or_default());
+    show(
+        definition
+            .map(|definition| {
+                definition::judge(&definition, &subject, &definition::Listener::default()).findings
+            })
+            .unwrap_or_default(),
+    );
 }
 
 /// A workflow of GitHub Actions.

@@ -27,6 +27,8 @@
 //! ```
 
 mod agreement;
+#[cfg(test)]
+mod agreement_tests;
 mod ask;
 #[cfg(test)]
 mod case_study;
@@ -34,10 +36,13 @@ pub mod code;
 pub mod contract;
 pub mod definition;
 pub mod dockerfile;
+#[cfg(test)]
+mod effort;
 mod facts;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod hide;
+mod inside;
 mod placeholder;
 pub mod scanned;
 pub mod secrets;

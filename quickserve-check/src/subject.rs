@@ -182,8 +182,9 @@ fn definition_in(root: &Path) -> Option<PathBuf> {
         Some(those.next().is_none().then(|| first.clone()))
     };
     let describes_task = |path: &Path| {
-        crate::Text::read(&root.join(path), "")
-            .is_ok_and(|text| text.text.contains("\"containerDefinitions\""))
+        crate::inside::inside(root, path)
+            .and_then(|there| crate::Text::read(&there, "").ok())
+            .is_some_and(|text| text.text.contains("\"containerDefinitions\""))
     };
     only(&describes_task).or_else(|| only(&is_called_definition)).flatten()
 }

@@ -223,6 +223,10 @@ codes! {
     FALSE_SUCCESS = 816;
     /// A variable that a step uses and only another step has.
     STEP_VARIABLE = 817;
+    /// A name in a workflow that leads nowhere: a file, a container, a step, a job.
+    DANGLING_NAME = 818;
+    /// A step that lacks what it needs: a permission, a region, files, an image in a registry.
+    LACKING_STEP = 819;
 }
 
 impl Code {

@@ -64,6 +64,7 @@ pub(super) fn blank(text: &str, syntax: &Syntax) -> String {
     let bytes = text.as_bytes();
     let mut out = bytes.to_vec();
     let begins = beginnings(syntax);
+    let (mut line, mut slashes) = (Line::default(), Slashes::default());
     let mut at = 0;
     while at < bytes.len() {
         if !begins[usize::from(bytes[at])] {
@@ -72,12 +73,12 @@ pub(super) fn blank(text: &str, syntax: &Syntax) -> String {
             fill(&mut out[at..end]);
             at = end;
         } else if let Some((quote, end)) = string(bytes, at, syntax) {
-            if quote.comment && stands_alone(bytes, at) {
+            if quote.comment && line.is_blank_before(bytes, at) {
                 fill(&mut out[at..end]);
             }
             at = end;
         } else if syntax.slashes && bytes[at] == b'/' {
-            at = expression(bytes, at);
+            at = slashes.past(bytes, at);
         } else {
             at += 1;
         }
@@ -136,17 +137,61 @@ fn string<'s>(bytes: &[u8], at: usize, syntax: &'s Syntax) -> Option<(&'s Quote,
     Some((quote, end.min(bytes.len())))
 }
 
-fn stands_alone(bytes: &[u8], at: usize) -> bool {
-    let line = bytes[..at].rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    line.iter().all(u8::is_ascii_whitespace)
+/// The line of a place that only moves on: each byte is looked at once.
+#[derive(Default)]
+struct Line {
+    seen: usize,
+    has_text: bool,
 }
 
-/// Past an expression between slashes, or past a slash that divides.
-fn expression(bytes: &[u8], at: usize) -> usize {
+impl Line {
+    /// Whether there are only blanks between the beginning of its line and a place.
+    fn is_blank_before(&mut self, bytes: &[u8], at: usize) -> bool {
+        for byte in &bytes[self.seen..at] {
+            self.has_text = *byte != b'\n' && (self.has_text || !byte.is_ascii_whitespace());
+        }
+        self.seen = at;
+        !self.has_text
+    }
+}
+
+/// Expressions between slashes.
+#[derive(Default)]
+struct Slashes {
+    /// How many slashes of a line seemed to begin one that did not end there, and where that line ends.
+    unended: usize,
+    line_end: usize,
+}
+
+/// So many slashes of one line that end nothing: the others divide. To look for each end takes time squared.
+const UNENDED: usize = 16;
+
+impl Slashes {
+    /// Past an expression between slashes, or past a slash that divides.
+    fn past(&mut self, bytes: &[u8], at: usize) -> usize {
+        if at >= self.line_end {
+            self.unended = 0;
+        }
+        if self.unended >= UNENDED {
+            return at + 1;
+        }
+        match expression(bytes, at) {
+            Ok(end) => end,
+            Err(line_end) => {
+                (self.unended, self.line_end) = (self.unended + 1, line_end);
+                at + 1
+            }
+        }
+    }
+}
+
+/// Where the expression ends that begins there, or right after a slash that divides; as an error the end of the line in
+/// which it does not end.
+fn expression(bytes: &[u8], at: usize) -> Result<usize, usize> {
     let before = bytes[..at].iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
     let begins = before.is_none_or(|byte| b"(,=:[!&|?{};+-*%<>~^\n\r".contains(byte));
     if !begins {
-        return at + 1;
+        return Ok(at + 1);
     }
     let mut in_class = false;
     let mut end = at + 1;
@@ -155,12 +200,12 @@ fn expression(bytes: &[u8], at: usize) -> usize {
             b'\\' => end += 1,
             b'[' => in_class = true,
             b']' => in_class = false,
-            b'/' if !in_class => return end + 1,
+            b'/' if !in_class => return Ok(end + 1),
             _ => {}
         }
         end += 1;
     }
-    at + 1
+    Err(end)
 }
 
 fn find(bytes: &[u8], from: usize, what: &str) -> Option<usize> {
@@ -201,6 +246,21 @@ mod tests {
         assert_eq!(blank("'a\nb // c", &C_LIKE), "'a\nb     ");
         assert_eq!(blank("a /* b", &C_LIKE), "a     ");
         assert_eq!(blank("'\\", &C_LIKE), "'\\");
+    }
+
+    #[test]
+    fn no_line_takes_time_squared() {
+        const PYTHON: Syntax = Syntax { quotes: &[Quote::doc("\"\"\""), Quote::line("\"")], ..HASH };
+        let plain = "x = 'y' ".repeat(15_000);
+        let base = || drop(blank(&plain, &SCRIPT));
+        for hostile in [
+            "\"\"\"\"\"\"".repeat(20_000),
+            format!("{}{}", " ".repeat(60_000), "\"\"\"\"\"\"".repeat(10_000)),
+        ] {
+            crate::effort::assert_at_most(40, base, || drop(blank(&hostile, &PYTHON)));
+        }
+        let hostile = "(/[".repeat(40_000);
+        crate::effort::assert_at_most(80, base, || drop(blank(&hostile, &SCRIPT)));
     }
 
     proptest! {

@@ -91,7 +91,9 @@ fn assigned(text: &str, read: &Range<usize>, before: &str) -> Option<Need> {
     let mut offset = below.find('\n')?;
     for line in below[offset..].split_inclusive('\n') {
         let asks = ASKED.is_match(line) || line.trim_start().starts_with("assert");
-        let names = has_word(line, variable) || second.is_some_and(|second| has_word(line, second));
+        // A word of a message is no variable.
+        let code = line.split(['"', '\'', '`']).next().unwrap_or_default();
+        let names = has_word(code, variable) || second.is_some_and(|second| has_word(code, second));
         if asks && names {
             let fails = FAILS.is_match(lines(text, read.end + offset, 4));
             return Some(if fails { Need::Validated } else { Need::Defaulted });

@@ -81,7 +81,7 @@ fn direct(text: &str) -> Vec<Hit> {
                 && (all.as_str().starts_with("import") || name.as_str().starts_with(char::is_lowercase));
         let writes = WRITES.is_match(context::after(text, all.end(), 8))
             || context::before(text, all.start()).trim_end().ends_with("delete");
-        if !is_method && !writes {
+        if !is_method && !writes && !is_quoted(context::before(text, all.start())) {
             hits.push(Hit::new(name, need(text, &all.range())));
         }
     }
@@ -99,6 +99,22 @@ fn direct(text: &str) -> Vec<Hit> {
         }
     }
     hits
+}
+
+/// Whether what follows is in a string: `"set process.env.TOKEN"`. In a template, `${` makes it code again.
+fn is_quoted(before: &str) -> bool {
+    let mut quote = None;
+    let mut chars = before.chars();
+    while let Some(char) = chars.next() {
+        match (quote, char) {
+            (_, '\\') => drop(chars.next()),
+            (None, '"' | '\'') => quote = Some(char),
+            (None, '`') => return false,
+            (Some(open), _) if open == char => quote = None,
+            _ => {}
+        }
+    }
+    quote.is_some() && !before.contains("${")
 }
 
 fn taken_apart(text: &str, hits: &mut Vec<Hit>) {
@@ -186,6 +202,30 @@ mod tests {
                 .is_empty()
         );
         assert!(read("if (import.meta.env.DEV) {}; process.env.npm_package_version").is_empty());
+    }
+
+    #[test]
+    fn what_stands_in_a_string_is_no_reading() {
+        assert!(read("throw new Error('set process.env.A1 first'); log(\"process.env.B1\")").is_empty());
+        assert_eq!(
+            read("log('a', process.env.A1, `it's ${process.env.B1}`)"),
+            ["A1 Required", "B1 Required"]
+        );
+    }
+
+    #[test]
+    fn another_variables_check_is_not_its_own() {
+        for other in [
+            "if (!process.env.B1) throw new Error('x')",
+            "if (!url) throw new Error('x')",
+            "if (!url) throw new Error('no key')",
+            "if (!url) {\n  throw new Error('no key');\n}",
+        ] {
+            let text = format!("const key = process.env['A1'];\nconst url = process.env.B1;\n{other};\n");
+            assert!(read(&text).contains(&"A1 Required".to_owned()), "{text}: {:?}", read(&text));
+            let text = format!("const key = process.env['A1'];\n{other};\n");
+            assert!(read(&text).contains(&"A1 Required".to_owned()), "{text}: {:?}", read(&text));
+        }
     }
 
     #[test]

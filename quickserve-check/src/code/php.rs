@@ -44,7 +44,12 @@ fn direct(text: &str) -> Vec<Hit> {
             continue;
         }
         // Laravel gives null where there is none, and its own settings count on that.
-        let need = if captures.get(3).is_some() { Need::Defaulted } else { need(text, &all.range()) };
+        let need = match captures.get(3).map(|name| name.as_str()) {
+            // Without this one it ends: "No application encryption key has been specified."
+            Some("APP_KEY") if captures.get(4).is_none_or(|comma| comma.is_empty()) => Need::Validated,
+            Some(_) => Need::Defaulted,
+            None => need(text, &all.range()),
+        };
         hits.push(Hit::new(name, need));
     }
     for captures in SYMFONY.all(text) {
@@ -73,6 +78,7 @@ mod tests {
             read("'url' => env('DATABASE_URL'), 'port' => env('DB_PORT', '3306'),"),
             ["DATABASE_URL Defaulted", "DB_PORT Defaulted"]
         );
+        assert_eq!(read("'key' => env('APP_KEY'),"), ["APP_KEY Validated"]);
         assert_eq!(
             read(
                 "if (!getenv('A1')) {\n  throw new RuntimeException('x');\n}\n// getenv('B1')\n# getenv('C1')\n$_ENV['D1'] = 'x';"

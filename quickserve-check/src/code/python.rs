@@ -66,7 +66,12 @@ fn direct(text: &str) -> Vec<Hit> {
             continue;
         }
         let start = all.start() - if text[..all.start()].ends_with("os.") { 3 } else { 0 };
-        let need = if delimiter == Some(",") { Need::Defaulted } else { need(text, &(start..all.end())) };
+        let mut need = if delimiter == Some(",") { Need::Defaulted } else { need(text, &(start..all.end())) };
+        // `os.environ["X"]` ends with a KeyError that names it, where nobody catches that.
+        let raises = captures.get(1).is_some() && !context::lines(text, all.end(), 6).contains("except");
+        if raises && need == Need::Required {
+            need = Need::Validated;
+        }
         hits.push(Hit::new(name, need));
     }
     for captures in IN.all(text) {
@@ -146,7 +151,9 @@ mod tests {
 
     #[test]
     fn readings_and_their_defaults() {
-        assert_eq!(read("url = os.environ[\"DATABASE_URL\"]"), ["DATABASE_URL Required"]);
+        assert_eq!(read("url = os.environ[\"DATABASE_URL\"]"), ["DATABASE_URL Validated"]);
+        let caught = "try:\n    url = os.environ['A1']\nexcept KeyError:\n    url = None\n";
+        assert_eq!(read(caught), ["A1 Required"]);
         assert_eq!(
             read("url = os.environ.get('A1', 'x')\nb = os.getenv('B1')"),
             ["A1 Defaulted", "B1 Required"]

@@ -34,9 +34,18 @@ fn direct(text: &str) -> Vec<Hit> {
         if WRITES.is_match(context::after(text, all.end(), 8)) {
             continue;
         }
+        if is_asked_behind(text, all.end(), name.as_str()) {
+            hits.push(Hit::new(name, Need::Defaulted));
+            continue;
+        }
         let need = match captures.get(2).map(|method| method.as_str()) {
             None => need(text, &all.range()),
-            Some("fetch" | "dig") if captures.get(4).is_none() => need(text, &all.range()),
+            // `ENV.fetch("X")` ends with a KeyError that names it, where nobody rescues that.
+            Some("fetch") if captures.get(4).is_none() => match need(text, &all.range()) {
+                Need::Required if !context::lines(text, all.end(), 6).contains("rescue") => Need::Validated,
+                need => need,
+            },
+            Some("dig") if captures.get(4).is_none() => need(text, &all.range()),
             Some(method) if method.ends_with('?') && need(text, &all.range()) == Need::Validated => {
                 Need::Validated
             }
@@ -45,6 +54,13 @@ fn direct(text: &str) -> Vec<Hit> {
         hits.push(Hit::new(name, need));
     }
     hits
+}
+
+/// Whether the line is for when the variable is there: `pidfile ENV["PIDFILE"] if ENV["PIDFILE"]`.
+fn is_asked_behind(text: &str, end: usize, name: &str) -> bool {
+    let rest = context::lines(text, end, 1);
+    let condition = [" if ", " unless "].iter().find_map(|word| rest.find(word).map(|at| &rest[at..]));
+    condition.is_some_and(|condition| condition.contains("ENV") && context::has_word(condition, name))
 }
 
 #[cfg(test)]
@@ -61,7 +77,7 @@ mod tests {
         assert_eq!(read("a = ENV['A1']\nb = ENV[\"B1\"] || 'x'"), ["A1 Required", "B1 Defaulted"]);
         assert_eq!(
             read("a = ENV.fetch('A1')\nb = ENV.fetch('B1', 3)\nc = ENV.fetch('C1') { 5 }"),
-            ["A1 Required", "B1 Defaulted", "C1 Defaulted"]
+            ["A1 Validated", "B1 Defaulted", "C1 Defaulted"]
         );
         assert_eq!(read("raise 'x' unless ENV['A1']"), ["A1 Validated"]);
         assert_eq!(read("ENV['A1'] or abort 'x'"), ["A1 Validated"]);
@@ -70,6 +86,10 @@ mod tests {
             ["A1 Defaulted", "D1 Defaulted"]
         );
         assert_eq!(read("  url: <%= ENV['DATABASE_URL'] %>"), ["DATABASE_URL Required"]);
+        for line in ["pidfile ENV['A1'] if ENV['A1']", "pidfile ENV['A1'] unless ENV['A1'].nil?"] {
+            assert_eq!(read(line), ["A1 Defaulted", "A1 Defaulted"], "{line}");
+        }
+        assert_eq!(read("pidfile ENV['A1'] if ENV['B1']"), ["A1 Required", "B1 Defaulted"]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 "#;
-    insta::assert_snapshot!(read(Language::Python, text), @"DJANGO_SECRET_KEY Required, DJANGO_DEBUG Defaulted, ALLOWED_HOSTS Defaulted, POSTGRES_DB Defaulted, POSTGRES_PASSWORD Required, SENTRY_DSN Defaulted, SENTRY_DSN Required");
+    insta::assert_snapshot!(read(Language::Python, text), @"DJANGO_SECRET_KEY Validated, DJANGO_DEBUG Defaulted, ALLOWED_HOSTS Defaulted, POSTGRES_DB Defaulted, POSTGRES_PASSWORD Validated, SENTRY_DSN Defaulted, SENTRY_DSN Validated");
 }
 
 #[test]

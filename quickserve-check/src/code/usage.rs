@@ -24,6 +24,13 @@ pub struct Usage {
     pub need: Need,
 }
 
+impl Usage {
+    /// Whether an annotation of Java reads it.
+    pub(crate) fn is_annotation(&self) -> bool {
+        self.excerpt.as_ref().is_some_and(|excerpt| excerpt.text.contains("@Value("))
+    }
+}
+
 /// What the code does where a variable is absent. The later ones need it more surely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Need {

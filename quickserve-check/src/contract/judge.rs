@@ -13,6 +13,7 @@ use super::provision::{absence, absent, misspelt};
 use super::read::Contracts;
 use super::value::Value;
 use super::values::{Entry, Values};
+use crate::code::Need;
 use crate::dockerfile::Dockerfile;
 use crate::placeholder::awaits_person;
 use crate::{Facts, Subject};
@@ -21,7 +22,27 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
     let elsewhere = elsewhere(subject, facts);
     let names: Option<BTreeSet<&str>> =
         elsewhere.as_ref().map(|names| names.iter().map(String::as_str).collect());
-    judge(subject, &facts.contracts, names.as_ref())
+    let mut report = judge(subject, &facts.contracts, names.as_ref());
+    let contract = facts.contracts.contract.iter();
+    for variable in contract.flat_map(|contract| &contract.variables) {
+        let is_its = |finding: &&mut Finding| {
+            finding.code == Code::MISSING_VARIABLE && finding.place() == Some(&variable.place)
+        };
+        if !subject.values_elsewhere && goes_on_without(facts, &variable.name) {
+            let found = report.findings.iter_mut().filter(is_its);
+            found.for_each(|finding| finding.severity = finding.severity.min(Severity::Warning));
+        }
+    }
+    report
+}
+
+/// Whether a service surely starts without a variable: its code has another value, the build had it, or the platform
+/// has another way.
+fn goes_on_without(facts: &Facts, name: &str) -> bool {
+    let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    facts.code.need(name) == Some(Need::Defaulted)
+        || platform::is_for_the_build(name)
+        || (facts.definition.is_some() && keys.contains(&name))
 }
 
 /// Names that tasks get from elsewhere than files of values and settings; `None` where that cannot be known.
@@ -68,6 +89,7 @@ pub fn judge(subject: &Subject, contracts: &Contracts, elsewhere: Option<&BTreeS
     if let (Some(contract), Some(elsewhere)) = (contract, elsewhere)
         && !values.iter().any(|values| values.deployed)
         && !subject.values_elsewhere
+        && (subject.environment.is_some() || subject.definition.is_some())
         && knows_values(subject, elsewhere)
     {
         let given = given(subject, contract, elsewhere);

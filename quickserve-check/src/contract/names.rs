@@ -1,7 +1,5 @@
 //! What names of variables tell: which one was meant, and which are secret.
 
-use std::collections::BTreeSet;
-
 use crate::secrets::may_be_secret;
 
 /// Parts of names that mean the same.
@@ -26,54 +24,85 @@ const FILLERS: [&str; 3] = ["API", "NAME", "URL"];
 /// How many candidates are looked at. No project has more; a file that was made to be slow does.
 const MOST: usize = 500;
 
+/// How many parts of a name are looked for in another.
+const PARTS: usize = 32;
+
+/// The longest part whose letters are compared one by one, in bytes.
+const LONGEST: usize = 64;
+
 /// Which of the candidates a name that nobody knows must mean. Likeness of letters alone would take `DB_HOST` for
 /// `DB_PORT`: names are compared part by part.
 pub(crate) fn near<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     candidates.into_iter().take(MOST).find(|candidate| is_near(name, candidate))
 }
 
-/// Whether two different names must mean the same.
+/// Whether two different names must mean the same. Of many names each is compared with many: nothing is copied until
+/// little but the letters of one part is left to compare.
 pub(crate) fn is_near(one: &str, other: &str) -> bool {
     if one == other {
         return false;
     }
-    let (one, other) = (one.to_ascii_uppercase(), other.to_ascii_uppercase());
-    if one.replace('_', "") == other.replace('_', "") {
+    if letters(one).eq(letters(other)) {
         return true;
     }
-    let (one, other) = (parts(&one), parts(&other));
-    let sorted = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<BTreeSet<String>>();
-    if one.len() == other.len() {
-        if sorted(&one) == sorted(&other) {
-            return true;
+    let (short, long) = if count(one) <= count(other) { (one, other) } else { (other, one) };
+    match count(long) - count(short) {
+        0 => {
+            let mut different = parts(short).zip(parts(long)).filter(|(one, other)| !is_same(one, other));
+            match (different.next(), different.next()) {
+                (Some((one, other)), None) => one_slip(one, other),
+                _ => has_all(short, long) && has_all(long, short),
+            }
         }
-        let mut different = one.iter().zip(&other).filter(|(one, other)| one != other);
-        return match (different.next(), different.next()) {
-            (Some((one, other)), None) => one_slip(one, other),
-            _ => false,
-        };
+        // With one part only, `APP` and `APP_URL`, nothing says that the same is meant.
+        1 if count(short) > 1 => lacks_a_filler(short, long),
+        _ => false,
     }
-    let (short, long) = if one.len() < other.len() { (one, other) } else { (other, one) };
-    if long.len() != short.len() + 1 || short.is_empty() {
-        return false;
-    }
-    // With one part only, `APP` and `APP_URL`, nothing says that the same is meant.
-    let filler = long.iter().position(|part| FILLERS.contains(part) && !short.contains(part));
-    filler.is_some_and(|filler| {
-        let mut rest = long.clone();
-        rest.remove(filler);
-        rest == short && short.len() > 1
-    })
 }
 
-fn parts(name: &str) -> Vec<&str> {
-    let canonical = |part| SYNONYMS.iter().find(|(from, _)| *from == part).map_or(part, |(_, to)| *to);
-    name.split('_').filter(|part| !part.is_empty()).map(canonical).collect()
+/// The letters of a name without underscores, in capitals.
+fn letters(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_uppercase())
+}
+
+/// The parts of a name, each as it is usually written.
+fn parts(name: &str) -> impl Iterator<Item = &str> {
+    let canonical = |part: &'_ str| -> Option<&'static str> {
+        SYNONYMS.iter().find(|(from, _)| from.eq_ignore_ascii_case(part)).map(|(_, to)| *to)
+    };
+    name.split('_').filter(|part| !part.is_empty()).map(move |part| canonical(part).unwrap_or(part))
+}
+
+fn count(name: &str) -> usize {
+    name.split('_').filter(|part| !part.is_empty()).count()
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+/// Whether a name has all parts of another, in any order.
+fn has_all(name: &str, of: &str) -> bool {
+    parts(of).take(PARTS).all(|part| parts(name).take(PARTS).any(|own| is_same(own, part)))
+}
+
+/// Whether the longer of two names is the shorter with one part that people leave out.
+fn lacks_a_filler(short: &str, long: &str) -> bool {
+    let is_filler = |part: &str| {
+        FILLERS.iter().any(|filler| is_same(filler, part)) && !parts(short).any(|own| is_same(own, part))
+    };
+    let Some(filler) = parts(long).position(is_filler) else { return false };
+    let rest = parts(long).enumerate().filter(|(index, _)| *index != filler).map(|(_, part)| part);
+    rest.zip(parts(short)).all(|(one, other)| is_same(one, other))
 }
 
 /// Whether one letter was left out, added, changed, or swapped with the next. A digit is never a slip: `KEY1`, `KEY2`.
 fn one_slip(one: &str, other: &str) -> bool {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    if one.len().min(other.len()) < 3 || one.len().abs_diff(other.len()) > 4 || one.len() > LONGEST {
+        return false;
+    }
+    let upper = |part: &str| part.to_ascii_uppercase().chars().collect();
+    let (one, other): (Vec<char>, Vec<char>) = (upper(one), upper(other));
     if one.len().min(other.len()) < 3 || one.len().abs_diff(other.len()) > 1 {
         return false;
     }

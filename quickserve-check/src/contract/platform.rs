@@ -167,6 +167,15 @@ const LIBRARY_FAMILIES: &[&str] = &[
     "VITE_",
 ];
 
+/// What bundlers write into the pages that they build, by how the names begin: a task needs none of them.
+const BUILD_FAMILIES: &[&str] =
+    &["EXPO_PUBLIC_", "GATSBY_", "NEXT_PUBLIC_", "NUXT_PUBLIC_", "REACT_APP_", "VITE_", "VUE_APP_"];
+
+/// Whether a variable is read when the service is built, and never again.
+pub(crate) fn is_for_the_build(name: &str) -> bool {
+    BUILD_FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
 /// Whether the platform, a base image or QuickServe gives this variable to a task. Where the platform is not known, any
 /// of them will do: nothing is reported as missing that may be there.
 pub fn provided(platform: Option<Platform>, name: &str) -> bool {

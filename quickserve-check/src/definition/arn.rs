@@ -43,8 +43,11 @@ impl<'a> Arn<'a> {
             return Err(Malformed::new("names no service or no resource".to_owned(), hint));
         }
         let arn = Self { service, region, account, resource };
-        arn.check_account()?;
-        arn.check_region()?;
+        // Names of buckets need neither account nor region.
+        if service != "s3" {
+            arn.check_account()?;
+            arn.check_region()?;
+        }
         Ok(arn)
     }
 

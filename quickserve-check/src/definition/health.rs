@@ -70,7 +70,9 @@ fn command(definition: &Definition, container: Container<'_>) -> Option<Finding>
             Some(finding.with_hint(hint))
         }
         ["CMD-SHELL", first, _, ..] => {
-            let message = format!("the health check of {name} gives the shell {first:?} alone to run");
+            let first =
+                if discretion::logs_in(first) { "its first text".to_owned() } else { format!("{first:?}") };
+            let message = format!("the health check of {name} gives the shell {first} alone to run");
             let hint = format!("write it as one string: [\"CMD-SHELL\", {shown:?}]");
             Some(file.warning(code, &span, message).with_hint(hint))
         }

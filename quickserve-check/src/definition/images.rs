@@ -55,6 +55,10 @@ fn mutable_tag(
         finding
             .with_hint("name a version, better a digest: two tasks may run different images under this name")
     };
+    if image.is_empty() {
+        let finding = file.error(Code::DEFINITION_REJECTED, span, format!("the image of {name} is empty"));
+        return Some(finding.with_hint("name the image, best with its digest"));
+    }
     match pin(&image) {
         Pin::Digest => None,
         Pin::Nothing => Some(moving(format!("the image of {name} has no tag, which means `latest`"))),

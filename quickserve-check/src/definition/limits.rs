@@ -125,6 +125,24 @@ fn hard_limits(definition: &Definition) -> Vec<Finding> {
     over.collect()
 }
 
+/// A limit that a process may raise to less than it has. setrlimit(2): the soft limit is at most the hard one, and the
+/// container does not start.
+pub(super) fn ulimits(definition: &Definition, _: &Subject) -> Vec<Finding> {
+    let containers = definition.containers().into_iter();
+    let all =
+        containers.flat_map(|container| container.items("ulimits").iter().map(move |node| (container, node)));
+    let above = all.filter_map(|(container, node)| {
+        let soft = node.get("softLimit")?;
+        let (limit, hard) = (integer(soft)?, integer(node.get("hardLimit")?)?);
+        let name = node.get("name").and_then(Node::as_str).unwrap_or("ulimit");
+        let message =
+            format!("softLimit {limit} of {name} in {} is above hardLimit {hard}", container.name());
+        let finding = definition.file.error(Code::DEFINITION_REJECTED, &soft.span, message);
+        (hard >= 0 && limit > hard).then(|| finding.with_hint("lower softLimit, or raise hardLimit"))
+    });
+    above.collect()
+}
+
 /// ECS documentation, "Task definition parameters", memory: on EC2, each container has a limit or a reservation,
 /// unless the task has a size.
 pub(super) fn memory(definition: &Definition, _: &Subject) -> Vec<Finding> {

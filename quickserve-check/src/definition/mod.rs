@@ -13,6 +13,7 @@ mod discretion;
 mod health;
 mod images;
 mod limits;
+mod listener;
 mod liveness;
 mod plain;
 mod ports;
@@ -31,8 +32,9 @@ mod tests;
 
 pub use container::{Container, HealthUrl, Mapping};
 pub use discretion::discreet;
+pub use listener::Listener;
 pub use liveness::liveness;
-pub use ports::{PortClaim, claims, disagree};
+pub use ports::{PortClaim, Weight, claims, disagree};
 pub use program::{absent, missing_program, program};
 pub use read::{Definition, Network, read};
 pub use roles::no_task_role;
@@ -49,7 +51,7 @@ use crate::{Facts, Subject};
 type Rule = fn(&Definition, &Subject) -> Vec<Finding>;
 
 /// Rules that hold wherever the tasks run.
-const EVERYWHERE: &[Rule] = &[ports::mismatches, images::mutable_tags, health::commands, plain::secrets];
+const EVERYWHERE: &[Rule] = &[images::mutable_tags, health::commands, plain::secrets];
 
 /// Rules of ECS itself: on local Docker, QuickServe gives these fields a meaning of its own or none.
 const ON_ECS: &[Rule] = &[
@@ -63,6 +65,7 @@ const ON_ECS: &[Rule] = &[
     limits::fargate_size,
     limits::container_sums,
     limits::memory,
+    limits::ulimits,
     roles::execution_role,
     references::malformed,
     references::elsewhere,
@@ -78,16 +81,20 @@ const ON_ECS: &[Rule] = &[
 pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
     let report = Report::of(progress::of_settings(subject));
     match &facts.definition {
-        Some(definition) => report.and(judge(definition, subject)),
+        Some(definition) => {
+            let listener = Listener::of(subject, facts, definition);
+            report.and(judge(definition, subject, &listener))
+        }
         None => report,
     }
 }
 
-pub(crate) fn judge(definition: &Definition, subject: &Subject) -> Report {
+pub(crate) fn judge(definition: &Definition, subject: &Subject, listener: &Listener) -> Report {
     let on_ecs = if subject.is_for_ecs() { ON_ECS } else { &[] };
     let rules = EVERYWHERE.iter().chain(on_ecs);
-    rules.fold(Report::default(), |report, rule| {
-        let findings = rule(definition, subject);
+    let found = rules.map(|rule| rule(definition, subject));
+    let found = found.chain([ports::mismatches(definition, listener)]);
+    found.fold(Report::default(), |report, findings| {
         report.and(Report::of(discretion::keep(&definition.file, findings)))
     })
 }

@@ -3,6 +3,7 @@
 use quickserve_core::document::Span;
 use quickserve_core::finding::{Code, Excerpt, Finding, Place};
 
+use super::listener::Listener;
 use super::{Container, Definition, Network, discretion};
 use crate::{Subject, Text};
 
@@ -15,24 +16,36 @@ pub struct PortClaim {
     pub place: Place,
     /// What says it, as it stands before "is 3000", such as `EXPOSE of Dockerfile`.
     pub what: String,
-    /// Whether requests fail where another such claim differs, as those of `containerPort` and `PORT` do. EXPOSE, for
-    /// one, opens nothing.
-    pub binding: bool,
+    /// What kind of place it is.
+    pub weight: Weight,
     excerpt: Option<Excerpt>,
 }
 
+/// What hangs on a [`PortClaim`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// Requests go there: `containerPort`.
+    Requests,
+    /// A program that reads `PORT` listens there. Many, such as nginx, do not.
+    Convention,
+    /// A health check asks there.
+    Health,
+    /// Nothing: EXPOSE opens no port.
+    Nothing,
+}
+
 impl PortClaim {
-    /// A claim in a file, which is not binding.
+    /// A claim in a file on which nothing hangs.
     pub fn new(file: &Text, span: &Span, port: u16, what: impl Into<String>) -> Self {
         let source = file.source();
         let excerpt = (!discretion::hides(file, span)).then(|| source.excerpt(span));
-        Self { port, place: source.place(span.start), what: what.into(), binding: false, excerpt }
+        Self { port, place: source.place(span.start), what: what.into(), weight: Weight::Nothing, excerpt }
     }
 
-    /// The same as one that requests depend on.
+    /// The same with something that hangs on it.
     #[must_use]
-    pub fn binding(self) -> Self {
-        Self { binding: true, ..self }
+    pub fn with(self, weight: Weight) -> Self {
+        Self { weight, ..self }
     }
 }
 
@@ -47,16 +60,20 @@ pub fn claims(definition: &Definition, container: Container<'_>) -> Vec<PortClai
     }
     let (file, name) = (&definition.file, container.name());
     let declared: Vec<PortClaim> = (container.ports().into_iter())
-        .map(|(port, span)| PortClaim::new(file, &span, port, format!("containerPort of {name}")).binding())
+        .map(|(port, span)| {
+            PortClaim::new(file, &span, port, format!("containerPort of {name}")).with(Weight::Requests)
+        })
         .collect();
-    let variable = variables(definition, container)
-        .map(|(port, span)| PortClaim::new(file, &span, port, format!("PORT of {name}")).binding());
+    let variable = variables(definition, container).map(|(port, span)| {
+        PortClaim::new(file, &span, port, format!("PORT of {name}")).with(Weight::Convention)
+    });
     // In a shared network, a check may well ask the port of another container.
     let shared = matches!(definition.network(), Network::Awsvpc | Network::Host);
     let others = |port: u16| shared && listens_elsewhere(definition, container, port);
     let health = container.health_url().filter(|url| !others(url.port));
     let health = health.map(|url| {
-        PortClaim::new(file, &url.span, url.port, format!("the port that the health check of {name} asks"))
+        let what = format!("the port that the health check of {name} asks");
+        PortClaim::new(file, &url.span, url.port, what).with(Weight::Health)
     });
     let said: Vec<PortClaim> = variable.chain(health).collect();
     let agreed = declared.iter().position(|port| said.iter().any(|claim| claim.port == port.port));
@@ -85,18 +102,34 @@ fn listens_elsewhere(definition: &Definition, container: Container<'_>, port: u1
 }
 
 /// Says where claims about one port differ from what most of them say; the first of them decides a tie.
-pub fn disagree(claims: &[PortClaim]) -> Vec<Finding> {
+///
+/// It is an error where requests, or the health check, surely go where the program does not listen.
+pub fn disagree(claims: &[PortClaim], listener: &Listener) -> Vec<Finding> {
     let votes = |port: u16| claims.iter().filter(|claim| claim.port == port).count();
     let Some(most) = claims.iter().map(|claim| votes(claim.port)).max() else { return Vec::new() };
     let Some(meant) = claims.iter().find(|claim| votes(claim.port) == most) else { return Vec::new() };
     let others = claims.iter().filter(|claim| claim.port != meant.port);
     let finding = |claim: &PortClaim| {
-        let binds = |other: &PortClaim| other.binding && other.port == meant.port;
+        let says = |port: u16, weight: Weight| {
+            claims.iter().find(move |other| other.port == port && other.weight == weight)
+        };
         // What most places say is told by the one that counts.
-        let told = claims.iter().find(|other| binds(other)).unwrap_or(meant);
+        let told = says(meant.port, Weight::Requests).or_else(|| says(meant.port, Weight::Convention));
+        let told = told.unwrap_or(meant);
+        let is_certain = match (claim.weight, told.weight) {
+            (Weight::Convention, Weight::Requests) => {
+                listener.reads_port && says(told.port, Weight::Health).is_none()
+            }
+            (Weight::Requests, Weight::Convention) => listener.reads_port,
+            (Weight::Health, Weight::Requests) => {
+                let listens_there = listener.reads_port && says(told.port, Weight::Convention).is_some();
+                listens_there && !listener.named.contains(&claim.port)
+            }
+            _ => false,
+        };
         let message = format!("{} is {}, and {} is {}", claim.what, claim.port, told.what, told.port);
         let hint = "name the one port that the application listens on in both";
-        let severity = if claim.binding && told.binding { Finding::error } else { warning };
+        let severity = if is_certain { Finding::error } else { warning };
         let finding = severity(Code::PORT_MISMATCH, message).at(claim.place.clone()).with_hint(hint);
         claim.excerpt.iter().cloned().fold(finding, Finding::with_excerpt)
     };
@@ -108,9 +141,9 @@ fn warning(code: Code, message: String) -> Finding {
 }
 
 /// What each container's own places say of its port.
-pub(super) fn mismatches(definition: &Definition, _: &Subject) -> Vec<Finding> {
+pub(super) fn mismatches(definition: &Definition, listener: &Listener) -> Vec<Finding> {
     let containers = definition.containers().into_iter();
-    containers.flat_map(|container| disagree(&claims(definition, container))).collect()
+    containers.flat_map(|container| disagree(&claims(definition, container), listener)).collect()
 }
 
 /// ECS documentation, "Task definition parameters", host port: a port that is written is reserved on the instance

@@ -146,7 +146,9 @@ pub(super) fn elsewhere(definition: &Definition, _: &Subject) -> Vec<Finding> {
         let hint = "keep a secret of that name in the region of the task, or correct the ARN";
         let region = arn.and_then(|arn| apart("region", arn.region, &region, "the logs are", hint));
         let hint = "correct the account, or let that account's policy and key give the execution role access";
-        let account = arn.and_then(|arn| apart("account", arn.account, &account, "the roles are", hint));
+        let of_account = arn.filter(|arn| !arn.account.is_empty());
+        let account =
+            of_account.and_then(|arn| apart("account", arn.account, &account, "the roles are", hint));
         let partial = is_partial(&text).then(|| partial(definition, what, span));
         [region, account, partial].into_iter().flatten()
     });

@@ -6,7 +6,7 @@ use quickserve_core::document::{Node, Span, Value, parse_json};
 use quickserve_core::finding::{Code, Finding, Severity};
 
 use super::Definition;
-use crate::{Subject, Text};
+use crate::{Subject, Text, inside};
 
 /// How many files beside the definition are looked into.
 const FILES: usize = 64;
@@ -51,7 +51,7 @@ pub(super) fn beside(subject: &Subject, definition: &Path) -> (Vec<Service>, Vec
     let (mut services, mut findings): (_, Vec<Finding>) = (Vec::new(), Vec::new());
     for path in paths.into_iter().take(FILES) {
         // Nobody has named this file: one that cannot be read is none of ours.
-        let Ok(file) = Text::read(&subject.path(&path), &subject.name(&path)) else { continue };
+        let Ok(file) = inside::read(subject, &path) else { continue };
         let is_service = file.text.contains("\"deploymentConfiguration\"")
             || (file.text.contains("\"serviceName\"") && file.text.contains("\"desiredCount\""));
         if !is_service {

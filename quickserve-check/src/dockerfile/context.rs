@@ -7,6 +7,7 @@ use quickserve_core::finding::{Code, Finding};
 
 use super::ignore::{Ignore, clean, glob};
 use super::secrecy;
+use crate::inside::inside;
 use crate::{Subject, Text};
 
 /// Folders whose content nobody wrote. They are seen and not looked into.
@@ -97,7 +98,7 @@ impl Context {
 
     /// A text file of the context.
     pub(crate) fn text(&self, path: &str) -> Option<Text> {
-        Text::read(&self.folder.join(path), path).ok()
+        Text::read(&inside(&self.folder, Path::new(path))?, path).ok()
     }
 
     /// What findings call a file of it.
@@ -145,7 +146,7 @@ fn sensitive(folder: &Path, path: &str) -> Option<Sensitive> {
         return None;
     }
     // What cannot be read as text is judged by its name: a key store is binary.
-    let text = Text::read(&folder.join(path), path).ok();
+    let text = inside(folder, Path::new(path)).and_then(|there| Text::read(&there, path).ok());
     let holds_secret = match &text {
         Some(text) if secrecy::is_env_file(name) => secrecy::has_secret_value(&text.text),
         Some(text) => secrecy::has_key(&text.text),

@@ -35,6 +35,9 @@ const INSTRUCTIONS: [(&str, &[&str]); 18] = [
     ("WORKDIR", &[]),
 ];
 
+/// The longest word that is shown where an instruction is asked for, in letters: that of `HEALTHCHECK`, and one more.
+const LONGEST_WORD: usize = 12;
+
 /// After so many faults it is no Dockerfile at all.
 const MANY: usize = 50;
 
@@ -101,9 +104,12 @@ impl Parser<'_> {
         let name = text.as_str()[..length].to_ascii_uppercase();
         let place = text.span(&(0..length));
         let Some((_, known)) = INSTRUCTIONS.iter().find(|(known, _)| *known == name) else {
-            let fault = Fault::new(place, format!("{} is no instruction", shown(&name)));
             let names = INSTRUCTIONS.map(|(name, _)| name);
             let near = quickserve_core::document::did_you_mean(&name, &names);
+            // The line may be one of a secret that lost its beginning.
+            let is_word = name.len() <= LONGEST_WORD && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+            let word = if near.is_some() || is_word { shown(&name) } else { "this".to_owned() };
+            let fault = Fault::new(place, format!("{word} is no instruction"));
             self.faults.push(Fault { hint: near, ..fault });
             return None;
         };

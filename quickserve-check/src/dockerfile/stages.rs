@@ -60,6 +60,20 @@ pub(crate) struct Variable<'a> {
     pub(crate) span: &'a Span,
 }
 
+impl Stage {
+    /// A variable without a default in the name of its base that no `ARG` before the first `FROM` has.
+    pub(crate) fn undeclared(&self) -> Option<&str> {
+        let is_part = |char: char| char.is_ascii_alphanumeric() || char == '_';
+        self.image.text.match_indices('$').find_map(|(at, _)| {
+            let rest = &self.image.text[at + 1..];
+            let (inner, ends) = rest.strip_prefix('{').map_or((rest, ""), |inner| (inner, "}"));
+            let name = &inner[..inner.find(|char| !is_part(char)).unwrap_or(inner.len())];
+            let is_bare = inner[name.len()..].starts_with(ends) && !name.is_empty();
+            (is_bare && !self.globals.contains_key(name)).then_some(name)
+        })
+    }
+}
+
 /// The instructions in stages; what comes before the first `FROM` holds for all of them.
 pub(crate) fn stages(instructions: Vec<Instruction>) -> Vec<Stage> {
     let mut globals = Arc::new(Values::new());

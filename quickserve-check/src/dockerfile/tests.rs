@@ -71,6 +71,13 @@ fn assert_fine(code: u16, dockerfile: &str) {
 fn a_syntax_error_hides_nothing_else() {
     let files = [("Dockerfile", "FROM debian\nRUNN x\nUSER root\n")];
     assert_eq!(of_code(510, &files), ["error 2: RUNN is no instruction"]);
+    let secret = [("Dockerfile", "FROM scratch\nENV K=1\n3f9c1a77d0e2\nMIIEvQIBADANBgkqhkiG9w0B\nFOO x\n")];
+    let expected = [
+        "error 3: this is no instruction",
+        "error 4: this is no instruction",
+        "error 5: FOO is no instruction",
+    ];
+    assert_eq!(of_code(510, &secret), expected, "a part of a secret stays out");
     assert_eq!(of_code(501, &files), ["warning 3: the image runs as root"]);
     assert_eq!(of_code(510, &[("Dockerfile", "")]), ["error 1: there is no FROM"]);
     assert_eq!(of_code(117, &[("other", "")]), ["error 1: Dockerfile does not exist"]);
@@ -113,6 +120,31 @@ fn the_image_should_not_run_as_root() {
 }
 
 #[test]
+fn what_cannot_be_built_is_found() {
+    let version = "error 1: no ARG before the first FROM has NODE_VERSION, which is empty here";
+    assert_found(510, "FROM node:${NODE_VERSION}-alpine", version);
+    assert_found(510, "FROM node:$NODE_VERSION\nARG NODE_VERSION=20", version);
+    for fine in [
+        "ARG NODE_VERSION\nFROM node:${NODE_VERSION}-alpine",
+        "FROM node:${NODE_VERSION:-20}",
+        "FROM --platform=$BUILDPLATFORM a-$TARGETARCH",
+    ] {
+        assert_fine(510, fine);
+    }
+    let stage = "error 4: dpes is no stage before this one";
+    assert_found(511, "FROM a AS deps\nRUN x\nFROM b\nCOPY --from=dpes /a /a", stage);
+    for fine in [
+        "FROM a AS deps\nFROM b\nCOPY --from=deps /a /a",
+        "FROM a AS deps\nFROM b\nCOPY --from=nginx /a /a",
+        "FROM a AS deps\nFROM b\nCOPY --from=0 /a /a",
+    ] {
+        assert_fine(511, fine);
+    }
+    assert_found(510, "FROM a\nRUN npm ci &&\nCMD x", "error 2: nothing follows &&: no shell runs that");
+    assert_fine(510, "FROM a\nRUN npm ci && \\\n  npm test\nCMD x");
+}
+
+#[test]
 fn an_image_should_have_a_health_check() {
     assert_found(502, "FROM a", "warning 1: no HEALTHCHECK: a process that hangs looks healthy");
     assert_found(502, "FROM a\nHEALTHCHECK NONE", "warning 2: the health check is switched off");
@@ -121,6 +153,9 @@ fn an_image_should_have_a_health_check() {
     let findings = report_on(&[("Dockerfile", "FROM a")], &circumstances).findings;
     let check = findings.iter().find(|finding| finding.code.number() == 502).expect("a finding");
     assert_eq!(check.severity, Severity::Info);
+    let hint =
+        "add HEALTHCHECK CMD with a program that the image has, for where it runs without a task definition";
+    assert_eq!(check.hint.as_deref(), Some(hint));
 }
 
 #[test]
@@ -239,8 +274,12 @@ fn secrets_stay_out_of_what_is_copied() {
 #[test]
 fn the_history_and_modules_stay_out_too() {
     let dockerfile = ("Dockerfile", "FROM a\nCOPY . .\n");
-    let none = "warning 2: the whole folder is copied and there is no .dockerignore: .git, node_modules and .env go with it";
-    assert_eq!(of_code(506, &[dockerfile]), [none]);
+    let none =
+        |what: &str| [format!("warning 2: the whole folder is copied and there is no .dockerignore{what}")];
+    assert_eq!(of_code(506, &[dockerfile]), none(""));
+    assert_eq!(of_code(506, &[dockerfile, ("main.go", ""), (".git/HEAD", "x")]), none(": .git goes with it"));
+    let both = [dockerfile, (".env", ""), (".git/HEAD", "x"), ("node_modules/a", "")];
+    assert_eq!(of_code(506, &both), none(": .git, node_modules and .env go with it"));
     let git = (".git/HEAD", "x");
     let sent = "warning 2: .git is copied into the image: the whole history";
     assert_eq!(of_code(506, &[dockerfile, git, (".dockerignore", "*.md")]), [sent]);
@@ -404,6 +443,12 @@ fn what_is_run_is_there() {
     ] {
         assert_eq!(of_code(511, &[("Dockerfile", fine), ("package.json", "{}")]), [""; 0], "{fine}");
     }
+    let start = ("Dockerfile", "FROM a\nWORKDIR /app\nCOPY . .\nCMD [\"node\", \"src/idx.js\"]\n");
+    let absent = |weight: &str| [format!("{weight} 4: src/idx.js is run and not in the build context")];
+    assert_eq!(of_code(511, &[start, ("src/index.js", "")]), absent("error"));
+    assert_eq!(of_code(511, &[start]), absent("warning"), "the context may be another");
+    assert_eq!(of_code(511, &[start, ("src/a.js", ""), ("src/idx.ts", "")]), absent("warning"));
+    assert_eq!(of_code(511, &[start, ("src/a.js", ""), (".gitignore", "/src/idx.js")]), absent("warning"));
     let chmod = "FROM a\nCOPY . /\nRUN chmod +x /entry.sh\nENTRYPOINT [\"/entry.sh\"]";
     let message = "warning 4: entry.sh is run and not in the build context";
     assert_eq!(of_code(511, &[("Dockerfile", chmod)]), [message]);
@@ -440,6 +485,8 @@ fn secrets_are_no_variables_of_the_image() {
     );
     assert_found(106, "FROM a\nENV URL=postgres://app:4f9a8e21c0@db/x", "error 2: ENV URL holds a secret");
     let weak = "warning 2: ENV DB_PASSWORD is a password that everybody guesses";
+    let login = "error 2: a login with its password stands in a command of the image";
+    assert_found(106, "FROM a\nRUN docker login -u me --password Tr0ub4dor3x r.io", login);
     assert_found(106, "FROM a\nENV DB_PASSWORD=root", weak);
     let argument = "FROM a\nARG NPM_TOKEN\nRUN echo //x:_authToken=${NPM_TOKEN} > .npmrc && npm ci";
     let history = "warning 2: the build argument NPM_TOKEN stays readable in the image's history";

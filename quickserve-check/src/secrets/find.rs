@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::rules::{RULES, SHAPES};
-use super::{entropy, is_placeholder, name};
+use super::{entropy, is_placeholder, login, name};
 use crate::code::pattern::Pattern;
 
 /// A secret in a text.
@@ -35,9 +35,19 @@ const MOST: usize = 50;
 pub fn find(text: &str) -> Vec<Found> {
     let Some(triggers) = TRIGGERS.as_ref() else { return Vec::new() };
     let mut found: Vec<Found> = Vec::new();
+    let (mut logins, mut login_end): (Vec<Found>, usize) = (Vec::new(), 0);
     for trigger in triggers.find_iter(text) {
         let start = trigger.start();
         if found.last().is_some_and(|last| start < last.span.end) {
+            continue;
+        }
+        if login::is_login(trigger.as_str()) {
+            // The password is somewhere behind: what stands between is looked at as well, but no such command twice.
+            if start >= login_end {
+                let command = login::command(text, start);
+                login_end = start + command.len();
+                logins.extend(login::password(command, start));
+            }
             continue;
         }
         let one = match trigger.as_str() {
@@ -50,13 +60,24 @@ pub fn find(text: &str) -> Vec<Found> {
             break;
         }
     }
+    if !logins.is_empty() {
+        let overlaps = |login: &Found| {
+            let meets =
+                |other: &Found| login.span.start < other.span.end && other.span.start < login.span.end;
+            found.iter().any(meets)
+        };
+        logins.retain(|login| !overlaps(login));
+        found.extend(logins);
+        found.sort_by_key(|found| found.span.start);
+        found.truncate(MOST);
+    }
     found
 }
 
 /// Where a secret may begin, or the name of one: looked for in one pass, since nearly all text has none.
 static TRIGGERS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let tokens: Vec<&str> = RULES.iter().map(|rule| rule.begins).collect();
-    Regex::new(&format!("{}|://|{NAMES}", tokens.join("|"))).ok()
+    Regex::new(&format!("{}|://|{}|{NAMES}", tokens.join("|"), login::BEGINS)).ok()
 });
 
 /// What the names of secrets have in them.

@@ -8,6 +8,7 @@ mod committed;
 mod corpus_tests;
 mod entropy;
 mod find;
+mod login;
 mod name;
 mod rules;
 

@@ -25,6 +25,8 @@ pub struct Workflow {
     pub env: Vec<Input>,
     /// Where `permissions` is.
     pub permissions: Option<Span>,
+    /// Whether its permissions, where it says any, have `id-token: write`.
+    pub id_token: Option<bool>,
     /// Where `concurrency` is.
     pub concurrency: Option<Span>,
     /// In the order of the file.
@@ -53,6 +55,8 @@ pub struct Job {
     pub continue_on_error: Option<Span>,
     /// Where `permissions` is.
     pub permissions: Option<Span>,
+    /// Whether its permissions, where it says any, have `id-token: write`.
+    pub id_token: Option<bool>,
     /// Where `concurrency` is.
     pub concurrency: Option<Span>,
     /// In order.
@@ -136,6 +140,7 @@ impl Workflow {
             on: tree.get("on").map(names).unwrap_or_default(),
             env: inputs(&tree, "env"),
             permissions: key(&tree, "permissions"),
+            id_token: id_token(&tree),
             concurrency: key(&tree, "concurrency"),
             jobs: jobs.entries.iter().map(|entry| job(&file, entry, &defaults)).collect(),
             file,
@@ -211,6 +216,7 @@ fn job(file: &Text, entry: &Entry, defaults: &Defaults) -> Job {
         condition: spanned(node, "if"),
         continue_on_error: ignored_failure(node),
         permissions: key(node, "permissions"),
+        id_token: id_token(node),
         concurrency: key(node, "concurrency"),
         steps: steps.iter().map(|node| step(file, node, &defaults)).collect(),
         runs_on,
@@ -267,6 +273,15 @@ fn spanned(node: &Node, key: &str) -> Option<(String, Span)> {
 
 fn key(node: &Node, key: &str) -> Option<Span> {
     node.as_table()?.entry(key).map(|entry| entry.key_span.clone())
+}
+
+/// Whether `permissions`, where there are any, have `id-token: write`.
+fn id_token(node: &Node) -> Option<bool> {
+    let permissions = node.get("permissions")?;
+    Some(match &permissions.value {
+        Value::Table(_) => text(permissions, "id-token").as_deref() == Some("write"),
+        _ => scalar(permissions).as_deref() == Some("write-all"),
+    })
 }
 
 /// Where it says `continue-on-error: true`.

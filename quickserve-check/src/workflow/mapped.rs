@@ -29,16 +29,10 @@ impl Mapping {
         let end = node.span.end.min(file.len());
         let mut segments: Vec<(usize, usize)> = vec![(0, at)];
         let mut last = (0, at);
+        // What stands between is passed once, however many characters are not found behind it.
+        let mut between = Between::at(file, at, end);
         for (offset, char) in text.char_indices().filter(|(_, char)| !char.is_whitespace()) {
-            let rest = file.get(at..end).unwrap_or_default();
-            let skipped = rest
-                .char_indices()
-                .take_while(|(_, next)| next.is_whitespace() || matches!(next, '\\' | '\'' | '"'))
-                .find(|(_, next)| *next == char);
-            let found = match skipped {
-                Some((skipped, _)) => at + skipped,
-                None => at + rest.find(|next: char| !is_between(next)).unwrap_or(0),
-            };
+            let found = between.find(file, char);
             if !file.get(found..).is_some_and(|rest| rest.starts_with(char)) {
                 continue;
             }
@@ -46,7 +40,7 @@ impl Mapping {
                 segments.push((offset, found));
             }
             last = (offset, found);
-            at = found + char.len_utf8();
+            between = Between::at(file, found + char.len_utf8(), end);
         }
         Self { segments }
     }
@@ -68,6 +62,36 @@ impl Mapping {
     }
 }
 
+/// The blanks, quotes and backslashes from a place of a file on.
+struct Between {
+    start: usize,
+    /// Where the next other character is, or the end.
+    end: usize,
+    /// The quotes that are not among them.
+    without: Vec<char>,
+}
+
+impl Between {
+    fn at(file: &str, start: usize, end: usize) -> Self {
+        let rest = file.get(start..end).unwrap_or_default();
+        let length = rest.find(|next: char| !is_between(next)).unwrap_or(0);
+        Self { start, end: start + length, without: Vec::new() }
+    }
+
+    /// Where a character is: among these, or right behind them as far as one can tell.
+    fn find(&mut self, file: &str, char: char) -> usize {
+        if !is_between(char) || self.without.contains(&char) {
+            return self.end;
+        }
+        let among = file.get(self.start..self.end).unwrap_or_default();
+        if let Some(at) = among.find(char) {
+            return self.start + at;
+        }
+        self.without.push(char);
+        self.end
+    }
+}
+
 /// Whether it may stand between two characters of a scalar without being one.
 fn is_between(char: char) -> bool {
     char.is_whitespace() || matches!(char, '\\' | '\'' | '"')
@@ -77,6 +101,17 @@ fn is_between(char: char) -> bool {
 mod tests {
     use quickserve_core::document::Source;
     use quickserve_core::finding::Code;
+
+    #[test]
+    fn what_stands_between_is_passed_once() {
+        let of = |file: &str, text: &str| {
+            let node = Node { span: 0..file.len(), value: quickserve_core::document::Value::Null };
+            Mapping::of_scalar(file, &node, text)
+        };
+        let text = "x\"".repeat(5_000);
+        let blanks = format!("{}y", " ".repeat(20_000));
+        crate::effort::assert_at_most(40, || drop(of(&text, &text)), || drop(of(&blanks, &text)));
+    }
 
     use super::*;
     use crate::workflow::yaml;

@@ -10,7 +10,7 @@ use crate::workflow::programs::DEPLOY_ACTIONS;
 use crate::workflow::scripts::{self, Found, Script};
 use crate::workflow::shell::{Command, Shell, Word};
 use crate::workflow::template::{self, Template};
-use crate::{Subject, Text};
+use crate::{Subject, Text, inside};
 
 /// How many workflows are read at most.
 const WORKFLOWS: usize = 500;
@@ -81,7 +81,7 @@ pub(crate) fn read(subject: &Subject) -> (Pipelines, Vec<Finding>) {
             if found == Found::Missing || scripts.contains_key(&path) {
                 continue;
             }
-            match Text::read(&subject.path(&path), &subject.name(&path)) {
+            match inside::read(subject, &path) {
                 Ok(file) => {
                     scripts.insert(path.clone(), Script::of(path, file));
                 }
@@ -91,7 +91,13 @@ pub(crate) fn read(subject: &Subject) -> (Pipelines, Vec<Finding>) {
     }
     pipelines.definition = subject.definition.as_deref().and_then(scripts::normal);
     let registered = template::registered(&pipelines).into_iter().map(|(path, ..)| path);
-    let paths: Vec<PathBuf> = registered.chain(pipelines.definition.clone()).collect();
+    let of_actions = template::of_actions(&pipelines);
+    let paths: Vec<PathBuf> =
+        registered.chain(pipelines.definition.clone()).chain(of_actions.iter().cloned()).collect();
+    for path in of_actions {
+        let found = scripts::look(&subject.path(&path));
+        pipelines.found.insert(path, found);
+    }
     for path in paths {
         if let Some(template) = Template::read(subject, &path) {
             pipelines.templates.insert(path, template);
@@ -102,13 +108,14 @@ pub(crate) fn read(subject: &Subject) -> (Pipelines, Vec<Finding>) {
 
 fn workflows(subject: &Subject) -> (Vec<Workflow>, Vec<Finding>) {
     let folder = Path::new(".github/workflows");
-    let entries = std::fs::read_dir(subject.path(folder)).into_iter().flatten().flatten();
+    let there = inside::inside(&subject.root, folder);
+    let entries = there.into_iter().flat_map(std::fs::read_dir).flatten().flatten();
     let mut names: Vec<_> = entries.map(|entry| folder.join(entry.file_name())).collect();
     names.retain(|path| path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml"));
     names.sort();
     let (mut workflows, mut findings) = (Vec::new(), Vec::new());
     for path in names.into_iter().take(WORKFLOWS) {
-        match Text::read(&subject.path(&path), &subject.name(&path)) {
+        match inside::read(subject, &path) {
             Ok(file) => {
                 let (workflow, more) = Workflow::read(file);
                 workflows.extend(workflow);

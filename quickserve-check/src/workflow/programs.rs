@@ -160,6 +160,9 @@ const DEPLOYS: [&str; 28] = [
     "quickserve deploy",
 ];
 
+/// The action that writes an image into a task definition, as a new file.
+pub(crate) const RENDER_ACTION: &str = "aws-actions/amazon-ecs-render-task-definition";
+
 /// Actions that put a release into service.
 pub(crate) const DEPLOY_ACTIONS: [&str; 7] = [
     "aws-actions/amazon-ecs-deploy-task-definition",

@@ -8,7 +8,7 @@ use quickserve_core::finding::Finding;
 
 use crate::workflow::mapped::Mapping;
 use crate::workflow::shell::Shell;
-use crate::{Subject, Text};
+use crate::{Subject, Text, inside};
 
 /// Where scripts are looked for. In the root itself only its own files are.
 const FOLDERS: [&str; 6] = ["scripts", "script", "deploy", "bin", "ci", ".github"];
@@ -67,7 +67,7 @@ pub(crate) fn read(subject: &Subject) -> (BTreeMap<PathBuf, Script>, Vec<Finding
     let mut scripts = BTreeMap::new();
     let mut findings = Vec::new();
     for path in paths {
-        match Text::read(&subject.path(&path), &subject.name(&path)) {
+        match inside::read(subject, &path) {
             Ok(file) => {
                 scripts.insert(path.clone(), Script::of(path, file));
             }
@@ -79,7 +79,9 @@ pub(crate) fn read(subject: &Subject) -> (BTreeMap<PathBuf, Script>, Vec<Finding
 
 /// Lists the scripts of a folder. Links to folders are not followed: they may lead in a circle.
 fn list(root: &Path, folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) {
-    let entries = std::fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
+    // The folder itself may be a link.
+    let folder_there = inside::inside(root, folder);
+    let entries = folder_there.into_iter().flat_map(std::fs::read_dir).flatten().flatten();
     let mut entries: Vec<_> = entries.map(|entry| (entry.file_name(), entry.file_type())).collect();
     entries.sort_by(|a, b| a.0.cmp(&b.0));
     for (name, kind) in entries {

@@ -5,16 +5,20 @@ use std::path::PathBuf;
 use quickserve_core::document::{Node, Span, Value, parse_json};
 use quickserve_core::finding::Code;
 
+use crate::workflow::actions::Step;
 use crate::workflow::pipelines::{Origin, Pipelines, Unit};
+use crate::workflow::programs::{DEPLOY_ACTIONS, RENDER_ACTION};
 use crate::workflow::scripts;
 use crate::workflow::shell::Command;
-use crate::{Subject, Text};
+use crate::{Subject, Text, inside};
 
 /// A task definition in a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
     /// The file.
     pub(crate) file: Text,
+    /// The names of its containers.
+    pub(crate) containers: Vec<String>,
     /// The images of its containers.
     pub(crate) images: Vec<String>,
     /// Each `${NAME}` in a field where ECS expands nothing, with its place.
@@ -27,17 +31,20 @@ const LITERAL: [&str; 5] = ["image", "executionRoleArn", "taskRoleArn", "valueFr
 impl Template {
     /// Reads a file; none where it is not there or no JSON, which others say.
     pub(crate) fn read(subject: &Subject, path: &std::path::Path) -> Option<Self> {
-        Self::of(Text::read(&subject.path(path), &subject.name(path)).ok()?)
+        Self::of(inside::read(subject, path).ok()?)
     }
 
     fn of(file: Text) -> Option<Self> {
         let tree = parse_json(file.source(), Code::DEFINITION_SYNTAX, Code::DEFINITION_INCOMPLETE).ok()?;
         let containers = tree.get("containerDefinitions").map(Node::items).unwrap_or_default();
+        let names =
+            containers.iter().filter_map(|container| container.get("name")?.as_str().map(str::to_owned));
+        let names = names.collect();
         let images = containers.iter().filter_map(|container| container.get("image"));
         let images = images.filter_map(Node::as_str).map(str::to_owned).collect();
         let mut placeholders = Vec::new();
         collect(&file, &tree, false, &mut placeholders);
-        Some(Self { file, images, placeholders })
+        Some(Self { file, containers: names, images, placeholders })
     }
 }
 
@@ -77,6 +84,17 @@ pub(crate) fn registered(pipelines: &Pipelines) -> Vec<(PathBuf, Unit<'_>, &Comm
         })
     };
     pipelines.units().flat_map(of_unit).collect()
+}
+
+/// The paths of the task definitions that actions of AWS are given.
+pub(crate) fn of_actions(pipelines: &Pipelines) -> Vec<PathBuf> {
+    let steps = pipelines.workflows.iter().flat_map(|workflow| &workflow.jobs).flat_map(|job| &job.steps);
+    let acts = |step: &&Step| step.is_action(DEPLOY_ACTIONS[0]) || step.is_action(RENDER_ACTION);
+    let inputs = steps.filter(acts).filter_map(|step| step.input("task-definition"));
+    inputs
+        .filter(|input| !input.value.contains('$'))
+        .filter_map(|input| scripts::normal(input.value.as_ref()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! first one of the file, YAML 1.2 (`on` is a name, not a truth), anchors and aliases, no merge keys. What an alias
 //! stands for is copied, and the copies are counted, so that a few lines cannot become gigabytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quickserve_core::document::{Entry, Node, Source, Span, Table, Value};
 use quickserve_core::finding::{Code, Finding};
@@ -18,6 +18,12 @@ const TOO_DEEP: &str = "lists and tables in each other deeper than 64";
 
 /// How many values a document may have, those behind aliases counted each time.
 const VALUES: usize = 200_000;
+
+/// How many bytes of text may be copied, for what has an anchor and for each alias of it.
+const COPIED: usize = 32 << 20;
+
+/// What is said of more.
+const TOO_MUCH: &str = "aliases that stand for more than 32 MiB";
 
 /// Reads the first document, or says what is wrong with it: the first syntax error, or every key that is there
 /// twice. An empty document is null.
@@ -95,16 +101,17 @@ struct Open {
 enum Kind {
     List(Vec<Node>),
     /// With the key whose value comes next.
-    Table(Vec<Entry>, Option<(String, Span)>),
+    Table(Vec<Entry>, Option<(String, Span)>, BTreeSet<String>),
 }
 
 struct Builder<'a> {
     source: Source<'a>,
     code: Code,
     open: Vec<Open>,
-    /// What each stands for, how many values that is, and how deep.
-    anchors: BTreeMap<usize, (Node, usize, usize)>,
+    /// What each stands for, and how large that is.
+    anchors: BTreeMap<usize, (Node, Size)>,
     values: usize,
+    copied: usize,
     root: Option<Node>,
     findings: Vec<Finding>,
 }
@@ -112,19 +119,21 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(source: Source<'a>, code: Code) -> Self {
         let (open, anchors, findings) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { source, code, open, anchors, values: 0, root: None, findings }
+        Self { source, code, open, anchors, values: 0, copied: 0, root: None, findings }
     }
 
     /// Takes the next event, or says why the document is none that is read.
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), &'static str> {
         match event {
             Event::SequenceStart(anchor, _) => self.begin(span.start, anchor, Kind::List(Vec::new())),
-            Event::MappingStart(anchor, _) => self.begin(span.start, anchor, Kind::Table(Vec::new(), None)),
+            Event::MappingStart(anchor, _) => {
+                self.begin(span.start, anchor, Kind::Table(Vec::new(), None, BTreeSet::new()))
+            }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(open) = self.open.pop() else { return Ok(()) };
                 let value = match open.kind {
                     Kind::List(items) => Value::Array(items),
-                    Kind::Table(entries, _) => Value::Table(Table { entries }),
+                    Kind::Table(entries, ..) => Value::Table(Table { entries }),
                 };
                 let end = span.start.max(open.start);
                 self.put(Node { span: open.start..end, value }, open.anchor)
@@ -138,14 +147,19 @@ impl<'a> Builder<'a> {
                 self.put(Node { span: self.trimmed(span, style), value }, anchor)
             }
             Event::Alias(anchor) => {
-                let Some((node, size, depth)) = self.anchors.get(&anchor) else {
+                let Some((node, size)) = self.anchors.get(&anchor) else {
                     return Err("an alias inside of what it stands for");
                 };
-                let node = Node { span, value: node.value.clone() };
-                self.values += size;
-                if self.open.len() + depth > DEPTH {
+                // Looked at before it is copied.
+                self.values += size.values;
+                self.copied += size.bytes;
+                if self.open.len() + size.depth > DEPTH {
                     return Err(TOO_DEEP);
                 }
+                if self.copied > COPIED {
+                    return Err(TOO_MUCH);
+                }
+                let node = Node { span, value: node.value.clone() };
                 self.put(node, 0)
             }
             Event::DocumentEnd if self.root.is_none() => {
@@ -177,9 +191,13 @@ impl<'a> Builder<'a> {
             return Err("more than 200,000 values");
         }
         if anchor > 0 {
-            let (size, depth) = measure(&node);
-            self.values += size;
-            self.anchors.insert(anchor, (node.clone(), size, depth));
+            let size = measure(&node);
+            self.values += size.values;
+            self.copied += size.bytes;
+            if self.copied > COPIED {
+                return Err(TOO_MUCH);
+            }
+            self.anchors.insert(anchor, (node.clone(), size));
         }
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
@@ -187,19 +205,19 @@ impl<'a> Builder<'a> {
         };
         match &mut open.kind {
             Kind::List(items) => items.push(node),
-            Kind::Table(_, key @ None) => {
+            Kind::Table(_, key @ None, _) => {
                 let text = self.source.text.get(node.span.clone()).unwrap_or_default();
                 let name = node.as_str().map_or_else(|| text.trim().to_owned(), str::to_owned);
                 *key = Some((name, node.span));
             }
-            Kind::Table(entries, key) => {
+            Kind::Table(entries, key, known) => {
                 let Some((key, key_span)) = key.take() else { return Ok(()) };
-                if entries.iter().any(|entry| entry.key == key) {
+                if known.insert(key.clone()) {
+                    entries.push(Entry { key, key_span, node });
+                } else {
                     let message = format!("key {key:?} is there twice");
                     let finding = self.source.error(self.code, &key_span, message);
                     self.findings.push(finding.with_hint("remove one of them"));
-                } else {
-                    entries.push(Entry { key, key_span, node });
                 }
             }
         }
@@ -207,16 +225,35 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// How many values it holds, and how deep they are in each other.
-fn measure(node: &Node) -> (usize, usize) {
-    let together = |(size, depth): (usize, usize), inner: &Node| {
-        let (more, deep) = measure(inner);
-        (size + more, depth.max(deep + 1))
+/// How large a value is.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    /// How many values it holds.
+    values: usize,
+    /// How deep they are in each other.
+    depth: usize,
+    /// How long their texts and keys are, in bytes.
+    bytes: usize,
+}
+
+fn measure(node: &Node) -> Size {
+    let outer = Size { values: 1, depth: 1, bytes: 0 };
+    let together = |size: Size, inner: Size| Size {
+        values: size.values + inner.values,
+        depth: size.depth.max(inner.depth + 1),
+        bytes: size.bytes + inner.bytes,
     };
     match &node.value {
-        Value::Array(items) => items.iter().fold((1, 1), together),
-        Value::Table(table) => table.entries.iter().map(|entry| &entry.node).fold((1, 1), together),
-        _ => (1, 0),
+        Value::Array(items) => items.iter().map(measure).fold(outer, together),
+        Value::Table(table) => {
+            let size = table.entries.iter().map(|entry| measure(&entry.node)).fold(outer, together);
+            Size {
+                bytes: size.bytes + table.entries.iter().map(|entry| entry.key.len()).sum::<usize>(),
+                ..size
+            }
+        }
+        Value::String(text) | Value::Datetime(text) => Size { values: 1, depth: 0, bytes: text.len() },
+        _ => Size { values: 1, depth: 0, bytes: 0 },
     }
 }
 
@@ -303,6 +340,23 @@ mod tests {
         }
         let findings = read(&text).expect_err("too much");
         assert!(findings[0].contains("more than 200,000 values"), "{findings:?}");
+    }
+
+    #[test]
+    fn a_long_text_behind_many_aliases_is_refused() {
+        let text = format!("a: &a {}\nb: [{}*a]\n", "x".repeat(1 << 20), "*a, ".repeat(8000));
+        let findings = read(&text).expect_err("too much");
+        assert!(findings[0].contains("more than 32 MiB"), "{findings:?}");
+        let few = format!("a: &a {}\nb: [{}*a]\n", "x".repeat(1 << 10), "*a, ".repeat(800));
+        assert!(read(&few).is_ok());
+    }
+
+    #[test]
+    fn many_keys_take_as_long_as_many_items() {
+        let lines = |line: &dyn Fn(u32) -> String| (0..20_000).map(line).collect::<Vec<_>>().concat();
+        let keys = lines(&|n| format!("k{n}: 1\n"));
+        let items = lines(&|n| format!("- k{n}\n"));
+        crate::effort::assert_at_most(20, || drop(read(&items)), || drop(read(&keys)));
     }
 
     #[test]

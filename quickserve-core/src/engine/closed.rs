@@ -13,11 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why no client reaches a release, also after a while; nothing where they do, or where it takes no requests. A router
 /// that cannot be asked has not shown that they do.
-pub(super) async fn closed(
-    drive: &Drive,
-    clock: &dyn Clock,
-    release: Option<&Release>,
-) -> Option<String> {
+pub(super) async fn closed(drive: &Drive, clock: &dyn Clock, release: Option<&Release>) -> Option<String> {
     release?.workload.endpoint.as_ref()?;
     // A platform that rolls out by itself opens the port by itself, too.
     let Drive::Stepwise { router, .. } = drive else { return None };

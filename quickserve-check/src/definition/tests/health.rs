@@ -39,6 +39,11 @@ fn a_health_check_is_one_that_can_work() {
         ["QS413 the health check of app gives the shell \"curl\" alone to run"]
     );
     assert_eq!(
+        check(r#"["CMD-SHELL", "curl -f -u admin:Tr0ub4dor3x http://localhost/", "|| exit 1"]"#),
+        ["QS413 the health check of app gives the shell its first text alone to run"],
+        "the password stays out"
+    );
+    assert_eq!(
         check(r#"["CMD-SHELL", "curl http://localhost/ || exit 1"]"#),
         ["QS413 the health check of app succeeds whatever the service answers"]
     );

@@ -3,6 +3,34 @@
 use super::*;
 
 #[test]
+fn an_image_has_a_name() {
+    let text = r#"{"family": "t", "containerDefinitions": [{"name": "app", "image": "", "memory": 64}]}"#;
+    let found = judge(&definition(text), &on_ecs()).findings;
+    assert_eq!((found[0].severity, &*found[0].message), (Severity::Error, "the image of app is empty"));
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[test]
+fn a_soft_limit_is_not_above_the_hard_one() {
+    let found = |soft: i64, hard: i64| {
+        judged(
+            "",
+            &format!(r#", "ulimits": [{{"name": "nofile", "softLimit": {soft}, "hardLimit": {hard}}}]"#),
+        )
+    };
+    assert_eq!(found(65536, 1024), ["QS422 softLimit 65536 of nofile in app is above hardLimit 1024"]);
+    assert_eq!(found(1024, 1024), [""; 0]);
+    assert_eq!(found(1024, -1), [""; 0], "without a limit");
+}
+
+#[test]
+fn a_file_of_s3_is_no_secret() {
+    let secret = r#", "secrets": [{"name": "K", "valueFrom": "arn:aws:s3:::bucket/key"}]"#;
+    let found = judged(r#", "executionRoleArn": "arn:aws:iam::123456789012:role/x""#, secret);
+    assert_eq!(found, ["QS418 valueFrom of K is of s3, which holds no secrets"]);
+}
+
+#[test]
 fn a_tag_that_can_move_weighs_as_much_as_it_moves() {
     let weight = |image: &str, environment: Option<&str>| {
         let text = format!(

@@ -29,6 +29,11 @@ fn parsed(text: &str, subject: &Subject) -> (Option<Definition>, Vec<Finding>) {
     read::parse(Text::new("task.json", text), subject)
 }
 
+/// The judgement where nothing is known of the code.
+fn judge(definition: &Definition, subject: &Subject) -> Report {
+    super::judge(definition, subject, &Listener::default())
+}
+
 fn definition(text: &str) -> Definition {
     parsed(text, &on_ecs()).0.expect("a definition")
 }

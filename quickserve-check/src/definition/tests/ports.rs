@@ -36,10 +36,10 @@ fn a_claim_of_another_file_joins_in() {
     let definition = definition(CASE_STUDY);
     let main = definition.main(&on_ecs()).expect("a container");
     let mut claims = claims(&definition, main);
-    assert_eq!(disagree(&claims), []);
+    assert_eq!(disagree(&claims, &Listener::default()), []);
     let dockerfile = Text::new("Dockerfile", "FROM x\nEXPOSE 8080\n");
     claims.push(PortClaim::new(&dockerfile, &(14..18), 8080, "EXPOSE"));
-    let findings = disagree(&claims);
+    let findings = disagree(&claims, &Listener::default());
     insta::assert_snapshot!(shown(&findings), @r#"
     Warning: QS203 EXPOSE is 8080, and containerPort of quickserve-app is 3000
       --> Dockerfile:2:8
@@ -47,7 +47,7 @@ fn a_claim_of_another_file_joins_in() {
         |        ^^^^
       hint: name the one port that the application listens on in both
     "#);
-    assert_eq!(disagree(&[]), []);
+    assert_eq!(disagree(&[], &Listener::default()), []);
 }
 
 #[test]

@@ -65,7 +65,15 @@ pub(super) fn ballast(judge: &Judge<'_>) -> Vec<Finding> {
     });
     let Some((instruction, sources, _)) = whole else { return Vec::new() };
     if context.ignore.is_none() {
-        let message = "the whole folder is copied and there is no .dockerignore: .git, node_modules and .env go with it";
+        let there = [".git", "node_modules", ".env"];
+        let there: Vec<&str> =
+            there.into_iter().filter(|name| context.entries.iter().any(|entry| entry == name)).collect();
+        let what = match *there {
+            [] => String::new(),
+            [only] => format!(": {only} goes with it"),
+            [ref most @ .., last] => format!(": {} and {last} go with it", most.join(", ")),
+        };
+        let message = format!("the whole folder is copied and there is no .dockerignore{what}");
         let hint = "write a .dockerignore with .git, node_modules, .env* and *.pem";
         return vec![judge.file().warning(Code::CONTEXT_SECRET, &instruction.span, message).with_hint(hint)];
     }

@@ -90,7 +90,8 @@ fn words_of(judge: &Judge<'_>, words: &[Word]) -> Vec<Finding> {
     }
     // `apt-key del` of a retired key hurts nobody.
     if program == "apt-key" && verb(words) != "del" {
-        let message = "apt-key is deprecated, and Debian 13 and Ubuntu 24.10 do not have it";
+        // Its manual page in Ubuntu 24.04: "will last be available in Debian 12 and Ubuntu 24.04".
+        let message = "apt-key is deprecated, and last in Debian 12 and Ubuntu 24.04";
         let hint = "put the key into /etc/apt/keyrings, and name it with signed-by in the list";
         findings.push(file.warning(Code::DEPRECATED, &first.span, message).with_hint(hint));
     }

@@ -17,7 +17,10 @@ pub(super) fn missing(judge: &Judge<'_>) -> Vec<Finding> {
         // ECS looks at that of the task definition alone; the image's serves whoever runs it elsewhere.
         finding.severity = Severity::Info;
     }
-    let hint =
-        "add HEALTHCHECK CMD with a program that the image has, or a healthCheck to the task definition";
+    let hint = if judge.circumstances.has_other_health_check {
+        "add HEALTHCHECK CMD with a program that the image has, for where it runs without a task definition"
+    } else {
+        "add HEALTHCHECK CMD with a program that the image has, or a healthCheck to the task definition"
+    };
     vec![finding.with_hint(hint)]
 }

@@ -10,6 +10,7 @@ mod ports;
 mod signals;
 mod sources;
 mod tools;
+mod unbuildable;
 mod user;
 mod variables;
 
@@ -36,7 +37,7 @@ pub(crate) struct Judge<'a> {
 }
 
 /// Every rule, in the order of its code.
-pub(crate) const ALL: [fn(&Judge<'_>) -> Vec<Finding>; 16] = [
+pub(crate) const ALL: [fn(&Judge<'_>) -> Vec<Finding>; 19] = [
     variables::plain_secrets,
     variables::secret_arguments,
     variables::baked,
@@ -53,6 +54,9 @@ pub(crate) const ALL: [fn(&Judge<'_>) -> Vec<Finding>; 16] = [
     deprecated::used,
     sources::missing,
     end_of_life::ended,
+    unbuildable::bases,
+    unbuildable::stages,
+    unbuildable::commands,
 ];
 
 impl<'a> Judge<'a> {

@@ -32,7 +32,9 @@ pub(super) fn missing(judge: &Judge<'_>) -> Vec<Finding> {
     let dockerfile = judge.dockerfile;
     let folder = dockerfile.workdir();
     for command in dockerfile.commands() {
-        findings.extend(run(judge, &folder, command));
+        let started = dockerfile.entrypoint().into_iter().chain(dockerfile.cmd());
+        let starts = started.into_iter().any(|started| std::ptr::eq(started, command));
+        findings.extend(run(judge, &folder, command, starts));
     }
     findings
 }
@@ -152,8 +154,28 @@ fn missing_script(script: &str, from: &str) -> String {
     }
 }
 
+/// Whether nothing will bring a script: its folder is there with others of its kind, none of which it is made from, and
+/// git is not told to leave it out.
+fn is_surely_absent(judge: &Judge<'_>, path: &str) -> bool {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let Some((stem, kind)) = name.rsplit_once('.') else { return false };
+    let beside = judge.context.entries.iter().filter_map(|entry| {
+        let (there, name) = entry.rsplit_once('/').unwrap_or(("", entry));
+        (there == folder).then(|| name.rsplit_once('.')).flatten()
+    });
+    let (mut has_kin, mut has_source) = (false, false);
+    for (other, other_kind) in beside {
+        has_kin |= other_kind == kind;
+        has_source |= other == stem;
+    }
+    let ignored = judge.context.text(".gitignore").is_some_and(|text| {
+        text.text.lines().any(|line| line.contains(stem) || line.trim_end().ends_with(&format!("*.{kind}")))
+    });
+    has_kin && !has_source && !ignored
+}
+
 /// The script that a command runs.
-fn run(judge: &Judge<'_>, folder: &str, command: &Command) -> Vec<Finding> {
+fn run(judge: &Judge<'_>, folder: &str, command: &Command, starts: bool) -> Vec<Finding> {
     let context = judge.context;
     let mut findings = Vec::new();
     // More than a few scripts in one command nobody writes.
@@ -167,7 +189,7 @@ fn run(judge: &Judge<'_>, folder: &str, command: &Command) -> Vec<Finding> {
                 format!("add !{from} to .dockerignore, after the pattern that leaves it out"),
             ),
             Origin::Missing(from) if !is_made_by_a_build(&from) => (
-                Severity::Warning,
+                if starts && is_surely_absent(judge, &from) { Severity::Error } else { Severity::Warning },
                 missing_script(&script.text, &from),
                 near(judge, &from).unwrap_or_else(|| "correct its name, or copy it".into()),
             ),

@@ -6,10 +6,11 @@ use quickserve_core::document::Span;
 use quickserve_core::finding::{Code, Finding, Severity};
 
 use super::{Judge, run_texts};
-use crate::dockerfile::instruction::{Body, Pair, unquoted};
+use crate::dockerfile::instruction::{Body, Instruction, Pair, unquoted};
+use crate::dockerfile::lines::Joined;
 use crate::dockerfile::secrecy::{has_password, is_filled_in, is_guessed, is_kept, is_key};
 use crate::placeholder::awaits_person;
-use crate::secrets::is_secret_name;
+use crate::secrets::{self, is_secret_name};
 
 /// A finding without its line, which holds the secret.
 fn unseen(judge: &Judge<'_>, severity: Severity, span: &Span, message: String) -> Finding {
@@ -49,7 +50,21 @@ pub(super) fn plain_secrets(judge: &Judge<'_>) -> Vec<Finding> {
             _ => {}
         }
     }
+    findings.extend(judge.all().flat_map(|(_, _, instruction)| in_commands(judge, instruction)));
     findings
+}
+
+/// A secret in the text of a command.
+fn in_commands(judge: &Judge<'_>, instruction: &Instruction) -> Vec<Finding> {
+    let texts = run_texts(instruction).into_iter();
+    let found =
+        texts.flat_map(|text| secrets::find(text.as_str()).into_iter().map(move |found| (text, found)));
+    let finding = |(text, found): (&Joined, secrets::Found)| {
+        let severity = if found.certain { Severity::Error } else { Severity::Warning };
+        let message = format!("{} stands in a command of the image", found.rule);
+        unseen(judge, severity, &text.span(&found.span), message).with_hint(BUILD_TIME)
+    };
+    found.map(finding).collect()
 }
 
 /// A secret that comes with the build and stays in the image's history, or in its variables.

@@ -7,7 +7,7 @@ use crate::Text;
 use crate::workflow::Pipelines;
 use crate::workflow::actions::Step;
 use crate::workflow::pipelines::{Scope, Unit};
-use crate::workflow::programs::DEPLOY_ACTIONS;
+use crate::workflow::programs::{DEPLOY_ACTIONS, RENDER_ACTION};
 use crate::workflow::pushed::{self, Pushed};
 use crate::workflow::scripts::Script;
 use crate::workflow::shell::{Assignment, BlockKind, Command, Connector, Reference};
@@ -211,7 +211,7 @@ fn registered(file: &Text, at: &Span, template: &Template, placeholder: &str, sp
 }
 
 /// Whether anything but registering names a file, or edits files that a pattern names.
-fn is_filled(pipelines: &Pipelines, name: &str) -> bool {
+pub(super) fn is_filled(pipelines: &Pipelines, name: &str) -> bool {
     let fills = |command: &Command| {
         let edits = matches!(
             command.name(),
@@ -238,7 +238,9 @@ fn is_filled(pipelines: &Pipelines, name: &str) -> bool {
     let by_action =
         pipelines.workflows.iter().flat_map(|workflow| &workflow.jobs).flat_map(|job| &job.steps).any(
             |step| {
-                !step.is_action(DEPLOY_ACTIONS[0]) && step.with.iter().any(|input| input.value.contains(name))
+                // Rendering makes another file.
+                let leaves_it = step.is_action(DEPLOY_ACTIONS[0]) || step.is_action(RENDER_ACTION);
+                !leaves_it && step.with.iter().any(|input| input.value.contains(name))
             },
         );
     // A command in a substitution is in the words of the one around it as well.

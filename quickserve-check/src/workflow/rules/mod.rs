@@ -1,11 +1,14 @@
 //! What is wrong with pipelines: one file per subject.
 
+mod absent;
 mod concurrency;
 mod credentials;
 mod images;
+mod lacking;
 mod missing;
 mod pinned;
 mod removed;
+mod rendered;
 mod rollback;
 mod scanned;
 mod skipped;
@@ -20,7 +23,8 @@ use crate::workflow::Pipelines;
 
 /// Judges all pipelines.
 pub(super) fn check(pipelines: &Pipelines) -> Report {
-    let rules: [fn(&Pipelines) -> Vec<Finding>; 19] = [
+    let rules: [fn(&Pipelines) -> Vec<Finding>; 22] = [
+        absent::check,
         concurrency::check,
         credentials::long_lived_keys,
         credentials::permissions,
@@ -29,9 +33,11 @@ pub(super) fn check(pipelines: &Pipelines) -> Report {
         images::latest_pushed,
         images::default_tag,
         images::literal_template,
+        lacking::check,
         missing::check,
         pinned::check,
         removed::check,
+        rendered::check,
         rollback::unawaited,
         rollback::judged_late,
         rollback::false_success,

@@ -87,7 +87,8 @@ fn aws(unit: Unit<'_>, command: &Command) -> Option<Removed> {
 
 fn system(command: &Command) -> Option<Removed> {
     if command.name() == "apt-key" {
-        let message = "`apt-key` is not in Debian 13 and Ubuntu 26.04 any more";
+        // Its manual page in Ubuntu 24.04: "will last be available in Debian 12 and Ubuntu 24.04".
+        let message = "`apt-key` is deprecated, and last in Debian 12 and Ubuntu 24.04";
         let hint = "put the key under /etc/apt/keyrings, and name it with `signed-by` in the source";
         return Some(removed(Severity::Warning, &head(command, 1), message, hint));
     }

@@ -184,6 +184,18 @@ mod tests {
         Shell::read(text, &Mapping::identity())
     }
 
+    #[test]
+    fn braces_that_nobody_closes_take_no_time_squared() {
+        let plain = "${a} ".repeat(20_000);
+        for hostile in [
+            "${a ".repeat(20_000),
+            "${a:-".repeat(20_000),
+            format!("{}{}", "${a:-".repeat(700), "}".repeat(700)).repeat(15),
+        ] {
+            crate::effort::assert_at_most(40, || drop(read(&plain)), || drop(read(&hostile)));
+        }
+    }
+
     /// Each command as its words, with what ties it to the next.
     fn commands(text: &str) -> Vec<String> {
         let shown = |command: &Command| {

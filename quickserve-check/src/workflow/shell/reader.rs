@@ -6,7 +6,8 @@ use crate::workflow::mapped::Mapping;
 pub(super) fn read(text: &str, mapping: &Mapping) -> Shell {
     let text_block = Block { parent: None, kind: BlockKind::Text };
     let shell = Shell { blocks: vec![text_block], ..Shell::default() };
-    let mut reader = Reader { text, mapping, at: 0, end: text.len(), depth: 0, documents: Vec::new(), shell };
+    let mut reader =
+        Reader { text, mapping, at: 0, end: text.len(), depth: 0, unclosed: 0, documents: Vec::new(), shell };
     reader.list(0, false);
     reader.shell.commands.sort_by_key(|command| command.span.start);
     reader.shell
@@ -18,6 +19,8 @@ pub(super) struct Reader<'a> {
     pub(super) at: usize,
     pub(super) end: usize,
     pub(super) depth: usize,
+    /// How many braces were found that nobody closes.
+    pub(super) unclosed: usize,
     /// Here-documents that begin on the next line.
     documents: Vec<Document>,
     shell: Shell,

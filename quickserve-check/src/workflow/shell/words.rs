@@ -9,6 +9,10 @@ const DEPTH: usize = 24;
 /// How long a variable in braces may be, in bytes. Without a bound, braces that nobody closes take time squared.
 const LENGTH: usize = 4096;
 
+/// How many braces of a text may stay open until no more than so many bytes are looked at for the end of one.
+const UNCLOSED: usize = 100;
+const SHORT: usize = 64;
+
 impl Reader<'_> {
     /// Reads a word; at least one character.
     pub(super) fn word(&mut self, block: usize) -> Word {
@@ -105,7 +109,9 @@ impl Reader<'_> {
             self.at += 2;
             self.substitution(block);
         } else {
-            self.at += variable_length(rest);
+            let mut unclosed = self.unclosed;
+            self.at += variable_length(rest, &mut unclosed);
+            self.unclosed = unclosed;
             let found = references(&self.text[start..self.at], start, quoted);
             word.references.extend(found.into_iter().map(|found| self.mapped(found)));
         }
@@ -153,7 +159,7 @@ impl Reader<'_> {
 }
 
 /// How long the variable is that a text begins with; one where it is a mere dollar.
-fn variable_length(text: &str) -> usize {
+fn variable_length(text: &str, unclosed: &mut usize) -> usize {
     let Some(inner) = text.strip_prefix("${") else {
         let name = text[1..].find(|char: char| !char.is_ascii_alphanumeric() && char != '_');
         let name = name.unwrap_or(text.len() - 1);
@@ -162,7 +168,8 @@ fn variable_length(text: &str) -> usize {
     };
     let mut depth = 1_usize;
     let mut escaped = false;
-    for (at, char) in inner.char_indices().take(LENGTH) {
+    let length = if *unclosed < UNCLOSED { LENGTH } else { SHORT };
+    for (at, char) in inner.char_indices().take(length) {
         match char {
             _ if escaped => {}
             '{' => depth += 1,
@@ -174,18 +181,23 @@ fn variable_length(text: &str) -> usize {
             return 2 + at + 1;
         }
     }
+    *unclosed += 1;
     2
 }
 
 /// The variables that a text names, those inside of others' defaults too.
 pub(super) fn references(text: &str, offset: usize, quoted: bool) -> Vec<Reference> {
     let mut found = Vec::new();
+    let (mut unclosed, mut effort) = (0, LENGTH + text.len() * 32);
     for (at, _) in text.match_indices('$') {
         let rest = &text[at..];
         if rest.starts_with("${{") {
             continue;
         }
-        let whole = &rest[..variable_length(rest)];
+        let whole = &rest[..variable_length(rest, &mut unclosed)];
+        // Each default is read again with what is around it: nobody writes them this deep.
+        let Some(left) = effort.checked_sub(whole.len()) else { break };
+        effort = left;
         let inner = whole.strip_prefix("${").map(|inner| inner.strip_suffix('}').unwrap_or(inner));
         let inner = inner.unwrap_or(&whole[1..]).trim_start_matches(['#', '!']);
         let end = inner.find(|char: char| !char.is_ascii_alphanumeric() && char != '_');

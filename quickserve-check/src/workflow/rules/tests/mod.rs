@@ -2,6 +2,7 @@
 
 mod case_study;
 mod deploying;
+mod official;
 mod scanned;
 mod workflows;
 

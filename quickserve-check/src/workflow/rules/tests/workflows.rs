@@ -79,7 +79,7 @@ fn commands_that_are_gone_are_found() {
             "error 11:13 `aws ecr get-login` is not in version 2 of the AWS CLI",
             "warning 8:11 `docker-compose` is gone from Docker and from GitHub's runners",
             "warning 9:16 `::set-output` is deprecated, and GitHub will disable it",
-            "warning 13:25 `apt-key` is not in Debian 13 and Ubuntu 26.04 any more",
+            "warning 13:25 `apt-key` is deprecated, and last in Debian 12 and Ubuntu 24.04",
             "info 12:18 `--only=production` of npm is deprecated",
         ]
     );
