@@ -27,7 +27,6 @@ pub mod chain;
 mod clients;
 pub mod ecs;
 mod error;
-mod near;
 pub mod registry;
 pub mod secrets;
 

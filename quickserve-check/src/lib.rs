@@ -41,6 +41,7 @@ mod effort;
 mod facts;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+mod git;
 mod hide;
 mod inside;
 mod placeholder;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use quickserve_core::document::near;
 use quickserve_core::registry::{Referrer, Registry, ResolvedImage};
 use quickserve_core::release::{Digest, Image, Release, ReleaseId};
 use quickserve_core::retention::{Retainer, Usage};
@@ -11,7 +12,7 @@ use quickserve_core::{Error, ErrorKind, Result};
 use secrecy::SecretString;
 
 use crate::engine::{Engine, PushAuth, StoredImage};
-use crate::{names, near};
+use crate::names;
 
 /// The images on this machine's engine, for one service.
 ///
@@ -75,7 +76,7 @@ impl ImageStore {
         others.sort();
         others.truncate(5);
         if others.is_empty() {
-            others = near::near(reference, tags.map(String::as_str));
+            others = near(reference, tags.map(String::as_str));
         }
         if others.is_empty() {
             error.with_hint(format!("build it, or pull it with: docker pull {reference}"))

@@ -38,7 +38,6 @@ pub mod keeper;
 mod logs;
 mod mask;
 mod names;
-mod near;
 mod platform;
 pub mod prober;
 mod programs;

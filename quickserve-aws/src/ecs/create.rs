@@ -1,13 +1,13 @@
 //! The first deployment makes the service, as a file says; and one that we made can be removed.
 
 use aws_sdk_ecs::types::Service;
-use aws_smithy_types::body::SdkBody;
 use quickserve_core::fence::Fence;
 use quickserve_core::release::Digest;
 use quickserve_core::rollout::RolloutSpec;
 use quickserve_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
+use super::body::instead;
 use super::fence::fenced;
 use super::json::Object;
 use super::platform::Ecs;
@@ -27,10 +27,7 @@ impl Ecs {
             .service_name(self.service())
             .customize()
             .config_override(fenced(fence, self.now())?)
-            .mutate_request(move |request| {
-                request.headers_mut().insert("content-length", body.len().to_string());
-                *request.body_mut() = SdkBody::from(body.clone());
-            })
+            .mutate_request(instead(body))
             .send()
             .await
             .map_err(|error| CREATE.failed(error))?;

@@ -1,5 +1,6 @@
 //! Services on ECS.
 
+mod body;
 mod create;
 mod definition;
 mod explain;

@@ -1,7 +1,6 @@
 //! Making ECS know a release.
 
 use aws_sdk_ecs::types::{SortOrder, TaskDefinitionField, TaskDefinitionStatus};
-use aws_smithy_types::body::SdkBody;
 use futures_util::stream::{self, StreamExt};
 use quickserve_core::fence::Fence;
 use quickserve_core::orchestrator::Revision;
@@ -9,6 +8,7 @@ use quickserve_core::release::Release;
 use quickserve_core::secrets::BoundSecret;
 use quickserve_core::{Error, ErrorKind, Result};
 
+use super::body::instead;
 use super::definition::{RELEASE_TAG, References, Registrable, registrable};
 use super::fence::fenced;
 use super::platform::Ecs;
@@ -99,10 +99,7 @@ impl Ecs {
             .family(family)
             .customize()
             .config_override(fenced(fence, self.now())?)
-            .mutate_request(move |request| {
-                request.headers_mut().insert("content-length", body.len().to_string());
-                *request.body_mut() = SdkBody::from(body.clone());
-            })
+            .mutate_request(instead(body))
             .send()
             .await
             .map_err(|error| REGISTER.failed(error))?;

@@ -20,7 +20,7 @@ use super::inspect::{for_platform, inspect};
 use super::lifecycle::Expiry;
 use super::manifest::{Content, Manifest};
 use super::{copy, documents, pins};
-use crate::near::near;
+use quickserve_core::document::near;
 
 /// What a [`RemoteRegistry`] is made of.
 #[derive(Debug, Clone)]

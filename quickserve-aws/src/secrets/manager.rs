@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::source::{Part, SecretRef};
 use crate::clients::Clients;
 use crate::error::{Call, call};
-use crate::near::near;
+use quickserve_core::document::near;
 
 const DESCRIBE: Call = call("secretsmanager", "DescribeSecret");
 const CURRENT: &str = "AWSCURRENT";

@@ -8,7 +8,7 @@ use quickserve_core::{Error, ErrorKind, Result};
 use super::source::ParameterRef;
 use crate::clients::Clients;
 use crate::error::{Call, call};
-use crate::near::near;
+use quickserve_core::document::near;
 
 const DESCRIBE: Call = call("ssm", "DescribeParameters");
 /// SSM documentation, `ParameterStringFilter`: at most 50 values.

@@ -3,19 +3,16 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use crate::ask::ask;
+use crate::git::command;
 
 /// How long git may take. It reads one file.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How much of its answer is read, in bytes: the names of some million files.
 const NAMES: u64 = 256 << 20;
-
-/// Where a hook of git, or a person, has set other repositories than that of the folder.
-const OTHERS: [&str; 4] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"];
 
 /// The files that git has, relative to a folder. By their names as a whole: to compare paths part by part takes long
 /// where there are many.
@@ -34,12 +31,7 @@ impl Tracked {
 
 /// The files below a folder that git has, nothing where it is no checkout, or git does not answer.
 pub(super) fn tracked(root: &Path) -> Option<Tracked> {
-    let mut command = Command::new("git");
-    // What a repository configures there is run: a check of a stranger's checkout may not.
-    command.args(["-c", "core.fsmonitor=false", "ls-files", "-z", "--cached"]).current_dir(root);
-    for name in OTHERS {
-        command.env_remove(name);
-    }
+    let mut command = command(root, ["ls-files", "-z", "--cached"]);
     let names = ask(&mut command, DEADLINE, NAMES)?;
     Some(Tracked(names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(path).collect()))
 }

@@ -25,5 +25,5 @@ pub use json::parse as parse_json;
 pub use node::{Entry, Node, Span, Table, Value};
 pub use source::Source;
 pub(crate) use suggest::is_misspelt;
-pub use suggest::{did_you_mean, nearest};
+pub use suggest::{did_you_mean, near, nearest};
 pub(crate) use toml::parse as parse_toml;

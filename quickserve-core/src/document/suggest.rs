@@ -15,6 +15,19 @@ pub fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
         .map(|(_, name)| name)
 }
 
+/// At most three of the names that there are, nearest first: for names of things, of which many begin alike.
+pub fn near<'n>(meant: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+    let lower = meant.to_lowercase();
+    let mut scored: Vec<(f64, &str)> = names
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
+        .filter(|(score, _)| *score >= 0.85)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.dedup_by(|a, b| a.1 == b.1);
+    scored.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+}
+
 /// Whether a key that nobody knows must be this one.
 pub(crate) fn is_misspelt(wrong: &str, key: &str) -> bool {
     key.len() > 3 && strsim::osa_distance(&fold(wrong), key) <= 2
@@ -54,6 +67,13 @@ mod tests {
         assert_eq!(nearest("bakeTime", names), Some("bake_time"));
         assert_eq!(nearest("bake-time", names), Some("bake_time"));
         assert_eq!(nearest("colour", names), None);
+    }
+
+    #[test]
+    fn the_nearest_comes_first_and_the_far_not_at_all() {
+        assert_eq!(near("DB_PASWORD", ["DB_PASSWORD", "DB_USER", "API_KEY"]), ["DB_PASSWORD"]);
+        assert_eq!(near("stripe-key", ["stripe-key-prod", "db", "stripe-keys"])[0], "stripe-keys");
+        assert!(near("DB_PASSWORD", ["X"]).is_empty());
     }
 
     #[test]

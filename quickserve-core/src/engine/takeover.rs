@@ -113,13 +113,15 @@ impl Deployer {
             run.deploy().await
         } else if open.failed.is_some() || open.abort.is_some() {
             run.resume_back().await
-        } else if run.import().await {
-            // The platform has finished it by itself meanwhile: what serves is looked at, not undone.
-            run.deploy().await
-        } else if open.opened.purpose == Purpose::Prove {
-            run.take_back(Stop::Failed { cause, condemns: false }).await
         } else {
-            run.deploy().await
+            match run.import().await {
+                Err(stop) => run.lost_from(stop).await,
+                Ok(false) if open.opened.purpose == Purpose::Prove => {
+                    run.take_back(Stop::Failed { cause, condemns: false }).await
+                }
+                // What the platform has finished by itself is looked at, not undone.
+                Ok(_) => run.deploy().await,
+            }
         };
         Ok((run.journal, Some(finished)))
     }
@@ -179,14 +181,16 @@ impl Deployer {
         } else if open.plan.is_none() && open.opened.act == Act::Deploy {
             let cause = Cause::new("interrupted before its last look, which only its owner could take");
             run.take_back(Stop::Failed { cause, condemns: false }).await
-        } else if run.import().await {
-            // The platform has finished it by itself, in time for all that is known.
-            run.deploy().await
-        } else if late && open.opened.purpose == Purpose::Prove {
-            let cause = Cause::new("its deadline passed while nobody worked on it");
-            run.take_back(Stop::Failed { cause, condemns: false }).await
         } else {
-            run.deploy().await
+            match run.import().await {
+                Err(stop) => run.lost_from(stop).await,
+                Ok(false) if late && open.opened.purpose == Purpose::Prove => {
+                    let cause = Cause::new("its deadline passed while nobody worked on it");
+                    run.take_back(Stop::Failed { cause, condemns: false }).await
+                }
+                // The platform may have finished it by itself, in time for all that is known.
+                Ok(_) => run.deploy().await,
+            }
         };
         Ok(self.end(finished))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::clock::between;
+use crate::clock::{after, between};
 use crate::engine::{Pace, Run, Stop};
 use crate::journal::Cause;
 use crate::orchestrator::Drive;
@@ -81,18 +81,25 @@ impl Run {
     }
 
     /// Whether the platform has brought the deployment's release to serve while nobody watched; what is left of the
-    /// plan then gets time of its own. What cannot be asked for now counts as no.
-    pub(crate) async fn import(&mut self) -> bool {
-        let (Drive::Managed(rollouts), Some(release)) = (&self.drive, self.opened.goal.release()) else {
-            return false;
+    /// plan then gets time of its own. A platform that does not answer is asked again: to take back what it has
+    /// finished would be worse than to wait.
+    pub(crate) async fn import(&mut self) -> Result<bool, Stop> {
+        let (Drive::Managed(rollouts), Some(release)) =
+            (self.drive.clone(), self.opened.goal.release().cloned())
+        else {
+            return Ok(false);
         };
         // Nothing was begun that could have come to an end.
         if self.open_plan().is_none() {
-            return false;
+            return Ok(false);
         }
-        let Ok(Some(rollout)) = rollouts.find(release).await else { return false };
-        self.imported = matches!(rollouts.state(&rollout).await, Ok(RolloutState::Succeeded));
-        self.imported
+        self.deadline = after(self.clock.now(), self.opened.config.timeout);
+        let Some(rollout) = self.insist(async |_| rollouts.find(&release).await).await? else {
+            return Ok(false);
+        };
+        let state = self.insist(async |_| rollouts.state(&rollout).await).await?;
+        self.imported = state == RolloutState::Succeeded;
+        Ok(self.imported)
     }
 
     async fn rollout_failed(&self, release: &ReleaseId, message: String, reason: String) -> Stop {

@@ -6,9 +6,9 @@ use quickserve_core::{Error, ErrorKind, Result};
 
 use super::running::Running;
 use crate::engine::{RunState, TerminalSize};
-use crate::near::near;
 use crate::platform::DockerPlatform;
 use crate::task_set::Task;
+use quickserve_core::document::near;
 
 /// A command to run in a task.
 #[derive(Debug, Clone, Default)]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use quickserve_core::document::near;
 use quickserve_core::release::{Release, SecretVersion};
 use quickserve_core::retention::{Retainer, Usage};
 use quickserve_core::secrets::{BoundSecret, SecretPresence, SecretStore};
@@ -14,7 +15,6 @@ use secrecy::SecretString;
 
 use super::dotenv_file;
 use super::values::Values;
-use crate::near;
 
 /// Secrets from a dotenv file; those that releases are bound to are kept in a private folder.
 ///
@@ -87,9 +87,7 @@ impl Inner {
             Some(variable) if variable.substitutes => Err(self.substitutes(source, variable.line)),
             Some(variable) if variable.is_empty => Ok(SecretPresence::Empty),
             Some(_) => Ok(SecretPresence::Present),
-            None => {
-                Ok(SecretPresence::Missing { near: near::near(source, variables.keys().map(String::as_str)) })
-            }
+            None => Ok(SecretPresence::Missing { near: near(source, variables.keys().map(String::as_str)) }),
         };
         sources.iter().map(presence).collect()
     }
@@ -102,7 +100,7 @@ impl Inner {
             None => {
                 let error = Error::new(ErrorKind::NotFound, format!("find secret {source}"))
                     .with_context("file", self.file.display().to_string());
-                let near = near::near(source, variables.keys().map(String::as_str));
+                let near = near(source, variables.keys().map(String::as_str));
                 Err(if near.is_empty() {
                     error.with_hint(format!("add {source}=... to the file"))
                 } else {

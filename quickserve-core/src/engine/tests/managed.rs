@@ -94,6 +94,21 @@ async fn what_the_platform_finished_while_nobody_watched_is_promoted() {
 }
 
 #[tokio::test]
+async fn a_platform_that_does_not_answer_at_once_is_asked_again_before_anything_is_undone() {
+    for operation in ["find", "state"] {
+        let stage = stage(1);
+        deploy(&stage, release(1)).await;
+        let dies = FaultPlan::default().on("rollout", "start", 1, Fault::CrashAfter);
+        deploy_and_die(&stage, release(2), dies).await;
+        stage.clock.advance(24 * HOUR);
+        let next = actor(&stage, FaultPlan::default().on("rollout", operation, 1, Fault::Fail));
+        let finished = next.deployer.resume(&next.control).await.expect("an end");
+        assert_eq!(finished.outcome, Outcome::Done, "{operation}: {:?}", finished.cause);
+        assert_eq!(current(&stage).await, Some(release(2).id), "{operation}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_platform_finished_long_after_the_deadline_is_promoted_too() {
     let stage = stage(1);
     deploy(&stage, release(1)).await;
