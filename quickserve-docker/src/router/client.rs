@@ -17,6 +17,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::UnixStream;
 
 use super::folder::Folder;
+use super::hung;
 use super::listen::{ListenSpec, Listening};
 use super::process::Upgrade;
 use super::protocol::{Answer, Call, MAX_LINE, Request, ServiceStatus, Status, VERSION, line};
@@ -85,9 +86,13 @@ impl RouterControl {
     /// Asks it to end: requests in flight may finish, to a deadline.
     ///
     /// # Errors
-    /// [`ErrorKind::Busy`] while it has services, unless it is told to by `force`.
+    /// [`ErrorKind::Busy`] while it has services, unless it is told to by `force`. One that does not answer is ended
+    /// by `force` all the same, by its parent.
     pub async fn shutdown(&self, force: bool) -> Result<()> {
-        done(&self.call(&Call::Shutdown { force }).await?)
+        match self.call(&Call::Shutdown { force }).await {
+            Err(error) if force && error.kind() == ErrorKind::TimedOut => hung::end(&self.folder).await,
+            answer => done(&answer?),
+        }
     }
 
     /// Replaces the worker by one of this executable, which is given these arguments and its link as stdin.

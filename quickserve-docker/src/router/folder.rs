@@ -89,6 +89,18 @@ impl Folder {
         self.path.join(OLD_ACCESS_LOG)
     }
 
+    pub(super) fn lock_path(&self) -> PathBuf {
+        self.path.join(LOCK)
+    }
+
+    /// Whether a router runs in it.
+    pub(super) fn is_locked(&self) -> bool {
+        File::open(self.lock_path()).is_ok_and(|file| {
+            rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared)
+                == Err(rustix::io::Errno::WOULDBLOCK)
+        })
+    }
+
     pub(super) fn log_length(&self) -> u64 {
         fs::metadata(self.log()).map_or(0, |facts| facts.len())
     }
@@ -146,7 +158,7 @@ impl Folder {
     /// # Errors
     /// [`ErrorKind::Busy`] when another router runs in it.
     pub(super) fn lock(&self) -> Result<Lock> {
-        let path = self.path.join(LOCK);
+        let path = self.lock_path();
         let open =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut file = open.map_err(|error| self.failed("open the router's lock", error))?;

@@ -26,8 +26,10 @@ use super::services::{Services, name_ours};
 use super::state::{Configured, Record, State};
 use super::tls::Secure;
 
-/// How often a port that is taken is tried again.
+/// When a port that is taken is tried again, and how long the pauses become: to name who holds it, all processes of the
+/// machine are looked at.
 const REOPEN: Duration = Duration::from_millis(250);
+const REOPEN_LATE: Duration = Duration::from_secs(2);
 
 /// All services of a router.
 #[derive(Debug)]
@@ -153,9 +155,11 @@ impl Hub {
 
     /// Goes on opening doors that could not be opened at first.
     pub(super) async fn keep_opening(self: &Arc<Self>, mut all_open: bool) {
+        let mut pause = REOPEN;
         while !all_open {
-            tokio::time::sleep(REOPEN).await;
+            tokio::time::sleep(pause).await;
             all_open = self.open_doors().await;
+            pause = (pause * 5 / 4).min(REOPEN_LATE);
         }
         std::future::pending::<()>().await;
     }

@@ -50,6 +50,7 @@ mod headers;
 mod histogram;
 mod holder;
 mod hub;
+mod hung;
 mod idle;
 mod launch;
 mod listen;

@@ -189,6 +189,16 @@ async fn a_router_that_is_asked_to_end_leaves_no_process_and_no_socket() {
 }
 
 #[tokio::test]
+async fn one_whose_worker_does_not_answer_is_ended_by_force() {
+    let router = Processes::start().await;
+    let public = router.listen().await.public;
+    kill_process(router.worker().await, Signal::STOP).expect("stopped");
+    router.control.shutdown(true).await.expect("it ends all the same");
+    eventually("all are gone", || async { router.alive().is_empty() }).await;
+    assert!(TcpStream::connect(public).await.is_err(), "nobody listens");
+}
+
+#[tokio::test]
 async fn routers_that_are_started_at_once_become_one() {
     for _ in 0..3 {
         let router = Processes::none();
