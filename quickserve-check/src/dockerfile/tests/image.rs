@@ -97,3 +97,49 @@ fn ports_agree_within_the_file() {
         assert_fine(203, fine);
     }
 }
+
+#[test]
+fn somebody_creates_the_user() {
+    let error = |line: usize, base: &str| {
+        format!("error {line}: nobody creates the user app, whom {base} does not have: no container starts")
+    };
+    assert_found(511, "FROM node:22\nRUN npm ci --omit=dev\nUSER app", &error(3, "node:22"));
+    assert_found(511, "FROM scratch\nCOPY --from=b /srv /srv\nUSER app:app", &error(3, "scratch"));
+    assert_found(
+        511,
+        "FROM gcr.io/distroless/static:nonroot\nUSER app",
+        &error(2, "gcr.io/distroless/static:nonroot"),
+    );
+    let other =
+        "FROM node:22 AS a\nRUN addgroup apps && adduser -S nodejs -G apps\nFROM a\nARG U=app\nUSER $U";
+    assert_found(511, other, &error(5, "node:22"));
+    let packages = "FROM debian:13\nRUN apt-get update && apt-get install -y libpq5\nUSER app";
+    let message = "warning 3: neither debian:13 nor a command here is known to create the user app";
+    assert_found(511, packages, message);
+    for fine in [
+        "FROM node:22\nUSER node",
+        "FROM nginx\nUSER nginx",
+        "FROM php:8-apache\nUSER www-data",
+        "FROM python:3.13\nUSER 10001:app",
+        "FROM gcr.io/distroless/static\nUSER nonroot:nonroot",
+        "FROM acme/base\nUSER app",
+        "FROM $BASE\nUSER app",
+        "FROM golang:1-windowsservercore\nUSER ContainerUser",
+        "FROM debian\nRUN useradd --system app\nUSER app",
+        "FROM debian AS a\nRUN adduser app\nFROM a\nUSER app",
+        "FROM debian\nARG U=app\nRUN adduser $U\nUSER $U",
+        "FROM debian\nRUN <<E\nset -e\nuseradd app\nE\nUSER app",
+        "FROM debian\nRUN echo app:x:7:7::/: >> /etc/passwd\nUSER app",
+        "FROM alpine\nRUN apk add app-server\nUSER app",
+        "FROM debian\nCOPY s.sh /\nRUN /s.sh\nUSER app",
+        "FROM debian\nRUN sh s.sh\nUSER app",
+        "FROM debian\nRUN make users\nUSER app",
+        "FROM scratch\nCOPY --from=b /etc/passwd /etc/passwd\nUSER app",
+        "FROM scratch\nCOPY --from=b / /\nUSER app",
+        "FROM scratch\nADD rootfs.tar.gz /srv\nUSER app",
+        "FROM debian\nWORKDIR /etc\nCOPY passwd .\nUSER app",
+    ] {
+        let found = of_code(511, &[("Dockerfile", fine)]);
+        assert!(!found.iter().any(|line| line.contains("the user app")), "{fine}: {found:?}");
+    }
+}
