@@ -27,8 +27,6 @@
 //! ```
 
 mod agreement;
-#[cfg(test)]
-mod agreement_tests;
 mod ask;
 #[cfg(test)]
 mod case_study;

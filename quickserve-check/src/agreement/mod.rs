@@ -1,0 +1,54 @@
+//! What two files say of one thing, and disagree about: most of what ends a deployment is of this kind. One file per
+//! subject.
+
+mod aws;
+mod coverage;
+mod liveness;
+mod ports;
+mod probes;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use quickserve_core::preflight::Report;
+
+use crate::definition::{hidden_version, missing_program, no_task_role};
+use crate::dockerfile::Dockerfile;
+use crate::{Facts, Subject};
+
+/// How many files of code are read at most to find routes and ports. In a larger project they may be anywhere.
+const ROUTES: usize = 200;
+
+pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
+    let mut report = Report::default();
+    let paths = probes::paths(subject, facts);
+    if !paths.is_empty() {
+        report = report.and(Report::of(liveness::of_routes(subject, facts, &paths)));
+    }
+    report = report.and(coverage::check(subject, facts));
+    let Some(definition) = &facts.definition else { return report };
+    let Some(main) = definition.main(subject) else { return report };
+    let dockerfile = facts.build.dockerfile.as_ref();
+    report = report.and(Report::of(ports::check(subject, facts, definition, main)));
+    if let Some(dockerfile) = dockerfile {
+        let found = missing_program(definition, main, dockerfile.base(), &installs(dockerfile));
+        report = report.and(Report::of(found.into_iter().collect()));
+    }
+    if subject.is_for_ecs() {
+        let mut reads = facts.code.names();
+        let of_image = dockerfile.map(Dockerfile::environment).unwrap_or_default();
+        reads.retain(|read| !of_image.iter().any(|(name, ..)| name == read));
+        report = report.and(Report::of(hidden_version(definition, subject, &reads).into_iter().collect()));
+        report = report
+            .and(Report::of(no_task_role(definition, aws::is_called(subject, facts)).into_iter().collect()));
+    }
+    report
+}
+
+/// What the final image may have got beside its base.
+fn installs(dockerfile: &Dockerfile) -> String {
+    let chain = dockerfile.chain();
+    let runs = chain.iter().flat_map(|stage| &stage.instructions);
+    let text =
+        |instruction: &crate::dockerfile::Instruction| dockerfile.file.text.get(instruction.span.clone());
+    runs.filter_map(text).collect::<Vec<_>>().join("\n")
+}
