@@ -43,6 +43,7 @@ mod git;
 mod hide;
 mod inside;
 mod placeholder;
+mod processor;
 pub mod scanned;
 pub mod secrets;
 mod subject;

@@ -6,6 +6,7 @@ mod coverage;
 mod liveness;
 mod ports;
 mod probes;
+mod processors;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -29,6 +30,7 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
     let Some(main) = definition.main(subject) else { return report };
     let dockerfile = facts.build.dockerfile.as_ref();
     report = report.and(Report::of(ports::check(subject, facts, definition, main)));
+    report = report.and(Report::of(processors::check(subject, facts, definition)));
     if let Some(dockerfile) = dockerfile {
         let found = missing_program(definition, main, dockerfile.base(), &installs(dockerfile));
         report = report.and(Report::of(found.into_iter().collect()));

@@ -4,6 +4,7 @@
 //! commands, wherever they stand. One file per subject in `rules`.
 
 pub mod actions;
+pub(crate) mod built;
 mod git;
 mod mapped;
 mod pipelines;

@@ -1,5 +1,7 @@
 //! What is said of whole projects of a few files.
 
+mod processors;
+
 use std::path::Path;
 
 use quickserve_core::finding::Finding;
