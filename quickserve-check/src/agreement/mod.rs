@@ -3,6 +3,7 @@
 
 mod aws;
 mod coverage;
+mod listening;
 mod liveness;
 mod ports;
 mod probes;

@@ -2,6 +2,7 @@
 
 use quickserve_core::finding::Finding;
 
+use super::listening;
 use super::probes::script;
 use crate::definition::{Container, Definition, Listener, PortClaim, Weight, claims, disagree, probe};
 use crate::{Facts, Subject};
@@ -38,7 +39,13 @@ pub(super) fn check(
     all.extend(asked.map(|(script, (port, span))| {
         PortClaim::new(script, &span, port, format!("the port that {} asks", script.file))
     }));
-    let mut findings = disagree(&all, &Listener::of(subject, facts, definition));
-    findings.retain(|finding| finding.place().is_some_and(|place| place.file != definition.file.file));
+    if !all.is_empty() {
+        all.extend(listening::claim(subject, facts, definition, main));
+    }
+    let listener = Listener::of(subject, facts, definition);
+    let mut findings = disagree(&all, &listener);
+    if !disagree(&claims(definition, main), &listener).is_empty() {
+        findings.retain(|finding| finding.place().is_some_and(|place| place.file != definition.file.file));
+    }
     findings
 }

@@ -1,5 +1,6 @@
 //! What is said of whole projects of a few files.
 
+mod listening;
 mod processors;
 
 use std::path::Path;
