@@ -8,8 +8,10 @@ mod liveness;
 mod ports;
 mod probes;
 mod processors;
+mod spring;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unrouted;
 
 use quickserve_core::preflight::Report;
 
@@ -27,11 +29,14 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
         report = report.and(Report::of(liveness::of_routes(subject, facts, &paths)));
     }
     report = report.and(coverage::check(subject, facts));
-    let Some(definition) = &facts.definition else { return report };
-    let Some(main) = definition.main(subject) else { return report };
+    let definition = facts.definition.as_ref();
+    let described = definition.and_then(|definition| Some((definition, definition.main(subject)?)));
+    report = report.and(Report::of(unrouted::check(subject, facts, described)));
+    let Some((definition, main)) = described else { return report };
     let dockerfile = facts.build.dockerfile.as_ref();
     report = report.and(Report::of(ports::check(subject, facts, definition, main)));
     report = report.and(Report::of(processors::check(subject, facts, definition)));
+    report = report.and(Report::of(spring::health(subject, facts, definition, main).into_iter().collect()));
     if let Some(dockerfile) = dockerfile {
         let found = missing_program(definition, main, dockerfile.base(), &installs(dockerfile));
         report = report.and(Report::of(found.into_iter().collect()));

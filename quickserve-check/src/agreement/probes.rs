@@ -18,6 +18,11 @@ pub(super) fn paths(subject: &Subject, facts: &Facts) -> BTreeSet<String> {
     of_definition.into_iter().chain(of_script.map(|(path, _)| path)).filter(|path| path != "/").collect()
 }
 
+/// Whether a path is one that a route can have as it is.
+pub(super) fn is_plain(path: &str) -> bool {
+    path.len() > 1 && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte))
+}
+
 /// The script that a health check runs, where it is a file of the project.
 pub(super) fn script(
     subject: &Subject,

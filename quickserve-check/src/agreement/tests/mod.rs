@@ -1,5 +1,6 @@
 //! What is said of whole projects of a few files.
 
+mod health;
 mod listening;
 mod processors;
 
