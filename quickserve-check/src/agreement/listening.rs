@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ROUTES;
+use super::{ROUTES, runs_the_code};
 use crate::code::{Language, listening, paths};
 use crate::definition::{Container, Definition, PortClaim, Weight};
-use crate::dockerfile::Dockerfile;
+use crate::dockerfile::{Command, Dockerfile};
 use crate::{Facts, Subject, Text, inside};
 
 /// The only call of the project that listens, where it does so on a number.
@@ -26,8 +26,7 @@ pub(super) fn claim(
     main: Container<'_>,
 ) -> Option<PortClaim> {
     let reads_port = facts.code.usages_of("PORT").next().is_some();
-    let is_only = definition.containers().len() == 1 || subject.container.is_some();
-    if reads_port || !is_only {
+    if reads_port || !runs_the_code(subject, definition) {
         return None;
     }
     let fixed = fixed(subject, facts)?;
@@ -78,7 +77,7 @@ fn started(subject: &Subject, main: Container<'_>, dockerfile: Option<&Dockerfil
     let of_image = || {
         let dockerfile = dockerfile?;
         let commands = [dockerfile.entrypoint(), dockerfile.cmd()];
-        let words = commands.into_iter().flatten().flat_map(|command| command.simple()).flatten();
+        let words = commands.into_iter().flatten().flat_map(Command::simple).flatten();
         let words: Vec<String> = words.map(|word| word.text).collect();
         (!words.is_empty()).then(|| words.join(" "))
     };

@@ -15,7 +15,7 @@ mod unrouted;
 
 use quickserve_core::preflight::Report;
 
-use crate::definition::{hidden_version, missing_program, no_task_role};
+use crate::definition::{Definition, hidden_version, missing_program, no_task_role};
 use crate::dockerfile::Dockerfile;
 use crate::{Facts, Subject};
 
@@ -50,6 +50,11 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
             .and(Report::of(no_task_role(definition, aws::is_called(subject, facts)).into_iter().collect()));
     }
     report
+}
+
+/// Whether the main container surely runs the code of the project, and no proxy in front of it.
+fn runs_the_code(subject: &Subject, definition: &Definition) -> bool {
+    definition.containers().len() == 1 || subject.container.is_some()
 }
 
 /// What the final image may have got beside its base.

@@ -11,8 +11,8 @@ use crate::{Facts, Subject, inside};
 /// Where projects name what they depend on.
 const MANIFESTS: [&str; 3] = ["pom.xml", "build.gradle", "build.gradle.kts"];
 
-/// What of Spring Boot brings an indicator of its own into `/actuator/health`. Its reference, "Health Information",
-/// "Auto-configured HealthIndicators".
+/// What of Spring Boot brings an indicator of its own into `/actuator/health`. Its reference, "Health Information":
+/// those that are configured by themselves.
 const BEHIND: [(&str, &str); 8] = [
     ("spring-boot-starter-data-jpa", "database"),
     ("spring-boot-starter-jdbc", "database"),

@@ -1,6 +1,6 @@
 //! QS413: a health check asks for a path that no route of the code has.
 //!
-//! Only Express, Flask and FastAPI, and only where all that may answer is written plainly: nothing mounts a router, serves
+//! Only Express, Flask and `FastAPI`, and only where all that may answer is written plainly: nothing mounts a router, serves
 //! files or takes any path, and the path itself stands nowhere in the code. Then an answer can come from nowhere.
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use quickserve_core::document::nearest;
 use quickserve_core::finding::{Code, Finding, Severity};
 
-use super::{ROUTES, aws, probes};
+use super::{ROUTES, aws, probes, runs_the_code};
 use crate::code::pattern::Pattern;
 use crate::code::{Language, paths};
 use crate::definition::{Container, Definition};
@@ -53,6 +53,9 @@ static MIDDLEWARE: Pattern = Pattern::new(concat!(
     r"bodyParser\.\w+|rateLimit)\(",
 ));
 
+/// Paths that `FastAPI` answers by itself. Flask does so below `/static/`.
+const BUILT_IN: [&str; 3] = ["/docs", "/redoc", "/openapi.json"];
+
 /// Parts of the names of packages that bring routes of their own.
 const BRING: [&str; 9] =
     ["health", "terminus", "lightship", "openapi", "swagger", "nest", "next", "graphql", "actuator"];
@@ -69,6 +72,7 @@ pub(super) fn check(
         let message = format!("the health check asks for {path}, which no route of the code has");
         Finding::new(Code::HEALTH_CHECK_VALUE, Severity::Warning, message).with_hint(hint)
     };
+    let definition = definition.filter(|(definition, _)| runs_the_code(subject, definition));
     if let Some((definition, url)) = definition.and_then(|(file, main)| Some((file, main.health_url()?))) {
         let place = definition.file.source().place(url.span.start);
         asked.push((url.path.clone(), new(&url.path).at(place)));
@@ -76,7 +80,9 @@ pub(super) fn check(
     if let Some(path) = &subject.health_path {
         asked.push((path.clone(), new(path).on("health_check")));
     }
-    asked.retain(|(path, _)| probes::is_plain(path));
+    asked.retain(|(path, _)| {
+        probes::is_plain(path) && !BUILT_IN.contains(&&**path) && !path.starts_with("/static/")
+    });
     if asked.is_empty() {
         return Vec::new();
     }

@@ -30,7 +30,7 @@ static GO: Pattern = Pattern::new(concat!(
 
 /// A constant that is a number, up to its name.
 static CONSTANT: Pattern = Pattern::new(
-    r#"(?m)^\s*(?:export\s+)?(?:const\s+|let\s+|var\s+)?([A-Za-z_$][\w$]*)\s*(?::\s*\w+\s*)?=\s*([0-9]{2,5})\s*;?\s*$"#,
+    r"(?m)^\s*(?:export\s+)?(?:const\s+|let\s+|var\s+)?([A-Za-z_$][\w$]*)\s*(?::\s*\w+\s*)?=\s*([0-9]{2,5})\s*;?\s*$",
 );
 
 /// What a text listens on; nothing in a language that is not looked at.

@@ -77,6 +77,10 @@ fn what_may_answer_elsewhere_is_no_finding() {
     assert_eq!(told("QS413", "/health", &[PACKAGE, server, ("web.py", FLASK)]), NONE, "two services");
     assert_eq!(told("QS413", "/health", &[PACKAGE, server, ("routes.js", "add('/health')")]), NONE);
     assert_eq!(told("QS413", "/", &[PACKAGE, server]), NONE);
+    assert_eq!(told("QS413", "/docs", &[("main.py", &FLASK.replace("Flask(__name__)", "FastAPI()"))]), NONE);
+    let proxy = asks("/health").replace("}]}", "}, {\"name\": \"api\", \"image\": \"r/api:1\"}]}");
+    let behind = Project::new(&[("deploy/task.json", &proxy), PACKAGE, server]);
+    assert_eq!(behind.coded("QS413"), NONE, "a proxy is in front");
     assert_eq!(told("QS413", "/health", &[("server.js", "http.createServer(f).listen(80)")]), NONE);
     for line in
         ["app.register_blueprint(b)", "@app.route('/<name>')", "@app.before_request", "app.mount('/', x)"]
