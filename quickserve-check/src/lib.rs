@@ -13,6 +13,7 @@
 //! | QS305 | reports of scanners, beside the image | [`scanned`] |
 //! | QS5xx | Dockerfile and build context | [`dockerfile`] |
 //! | QS8xx | workflows and scripts | [`workflow`] |
+//! | QS201, QS302 | compose files | `compose` |
 //!
 //! Facts that change by themselves, such as a port that is held, are not in files: `quickserve_core::preflight` and
 //! the platforms look at those.
@@ -31,6 +32,7 @@ mod ask;
 #[cfg(test)]
 mod case_study;
 pub mod code;
+mod compose;
 pub mod contract;
 pub mod definition;
 pub mod dockerfile;

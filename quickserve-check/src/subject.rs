@@ -25,6 +25,8 @@ pub struct Subject {
     pub container: Option<String>,
     /// The port that takes requests, where the settings name it.
     pub port: Option<u16>,
+    /// The port of this machine on which the settings have the service answer.
+    pub public_port: Option<u16>,
     /// The path that the settings have the service asked for, to see whether it is healthy.
     pub health_path: Option<String>,
     /// The image that is deployed, where the settings name it.
@@ -116,6 +118,7 @@ impl Subject {
             },
             container: settings.container.clone(),
             port: settings.port,
+            public_port: settings.public.port,
             health_path: match &settings.health_check.probe {
                 Some(Probe::Http { path }) => Some(path.clone()),
                 Some(_) | None => None,

@@ -14,7 +14,7 @@ mod rules;
 pub mod scripts;
 pub mod shell;
 mod template;
-mod yaml;
+pub(crate) mod yaml;
 
 use quickserve_core::finding::Finding;
 use quickserve_core::preflight::Report;
