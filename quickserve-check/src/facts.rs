@@ -11,7 +11,9 @@ use crate::definition::Definition;
 use crate::dockerfile::Build;
 use crate::hide::hide;
 use crate::workflow::Pipelines;
-use crate::{Subject, agreement, code, contract, definition, dockerfile, scanned, secrets, workflow};
+use crate::{
+    Subject, agreement, code, compose, contract, definition, dockerfile, scanned, secrets, workflow,
+};
 
 /// What the files of a subject say. What is not there is absent, and what could not be read is among the findings.
 #[derive(Debug, Default)]
@@ -64,7 +66,7 @@ fn joined<T>(result: thread::Result<T>) -> T {
 pub fn check(subject: &Subject) -> Report {
     let mut facts = Facts::read(subject);
     let mut report = Report::of(std::mem::take(&mut facts.findings));
-    let checks: [fn(&Subject, &Facts) -> Report; 7] = [
+    let checks: [fn(&Subject, &Facts) -> Report; 8] = [
         contract::check,
         secrets::check,
         scanned::check,
@@ -72,6 +74,7 @@ pub fn check(subject: &Subject) -> Report {
         dockerfile::check,
         workflow::check,
         agreement::check,
+        compose::check,
     ];
     for check in checks {
         report = report.and(check(subject, &facts));

@@ -46,7 +46,7 @@ pub fn env_file(text: &str) {
     let (values, wrong) = Values::read("local", &Text::new(".env", text), true);
     show(wrong);
     let contracts = Contracts { contract: Some(contract), values: vec![values] };
-    show(judge(&Subject::default(), &contracts, Some(&BTreeSet::new())).findings);
+    show(judge(&Subject::default(), &contracts, Some(&BTreeSet::new()), None).findings);
 }
 
 /// A task definition.

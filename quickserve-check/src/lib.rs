@@ -13,6 +13,7 @@
 //! | QS305 | reports of scanners, beside the image | [`scanned`] |
 //! | QS5xx | Dockerfile and build context | [`dockerfile`] |
 //! | QS8xx | workflows and scripts | [`workflow`] |
+//! | QS201, QS302 | compose files | `compose` |
 //!
 //! Facts that change by themselves, such as a port that is held, are not in files: `quickserve_core::preflight` and
 //! the platforms look at those.
@@ -27,12 +28,11 @@
 //! ```
 
 mod agreement;
-#[cfg(test)]
-mod agreement_tests;
 mod ask;
 #[cfg(test)]
 mod case_study;
 pub mod code;
+mod compose;
 pub mod contract;
 pub mod definition;
 pub mod dockerfile;
@@ -45,6 +45,7 @@ mod git;
 mod hide;
 mod inside;
 mod placeholder;
+mod processor;
 pub mod scanned;
 pub mod secrets;
 mod subject;

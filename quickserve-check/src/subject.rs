@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use quickserve_core::config::{Platform, Settings, WorkloadSource};
+use quickserve_core::workload::Probe;
 
 /// What is checked. Paths are relative to [`root`](Subject::root), or absolute.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,10 @@ pub struct Subject {
     pub container: Option<String>,
     /// The port that takes requests, where the settings name it.
     pub port: Option<u16>,
+    /// The port of this machine on which the settings have the service answer.
+    pub public_port: Option<u16>,
+    /// The path that the settings have the service asked for, to see whether it is healthy.
+    pub health_path: Option<String>,
     /// The image that is deployed, where the settings name it.
     pub image: Option<String>,
     /// The file that declares which variables must exist.
@@ -113,6 +118,11 @@ impl Subject {
             },
             container: settings.container.clone(),
             port: settings.port,
+            public_port: settings.public.port,
+            health_path: match &settings.health_check.probe {
+                Some(Probe::Http { path }) => Some(path.clone()),
+                Some(_) | None => None,
+            },
             image: settings.image.clone(),
             contract: settings.env_contract.clone().or(found.contract),
             env_files: env_file.collect(),

@@ -39,6 +39,8 @@ pub(crate) struct Draft {
     /// Whether its image was named for this very deployment, and so need not be what the checkout holds.
     named: bool,
     contract: Option<Contract>,
+    /// Where a variable gets its value, as it stands after "in".
+    home: String,
     policy: SecretPolicy,
     version_variable: String,
 }
@@ -114,11 +116,19 @@ pub(crate) fn draft(
         variables.map(|name| ((container.name.clone(), name.clone()), name.clone()))
     });
     let env_file = settings.env_file.is_some().then(|| context.shown(&env_file(project, settings)));
+    let home = match (&settings.workload, &env_file) {
+        (WorkloadSource::TaskDefinition(path), _) => {
+            format!("`environment` or `secrets` of {main} in {}", context.shown(&project.path(path)))
+        }
+        (_, Some(file)) => file.clone(),
+        (_, None) => "`variables` or `env_file` of quickserve.toml".to_owned(),
+    };
     Ok(Draft {
         secrets: secrets.collect(),
         workload,
         references,
         env_file,
+        home,
         notes,
         values,
         main,
@@ -357,7 +367,8 @@ impl Draft {
         let reported: BTreeSet<String> = missing.map(|(_, name)| name.clone()).collect();
         let variables = match &self.contract {
             Some(contract) if self.values != Values::Unreadable => {
-                preflight::variables(contract, &self.provided(&valued, images.get(&self.main)), &reported)
+                let provided = self.provided(&valued, images.get(&self.main));
+                preflight::variables(contract, &provided, &reported, &self.home)
             }
             _ => Report::default(),
         };

@@ -183,6 +183,8 @@ codes! {
     HADOLINT = 512;
     /// A base that gets no security updates any more.
     END_OF_LIFE = 513;
+    /// A folder of several services that is judged as one.
+    SEVERAL_SERVICES = 514;
     /// quickserve.toml asks for something that this version cannot do.
     NOT_BUILT = 601;
     /// The platform does not answer.

@@ -99,6 +99,11 @@ impl Language {
         hits
     }
 
+    /// How it writes comments and strings.
+    pub(super) fn syntax(self) -> &'static Syntax {
+        &self.rules().syntax
+    }
+
     fn rules(self) -> &'static Rules {
         match self {
             Self::JavaScript => &javascript::RULES,

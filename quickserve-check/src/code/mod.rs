@@ -15,6 +15,7 @@ mod indirect;
 mod javascript;
 mod jvm;
 mod language;
+pub(crate) mod listening;
 pub(crate) mod paths;
 pub(crate) mod pattern;
 mod php;

@@ -22,7 +22,8 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
     let elsewhere = elsewhere(subject, facts);
     let names: Option<BTreeSet<&str>> =
         elsewhere.as_ref().map(|names| names.iter().map(String::as_str).collect());
-    let mut report = judge(subject, &facts.contracts, names.as_ref());
+    let main = facts.definition.as_ref().and_then(|definition| definition.main(subject));
+    let mut report = judge(subject, &facts.contracts, names.as_ref(), main.map(|main| main.name()));
     let contract = facts.contracts.contract.iter();
     for variable in contract.flat_map(|contract| &contract.variables) {
         let is_its = |finding: &&mut Finding| {
@@ -67,8 +68,14 @@ pub(crate) fn elsewhere(subject: &Subject, facts: &Facts) -> Option<BTreeSet<Str
 }
 
 /// Judges the values of environments. `elsewhere` are the names that tasks get from the task definition and the image;
-/// without it (`None`: not known) no variable is reported as missing, and names are not compared with the contract.
-pub fn judge(subject: &Subject, contracts: &Contracts, elsewhere: Option<&BTreeSet<&str>>) -> Report {
+/// without it (`None`: not known) no variable is reported as missing, and names are not compared with the contract. `main`
+/// is the container of the task definition that the contract is of.
+pub fn judge(
+    subject: &Subject,
+    contracts: &Contracts,
+    elsewhere: Option<&BTreeSet<&str>>,
+    main: Option<&str>,
+) -> Report {
     let Contracts { contract, values } = contracts;
     let contract = contract.as_ref();
     let looks = |values: &Values| !(values.deployed && subject.values_elsewhere);
@@ -80,7 +87,8 @@ pub fn judge(subject: &Subject, contracts: &Contracts, elsewhere: Option<&BTreeS
             if let Some(elsewhere) = elsewhere {
                 let given = given(subject, contract, elsewhere);
                 if looks(values) {
-                    report = report.and(Report::of(missing(contract, values, &given)));
+                    let home = home(subject, main, Some(values));
+                    report = report.and(Report::of(missing(contract, values, &given, &home)));
                 }
                 report = report.and(Report::of(misspellings(contract, values, &given)));
             }
@@ -93,7 +101,8 @@ pub fn judge(subject: &Subject, contracts: &Contracts, elsewhere: Option<&BTreeS
         && knows_values(subject, elsewhere)
     {
         let given = given(subject, contract, elsewhere);
-        report = report.and(Report::of(super::missing(contract, &given)));
+        let home = home(subject, main, None);
+        report = report.and(Report::of(super::missing(contract, &given, &home)));
     }
     if values.len() > 1 {
         report = report.and(Report::of(differ(contract, values)));
@@ -125,13 +134,29 @@ fn given<'a>(
         .collect()
 }
 
+/// Where a variable gets its value, as it stands after "in". What a task definition does not name reaches no task, whatever
+/// a file of values has.
+fn home(subject: &Subject, main: Option<&str>, values: Option<&Values>) -> String {
+    match (&subject.definition, values) {
+        (Some(path), _) => {
+            let container = main.unwrap_or("the container");
+            format!("`environment` or `secrets` of {container} in {}", subject.name(path))
+        }
+        (None, Some(values)) => values.file.clone(),
+        (None, None) => match subject.env_files.first() {
+            Some(file) => subject.name(&file.path),
+            None => "`variables` or `env_file` of quickserve.toml".to_owned(),
+        },
+    }
+}
+
 /// QS101 where a name is not there at all; QS103, at its place, where it is set to nothing.
-fn missing(contract: &Contract, values: &Values, given: &BTreeSet<&str>) -> Vec<Finding> {
+fn missing(contract: &Contract, values: &Values, given: &BTreeSet<&str>, home: &str) -> Vec<Finding> {
     let provided: BTreeSet<&str> = given.iter().copied().chain(values.set()).collect();
     let mut findings = Vec::new();
     for variable in absent(contract, &provided) {
         let mut finding = match values.get(&variable.name) {
-            None => absence(contract, &provided, variable),
+            None => absence(contract, &provided, variable, home),
             Some(entry) => empty(variable, entry),
         };
         if !values.deployed {

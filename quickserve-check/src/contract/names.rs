@@ -24,39 +24,90 @@ const FILLERS: [&str; 3] = ["API", "NAME", "URL"];
 /// How many candidates are looked at. No project has more; a file that was made to be slow does.
 const MOST: usize = 500;
 
-/// How many parts of a name are looked for in another.
-const PARTS: usize = 32;
+/// How many parts a name has at most; one of more is near to no other.
+const PARTS: usize = 12;
 
 /// The longest part whose letters are compared one by one, in bytes.
 const LONGEST: usize = 64;
 
+/// A name in parts, each as it is usually written.
+struct Name<'n> {
+    text: &'n str,
+    parts: [&'n str; PARTS],
+    count: usize,
+    /// The sum of all letters, which the order of the parts does not change; and of those that are written.
+    weight: usize,
+    written: usize,
+}
+
 /// Which of the candidates a name that nobody knows must mean. Likeness of letters alone would take `DB_HOST` for
 /// `DB_PORT`: names are compared part by part.
 pub(crate) fn near<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    candidates.into_iter().take(MOST).find(|candidate| is_near(name, candidate))
+    let own = Name::of(name)?;
+    let is_near = |candidate: &&str| {
+        *candidate != name && Name::of(candidate).is_some_and(|candidate| own.is_near(&candidate))
+    };
+    candidates.into_iter().take(MOST).find(is_near)
 }
 
-/// Whether two different names must mean the same. Of many names each is compared with many: nothing is copied until
-/// little but the letters of one part is left to compare.
-pub(crate) fn is_near(one: &str, other: &str) -> bool {
-    if one == other {
-        return false;
-    }
-    if letters(one).eq(letters(other)) {
-        return true;
-    }
-    let (short, long) = if count(one) <= count(other) { (one, other) } else { (other, one) };
-    match count(long) - count(short) {
-        0 => {
-            let mut different = parts(short).zip(parts(long)).filter(|(one, other)| !is_same(one, other));
-            match (different.next(), different.next()) {
-                (Some((one, other)), None) => one_slip(one, other),
-                _ => has_all(short, long) && has_all(long, short),
-            }
+/// Whether two different names must mean the same.
+#[cfg(test)]
+fn is_near(one: &str, other: &str) -> bool {
+    near(one, [other]).is_some()
+}
+
+impl<'n> Name<'n> {
+    fn of(name: &'n str) -> Option<Self> {
+        let mut found = Self { text: name, parts: [""; PARTS], count: 0, weight: 0, written: weight(name) };
+        for part in name.split('_').filter(|part| !part.is_empty()) {
+            let part = canonical(part);
+            *found.parts.get_mut(found.count)? = part;
+            found.count += 1;
+            found.weight += weight(part);
         }
-        // With one part only, `APP` and `APP_URL`, nothing says that the same is meant.
-        1 if count(short) > 1 => lacks_a_filler(short, long),
-        _ => false,
+        Some(found)
+    }
+
+    fn parts(&self) -> &[&'n str] {
+        &self.parts[..self.count]
+    }
+
+    /// Of many names each is compared with many: nothing is copied, and what few pairs have in common is asked first.
+    fn is_near(&self, other: &Self) -> bool {
+        let (short, long) = if self.count <= other.count { (self, other) } else { (other, self) };
+        let is_meant = match long.count - short.count {
+            0 => {
+                let pairs = short.parts().iter().zip(long.parts());
+                let mut different = pairs.filter(|(one, other)| !is_same(one, other));
+                match (different.next(), different.next()) {
+                    (Some((one, other)), None) => one_slip(one, other),
+                    (None, _) => true,
+                    (Some(_), Some(_)) => short.weight == long.weight && short.has_all_of(long),
+                }
+            }
+            // With one part only, `APP` and `APP_URL`, nothing says that the same is meant.
+            1 if short.count > 1 => long.is_with_filler(short),
+            _ => false,
+        };
+        is_meant || self.written == other.written && letters(self.text).eq(letters(other.text))
+    }
+
+    /// Whether it has all parts of another, in any order, and the other all of it.
+    fn has_all_of(&self, other: &Self) -> bool {
+        let has = |one: &Self, part: &&str| one.parts().iter().any(|own| is_same(own, part));
+        other.parts().iter().all(|part| has(self, part)) && self.parts().iter().all(|part| has(other, part))
+    }
+
+    /// Whether it is the shorter one with one part that people leave out.
+    fn is_with_filler(&self, short: &Self) -> bool {
+        let is_filler = |part: &&str| {
+            FILLERS.iter().any(|filler| is_same(filler, part))
+                && !short.parts().iter().any(|own| is_same(own, part))
+        };
+        let Some(filler) = self.parts().iter().position(is_filler) else { return false };
+        let rest =
+            self.parts().iter().enumerate().filter(|(index, _)| *index != filler).map(|(_, part)| part);
+        rest.zip(short.parts()).all(|(one, other)| is_same(one, other))
     }
 }
 
@@ -65,35 +116,17 @@ fn letters(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_uppercase())
 }
 
-/// The parts of a name, each as it is usually written.
-fn parts(name: &str) -> impl Iterator<Item = &str> {
-    let canonical = |part: &'_ str| -> Option<&'static str> {
-        SYNONYMS.iter().find(|(from, _)| from.eq_ignore_ascii_case(part)).map(|(_, to)| *to)
-    };
-    name.split('_').filter(|part| !part.is_empty()).map(move |part| canonical(part).unwrap_or(part))
+fn weight(name: &str) -> usize {
+    letters(name).map(usize::from).sum()
 }
 
-fn count(name: &str) -> usize {
-    name.split('_').filter(|part| !part.is_empty()).count()
+/// A part as it is usually written.
+fn canonical(part: &str) -> &str {
+    SYNONYMS.iter().find(|(from, _)| is_same(from, part)).map_or(part, |(_, to)| to)
 }
 
 fn is_same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
-}
-
-/// Whether a name has all parts of another, in any order.
-fn has_all(name: &str, of: &str) -> bool {
-    parts(of).take(PARTS).all(|part| parts(name).take(PARTS).any(|own| is_same(own, part)))
-}
-
-/// Whether the longer of two names is the shorter with one part that people leave out.
-fn lacks_a_filler(short: &str, long: &str) -> bool {
-    let is_filler = |part: &str| {
-        FILLERS.iter().any(|filler| is_same(filler, part)) && !parts(short).any(|own| is_same(own, part))
-    };
-    let Some(filler) = parts(long).position(is_filler) else { return false };
-    let rest = parts(long).enumerate().filter(|(index, _)| *index != filler).map(|(_, part)| part);
-    rest.zip(parts(short)).all(|(one, other)| is_same(one, other))
 }
 
 /// Whether one letter was left out, added, changed, or swapped with the next. A digit is never a slip: `KEY1`, `KEY2`.
@@ -149,6 +182,7 @@ mod tests {
             ("DB_URL", "DATABASE_URL"),
             ("database_url", "DATABASE_URL"),
             ("URL_DATABASE", "DATABASE_URL"),
+            ("DBURL", "DB_URL"),
             ("STRIPE_KEY", "STRIPE_API_KEY"),
             ("S3_BUCKET", "S3_BUCKET_NAME"),
             ("SMTP_PASS", "SMTP_PASSWORD"),

@@ -8,9 +8,10 @@ use super::declaration::{Contract, Variable};
 use super::names::near;
 
 /// A finding for each required variable that is not among the names provided (QS101). Leave out names whose value is
-/// empty, and put in what the platform gives ([`provided`](super::provided)).
-pub fn missing(contract: &Contract, provided: &BTreeSet<&str>) -> Vec<Finding> {
-    absent(contract, provided).map(|variable| absence(contract, provided, variable)).collect()
+/// empty, and put in what the platform gives ([`provided`](super::provided)). `home` is where a value goes, as it stands
+/// after "in".
+pub fn missing(contract: &Contract, provided: &BTreeSet<&str>, home: &str) -> Vec<Finding> {
+    absent(contract, provided).map(|variable| absence(contract, provided, variable, home)).collect()
 }
 
 /// The required variables that are not among the names provided.
@@ -23,12 +24,17 @@ pub(crate) fn absent<'c>(
 }
 
 /// In the words of the core, which looks again when it deploys: what is said twice is said once.
-pub(crate) fn absence(contract: &Contract, provided: &BTreeSet<&str>, variable: &Variable) -> Finding {
+pub(crate) fn absence(
+    contract: &Contract,
+    provided: &BTreeSet<&str>,
+    variable: &Variable,
+    home: &str,
+) -> Finding {
     let Variable { name, place, .. } = variable;
     let strangers = provided.iter().copied().filter(|provided| contract.get(provided).is_none());
     let hint = match near(name, strangers) {
         Some(near) => format!("{near} is set: did you mean {name}"),
-        None => format!("set {name}, or mark it `# optional` in {}", place.file),
+        None => format!("set {name} in {home}, or mark it `# optional` in {}", place.file),
     };
     let message = format!("required variable {name} is missing or empty");
     Finding::error(Code::MISSING_VARIABLE, message).at(place.clone()).with_hint(hint)

@@ -34,7 +34,7 @@ fn project(contract: &str, values: &[(&str, &str)]) -> Project {
 impl Project {
     fn findings(&self) -> Vec<Finding> {
         let (contracts, mut findings) = read(&self.subject);
-        let report = judge(&self.subject, &contracts, Some(&BTreeSet::new()));
+        let report = judge(&self.subject, &contracts, Some(&BTreeSet::new()), None);
         findings.extend(report.findings);
         crate::facts::sort(&mut findings);
         findings
@@ -61,11 +61,11 @@ fn the_case_studys_task_definition_lacks_three_variables() {
     let (contracts, findings) = read(&project.subject);
     assert_eq!(findings, []);
     let defined = BTreeSet::from(["NODE_ENV", "PORT", "DATABASE_URL", "STRIPE_API_KEY"]);
-    let report = judge(&project.subject, &contracts, Some(&defined));
+    let report = judge(&project.subject, &contracts, Some(&defined), None);
     let messages: Vec<&str> = report.findings.iter().map(|finding| finding.message.as_str()).collect();
     let expected = ["APP_NAME", "S3_BUCKET_NAME", "TWILIO_AUTH_TOKEN"];
     assert_eq!(messages, expected.map(|name| format!("required variable {name} is missing or empty")));
-    assert_eq!(judge(&project.subject, &contracts, None).findings, [], "nothing is guessed");
+    assert_eq!(judge(&project.subject, &contracts, None, None).findings, [], "nothing is guessed");
 }
 
 #[test]

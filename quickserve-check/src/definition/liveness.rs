@@ -100,6 +100,9 @@ const FAILS: &[&str] = &[
     "next(e",
 ];
 
+/// What a handler that goes on after an error says, in small letters.
+const CATCHES: &[&str] = &["catch", "try", "except", "allsettled"];
+
 /// How often a path, or the name of a handler, is looked at: more are in no file that a person wrote.
 const MENTIONS: usize = 64;
 
@@ -121,19 +124,27 @@ pub fn liveness(path: &str, file: &Text) -> Option<Finding> {
 /// The call in a handler's code on which its answer depends.
 fn depends(code: &str) -> Option<Span> {
     let lower = code.to_ascii_lowercase();
-    if !FAILS.iter().any(|word| lower.contains(word)) {
-        return None;
-    }
+    let fails = FAILS.iter().any(|word| lower.contains(word));
+    let catches = CATCHES.iter().any(|word| lower.contains(word));
     let mut start = 0;
     for line in code.split_inclusive('\n') {
         if !is_comment(line)
             && let Some(span) = call(line)
+            && (fails || !catches && is_awaited(&line[..span.start], &line[span.end..]))
         {
             return Some(span.start + start..span.end + start);
         }
         start += line.len();
     }
     None
+}
+
+/// Whether an error of a call ends the handler, where nothing catches it: by `await`, or by what follows
+/// with `.then`.
+///
+/// Express documentation, "Error handling": what rejects there is answered with 500, or before version 5 not at all.
+fn is_awaited(before: &str, after: &str) -> bool {
+    before.trim_end().ends_with("await") || after.contains(".then(")
 }
 
 fn is_comment(line: &str) -> bool {
@@ -311,6 +322,12 @@ mod tests {
         assert_eq!(found(python).as_deref(), Some("4: db.execute"));
         let go = "mux.HandleFunc(\"GET /health\", func(w http.ResponseWriter, r *http.Request) {\n\tif err := s.DB.PingContext(r.Context()); err != nil {\n\t\tw.WriteHeader(http.StatusServiceUnavailable)\n\t}\n})\n";
         assert_eq!(found(go).as_deref(), Some("2: s.DB.PingContext"));
+        let line = "app.get('/health', async (q, r) => { await pool.query('select 1'); r.send('ok') })";
+        assert_eq!(found(line).as_deref(), Some("1: pool.query"));
+        let chain = "app.get('/health', (q, r) => pool.query('select 1').then(() => r.send('ok')))";
+        assert_eq!(found(chain).as_deref(), Some("1: pool.query"));
+        let bare = "@app.get('/health')\nasync def health():\n    await database.execute('select 1')\n    return {}\n";
+        assert_eq!(found(bare).as_deref(), Some("3: database.execute"));
         let method = "http.HandleFunc(\"/health\", s.health)\n\nfunc (s *Server) health(w http.ResponseWriter, r *http.Request) {\n\tif s.db.Ping() != nil {\n\t\thttp.Error(w, \"db\", 503)\n\t}\n}\n";
         assert_eq!(found(method).as_deref(), Some("4: s.db.Ping"));
     }
@@ -320,6 +337,8 @@ mod tests {
         for code in [
             "app.get('/health', (req, res) => res.send('ok'));\napp.get('/x', async () => { await db.query('SELECT 1'); throw 503 });",
             "app.get('/health', async (req, res) => {\n  try { await db.query('SELECT 1') } catch { body.db = 'down' }\n  res.json(body);\n});",
+            "app.get('/health', async (q, r) => { await pool.query('select 1').catch(() => 0); r.send('ok') })",
+            "app.get('/health', (q, r) => { pool.query('select 1'); r.send('ok') })",
             "app.get('/ready', async (req, res) => { await db.query('SELECT 1'); res.status(503) });",
             "@app.get('/health')\ndef health():\n    return {}\n\n@app.get('/x')\ndef x():\n    db.execute('x')\n    raise HTTPException(500)\n",
             "fetch('/health').then(() => db.query('x')); res.status(500)",

@@ -28,6 +28,8 @@ pub enum Weight {
     Requests,
     /// A program that reads `PORT` listens there. Many, such as nginx, do not.
     Convention,
+    /// A program listens there, whatever `PORT` says.
+    Listens,
     /// A health check asks there.
     Health,
     /// Nothing: EXPOSE opens no port.
@@ -114,13 +116,14 @@ pub fn disagree(claims: &[PortClaim], listener: &Listener) -> Vec<Finding> {
             claims.iter().find(move |other| other.port == port && other.weight == weight)
         };
         // What most places say is told by the one that counts.
-        let told = says(meant.port, Weight::Requests).or_else(|| says(meant.port, Weight::Convention));
-        let told = told.unwrap_or(meant);
+        let weights = [Weight::Requests, Weight::Listens, Weight::Convention];
+        let told = weights.into_iter().find_map(|weight| says(meant.port, weight)).unwrap_or(meant);
         let is_certain = match (claim.weight, told.weight) {
             (Weight::Convention, Weight::Requests) => {
                 listener.reads_port && says(told.port, Weight::Health).is_none()
             }
             (Weight::Requests, Weight::Convention) => listener.reads_port,
+            (Weight::Requests, Weight::Listens) | (Weight::Listens, Weight::Requests) => true,
             (Weight::Health, Weight::Requests) => {
                 let listens_there = listener.reads_port && says(told.port, Weight::Convention).is_some();
                 listens_there && !listener.named.contains(&claim.port)

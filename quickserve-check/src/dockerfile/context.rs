@@ -7,7 +7,9 @@ use quickserve_core::finding::{Code, Finding};
 
 use super::ignore::{Ignore, clean, glob};
 use super::secrecy;
+use crate::code::paths::is_beside;
 use crate::inside::inside;
+use crate::secrets::is_values;
 use crate::{Subject, Text};
 
 /// Folders whose content nobody wrote. They are seen and not looked into.
@@ -142,22 +144,23 @@ fn entries(folder: &Path) -> Vec<String> {
 
 fn sensitive(folder: &Path, path: &str) -> Option<Sensitive> {
     let name = path.rsplit('/').next().unwrap_or(path);
-    if !secrecy::is_env_file(name) && !secrecy::is_key_file(name) || folder.join(path).is_dir() {
+    let has_values = is_values(name);
+    if !has_values && !secrecy::is_key_file(name) || folder.join(path).is_dir() {
         return None;
     }
     // What cannot be read as text is judged by its name: a key store is binary.
     let text = inside(folder, Path::new(path)).and_then(|there| Text::read(&there, path).ok());
     let holds_secret = match &text {
-        Some(text) if secrecy::is_env_file(name) => secrecy::has_secret_value(&text.text),
+        Some(text) if has_values => secrecy::has_secret_value(&text.text),
         Some(text) => secrecy::has_key(&text.text),
         None => false,
     };
-    if text.is_some() && !holds_secret && !secrecy::is_env_file(name) {
+    if text.is_some() && !holds_secret && !has_values {
         // A certificate, or a configuration without a token.
         return None;
     }
     if text.is_some_and(|text| text.text.trim().is_empty()) {
         return None;
     }
-    Some(Sensitive { path: path.to_owned(), is_certain: holds_secret && !secrecy::is_fixture(path) })
+    Some(Sensitive { path: path.to_owned(), is_certain: holds_secret && !is_beside(Path::new(path)) })
 }

@@ -65,6 +65,12 @@ fn corpus() -> Vec<(String, PathBuf)> {
 
 /// Ours, without what concerns the context: there is none.
 fn ours(path: &Path) -> Vec<Finding> {
+    let mut findings = all(path);
+    findings.retain(|finding| !matches!(finding.code.number(), 506 | 511));
+    findings
+}
+
+fn all(path: &Path) -> Vec<Finding> {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::copy(path, folder.path().join("Dockerfile")).expect("a copy");
     let subject = Subject {
@@ -75,7 +81,6 @@ fn ours(path: &Path) -> Vec<Finding> {
     let (build, mut findings) = read_files(&subject);
     let circumstances = Circumstances { today: date(2026, 11, 28), has_other_health_check: false };
     findings.extend(judge(&build, &circumstances).findings);
-    findings.retain(|finding| !matches!(finding.code.number(), 506 | 511));
     findings
 }
 
@@ -159,5 +164,14 @@ fn files_in_the_shape_of_known_projects_give_no_error() {
         let errors: Vec<_> =
             ours(&path).into_iter().filter(|finding| finding.severity == Severity::Error).collect();
         assert_eq!(!errors.is_empty(), WRONG.contains(&&*name), "{name}: {errors:?}");
+    }
+}
+
+/// What concerns the context is left out of the comparison; users are known without it.
+#[test]
+fn the_users_of_known_projects_are_there() {
+    for (name, path) in corpus() {
+        let findings = all(&path).into_iter().filter(|finding| finding.message.contains("the user "));
+        assert_eq!(findings.count(), 0, "{name}");
     }
 }

@@ -15,6 +15,7 @@ mod origin;
 mod parse;
 mod rules;
 mod secrecy;
+mod several;
 mod shell;
 mod stages;
 #[cfg(test)]
@@ -134,7 +135,8 @@ fn read_files(subject: &Subject) -> (Build, Vec<Finding>) {
 pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
     let main = facts.definition.as_ref().and_then(|definition| definition.main(subject));
     let has_other_health_check = main.is_some_and(|main| main.health_command().is_some());
-    judge(&facts.build, &Circumstances { today: today(), has_other_health_check })
+    let report = judge(&facts.build, &Circumstances { today: today(), has_other_health_check });
+    report.and(Report::of(several::services(subject, facts).into_iter().collect()))
 }
 
 /// Judges what was read.

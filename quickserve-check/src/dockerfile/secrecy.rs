@@ -33,14 +33,6 @@ pub(crate) fn has_password(value: &str) -> bool {
     user.split_once(':').is_some_and(|(_, password)| is_kept(password))
 }
 
-/// Whether a file holds values of an environment: `.env` and `.env.production`, not `.env.example`.
-pub(crate) fn is_env_file(name: &str) -> bool {
-    let is_template = ["example", "sample", "template", "dist", "defaults", "schema", "tmpl", "tpl", "vault"]
-        .iter()
-        .any(|word| name.ends_with(word));
-    (name == ".env" || name.starts_with(".env.") || name == ".envrc") && !is_template
-}
-
 /// Whether a file by that name is a key, or holds one.
 pub(crate) fn is_key_file(name: &str) -> bool {
     let ends = [".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".ppk"];
@@ -97,23 +89,6 @@ pub(crate) fn shows_secret(line: &str) -> bool {
     })
 }
 
-/// Whether a file is there for tests, examples or documentation.
-pub(crate) fn is_fixture(path: &str) -> bool {
-    let words = [
-        "test",
-        "tests",
-        "spec",
-        "fixtures",
-        "testdata",
-        "examples",
-        "example",
-        "docs",
-        "mocks",
-        "__tests__",
-    ];
-    path.split('/').any(|part| words.contains(&part))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,8 +112,6 @@ mod tests {
 
     #[test]
     fn files_of_secrets_are_known() {
-        assert!(is_env_file(".env") && is_env_file(".env.production"));
-        assert!(!is_env_file(".env.example") && !is_env_file(".environment"));
         assert!(
             is_key_file("id_rsa")
                 && is_key_file("tls.key")

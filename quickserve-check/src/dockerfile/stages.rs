@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quickserve_core::document::Span;
 
-use super::instruction::{Body, Command, Instruction, Word, unquoted};
+use super::instruction::{Body, Command, Flag, Instruction, Word, unquoted};
 use crate::Text;
 
 /// What a stage is built on.
@@ -26,6 +26,8 @@ pub enum Base {
 pub struct Stage {
     /// The base as it is written.
     pub image: Word,
+    /// What `--platform` says, as it is written.
+    pub platform: Option<Flag>,
     /// What others call it.
     pub alias: Option<String>,
     /// What it is built on.
@@ -83,8 +85,10 @@ pub(crate) fn stages(instructions: Vec<Instruction>) -> Vec<Stage> {
             (Body::From { image, alias }, _) => {
                 let base = base(&image, &globals, &stages);
                 let alias = alias.map(|alias| alias.text);
+                let platform = instruction.flags.into_iter().find(|flag| flag.name == "platform");
                 stages.push(Stage {
                     image,
+                    platform,
                     alias,
                     base,
                     instructions: Vec::new(),

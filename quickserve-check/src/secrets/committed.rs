@@ -35,19 +35,30 @@ pub(crate) enum Standing {
 impl Standing {
     /// That of a file, by its path in the project.
     pub(crate) fn of(path: &Path) -> Self {
-        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let mut parts = name.split(['.', '-', '_']);
-        if parts.any(|part| TEMPLATES.contains(&part)) {
-            return Self::Template;
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        if is_template(&name) {
+            Self::Template
+        } else if paths::is_beside(path) {
+            Self::Example
+        } else if is_values(&name) {
+            Self::Values
+        } else {
+            Self::Plain
         }
-        if paths::is_beside(path) {
-            return Self::Example;
-        }
-        let extension = Path::new(&name).extension().and_then(|extension| extension.to_str());
-        let is_env =
-            name == ".env" || name == ".envrc" || name.starts_with(".env.") || extension == Some("env");
-        if is_env { Self::Values } else { Self::Plain }
     }
+}
+
+/// Whether a file of that name holds the values of an environment: `.env`, `.env.production`, `prod.env`, and not
+/// `.env.example`.
+pub(crate) fn is_values(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let extension = Path::new(&name).extension().and_then(|extension| extension.to_str());
+    let is_env = matches!(&*name, ".env" | ".envrc") || name.starts_with(".env.") || extension == Some("env");
+    is_env && !is_template(&name)
+}
+
+fn is_template(name: &str) -> bool {
+    name.to_lowercase().split(['.', '-', '_']).any(|part| TEMPLATES.contains(&part))
 }
 
 /// Parts of the names of templates, and of files whose values are encrypted.
@@ -185,5 +196,20 @@ fn env_file(file: &str, sightings: &[Sighting]) -> Finding {
         )
         .at(place)
         .with_hint(format!("{forget}; commit a template such as .env.example")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_values_are_known_by_their_names() {
+        for name in [".env", ".env.production", ".ENV.local", ".envrc", "prod.env"] {
+            assert!(is_values(name), "{name}");
+        }
+        for name in [".env.example", "env.sample", ".env.vault", ".environment", "environment.ts", "env"] {
+            assert!(!is_values(name), "{name}");
+        }
     }
 }

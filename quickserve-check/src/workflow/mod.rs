@@ -4,6 +4,7 @@
 //! commands, wherever they stand. One file per subject in `rules`.
 
 pub mod actions;
+pub(crate) mod built;
 mod git;
 mod mapped;
 mod pipelines;
@@ -13,7 +14,7 @@ mod rules;
 pub mod scripts;
 pub mod shell;
 mod template;
-mod yaml;
+pub(crate) mod yaml;
 
 use quickserve_core::finding::Finding;
 use quickserve_core::preflight::Report;

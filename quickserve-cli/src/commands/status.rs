@@ -280,7 +280,7 @@ impl Seen {
         }
     }
 
-    /// What does not agree, what may go wrong, and what could be better.
+    /// What does not agree, and what may go wrong.
     pub(super) fn doubts(&self) -> Vec<Line> {
         let in_flight =
             self.in_flight.as_ref().map(|in_flight| Line::toned("inflight", in_flight.sentence(), Tone::Bad));
@@ -290,8 +290,12 @@ impl Seen {
             .chain(&self.closed)
             .chain(&self.cautions)
             .map(|text| Line::toned("caution", text.clone(), Tone::Bad));
-        let notes = self.notes.iter().map(|text| Line::new("note", text.clone()));
-        in_flight.into_iter().chain(amiss).chain(notes).collect()
+        in_flight.into_iter().chain(amiss).collect()
+    }
+
+    /// What is worth knowing beside.
+    pub(super) fn notes(&self) -> impl Iterator<Item = Line> {
+        self.notes.iter().map(|text| Line::new("note", text.clone()))
     }
 
     /// Where people reach the service, as the router has it.

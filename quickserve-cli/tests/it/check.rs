@@ -213,7 +213,7 @@ fn files_that_cannot_be_read_are_findings_with_their_place() {
     }
     // CRLF is no fault, and moves no place.
     write(".env.example", b"A=1\r\nB = 2\r\n\r\nC=\r\n");
-    write("Dockerfile", b"FROM alpine:3.22\r\nUSER app\r\n");
+    write("Dockerfile", b"FROM alpine:3.22\r\nUSER 65532\r\n");
     let ran =
         shop.run(&["check", "--env-file", ".env.example", "--dockerfile", "Dockerfile", "--format", "json"]);
     assert_eq!(errors(&ran), Vec::<String>::new(), "{ran}");

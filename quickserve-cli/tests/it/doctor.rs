@@ -43,6 +43,7 @@ fn a_healthy_service_has_nothing_to_mend() {
     let told = shop.ends(0, &["doctor"]);
     assert!(told.stdout.contains("healthy  nothing was found amiss"), "{told}");
     assert!(told.stdout.contains("contract all that is required of 2 variables is there"), "{told}");
+    assert_eq!(shop.ends(0, &["doctor", "-q"]).stdout, "");
 }
 
 #[test]
@@ -58,6 +59,9 @@ fn a_task_that_was_removed_is_brought_back_by_fix() {
     assert_eq!(json["serving"][0]["tasks"], 0, "{json}");
     assert_eq!(remedies(&json), ["quickserve resume"], "{json}");
     assert_eq!(json["remedies"][0]["safe"], true);
+    let quiet = shop.ends(3, &["doctor", "-q"]);
+    assert!(quiet.stdout.contains("QS427") && quiet.stdout.contains("quickserve resume"), "{quiet}");
+    assert!(!quiet.stdout.lines().any(|line| line.starts_with("service ")), "{quiet}");
     let told = shop.ends(3, &["doctor"]);
     assert!(told.stdout.starts_with("QS426 "), "the cause comes first: {told}");
     let mended = shop.ends(0, &["doctor", "--fix"]);

@@ -81,20 +81,27 @@ impl Contract {
     }
 }
 
+/// How many names are looked at to find the one that was meant. No project has more.
+const MOST: usize = 500;
+
 /// A finding for each required variable that is not among the names provided. Leave out the names whose value
-/// is empty: an application takes those for missing.
-pub fn missing<'n>(contract: &Contract, provided: impl IntoIterator<Item = &'n str>) -> Vec<Finding> {
+/// is empty: an application takes those for missing. `home` is where a value goes, as it stands after "in".
+pub fn missing<'n>(
+    contract: &Contract,
+    provided: impl IntoIterator<Item = &'n str>,
+    home: &str,
+) -> Vec<Finding> {
     let provided: BTreeSet<&str> = provided.into_iter().collect();
     let declared: BTreeSet<&str> = contract.names().collect();
     // A name that the contract has too is not a misspelling of another.
-    let strangers: Vec<&str> = provided.difference(&declared).copied().collect();
+    let strangers: Vec<&str> = provided.difference(&declared).copied().take(MOST).collect();
     let required = contract.variables.iter().filter(|variable| !variable.optional);
     required
         .filter(|variable| !provided.contains(variable.name.as_str()))
         .map(|Variable { name, place, .. }| {
             let hint = match nearest(name, strangers.iter().copied()) {
                 Some(near) => format!("{near} is set: did you mean {name}"),
-                None => format!("set {name}, or mark it `# optional` in {}", place.file),
+                None => format!("set {name} in {home}, or mark it `# optional` in {}", place.file),
             };
             Finding::error(Code::MISSING_VARIABLE, format!("required variable {name} is missing or empty"))
                 .at(place.clone())
@@ -184,16 +191,16 @@ mod tests {
             "TWILIO_AUTH_TOKEN",
         ];
         let findings: Vec<String> =
-            missing(&contract, provided).iter().map(|finding| format!("{finding:#}")).collect();
+            missing(&contract, provided, ".env").iter().map(|finding| format!("{finding:#}")).collect();
         insta::assert_snapshot!(findings.join("\n"), @r"
         QS101 required variable DATABASE_URL is missing or empty
           --> .env.example:7:1
           hint: DATABASE_URI is set: did you mean DATABASE_URL
         QS101 required variable STRIPE_API_KEY is missing or empty
           --> .env.example:14:1
-          hint: set STRIPE_API_KEY, or mark it `# optional` in .env.example
+          hint: set STRIPE_API_KEY in .env, or mark it `# optional` in .env.example
         ");
-        assert_eq!(missing(&contract, contract.names()), []);
+        assert_eq!(missing(&contract, contract.names(), ".env"), []);
     }
 
     proptest! {

@@ -90,7 +90,7 @@ fn words_of(judge: &Judge<'_>, words: &[Word]) -> Vec<Finding> {
     }
     // `apt-key del` of a retired key hurts nobody.
     if program == "apt-key" && verb(words) != "del" {
-        // Its manual page in Ubuntu 24.04: "will last be available in Debian 12 and Ubuntu 24.04".
+        // apt-key(8) of apt 2.7.14, which Ubuntu 24.04 has: "will last be available in Debian 12 and Ubuntu 24.04".
         let message = "apt-key is deprecated, and last in Debian 12 and Ubuntu 24.04";
         let hint = "put the key into /etc/apt/keyrings, and name it with signed-by in the list";
         findings.push(file.warning(Code::DEPRECATED, &first.span, message).with_hint(hint));

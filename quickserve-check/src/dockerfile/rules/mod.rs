@@ -1,5 +1,6 @@
 //! One file per subject. A rule takes what was read and says what it finds, each finding once.
 
+mod account;
 mod base;
 mod context;
 mod deprecated;
@@ -37,7 +38,7 @@ pub(crate) struct Judge<'a> {
 }
 
 /// Every rule, in the order of its code.
-pub(crate) const ALL: [fn(&Judge<'_>) -> Vec<Finding>; 19] = [
+pub(crate) const ALL: [fn(&Judge<'_>) -> Vec<Finding>; 20] = [
     variables::plain_secrets,
     variables::secret_arguments,
     variables::baked,
@@ -53,6 +54,7 @@ pub(crate) const ALL: [fn(&Judge<'_>) -> Vec<Finding>; 19] = [
     signals::swallowed,
     deprecated::used,
     sources::missing,
+    account::missing,
     end_of_life::ended,
     unbuildable::bases,
     unbuildable::stages,

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::project::Project;
 use crate::render::{Line, Reporter, Told, Tone};
-use crate::settings::Context;
+use crate::settings::{Context, Verbosity};
 use crate::target::Target;
 use examination::Examination;
 use remedy::Remedy;
@@ -82,7 +82,7 @@ impl Diagnosis {
             output::data_line(&self.json(&context.again).to_string());
             return;
         }
-        super::show(context, &self.lines(&context.again));
+        super::show(context, &self.lines(&context.again, context.verbosity == Verbosity::Quiet));
     }
 
     fn json(&self, again: &str) -> Value {
@@ -93,14 +93,18 @@ impl Diagnosis {
         json
     }
 
-    fn lines(&self, again: &str) -> Vec<Line> {
+    /// All of it, or only what is wrong and what mends it.
+    fn lines(&self, again: &str, is_quiet: bool) -> Vec<Line> {
         // The cause first; what else there is to know stands between it and what mends it.
         let mut lines: Vec<Line> = self.findings.iter().map(Line::finding).collect();
         lines.extend(self.seen.doubts());
-        lines.extend(self.seen.facts());
-        lines.extend(self.examination.lines(&self.seen));
+        if !is_quiet {
+            lines.extend(self.seen.notes());
+            lines.extend(self.seen.facts());
+            lines.extend(self.examination.lines(&self.seen));
+        }
         lines.extend(self.remedies.iter().map(|remedy| remedy.line(again)));
-        if self.findings.is_empty() && self.remedies.is_empty() && self.seen.consistent() {
+        if !is_quiet && self.findings.is_empty() && self.remedies.is_empty() && self.seen.consistent() {
             lines.push(Line::toned("healthy", "nothing was found amiss", Tone::Good));
         }
         lines

@@ -31,11 +31,21 @@ fn an_action_is_pinned_by_its_commit() {
     assert_eq!(
         job(steps).coded("QS805"),
         [
-            "warning 7:15 acme/deploy is named by branch main, which its owner can move",
-            "warning 10:15 image alpine:3 is named by a tag that can move",
+            "warning 7:15 2 actions that their owners can move: acme/deploy@main (line 7), docker://alpine:3 (line 10)",
             "info 6:15 actions/checkout is named by tag v6, which its owner can move",
         ]
     );
+}
+
+#[test]
+fn one_action_in_many_steps_is_told_once() {
+    let steps = "      - uses: acme/deploy@v1\n      - uses: acme/deploy@v1\n";
+    let message = "warning 6:15 acme/deploy is named by tag v1, which its owner can move";
+    assert_eq!(job(steps).coded("QS805"), [message]);
+    let both = format!("{steps}      - uses: acme/notify@v2\n");
+    let message =
+        "warning 6:15 2 actions that their owners can move: acme/deploy@v1 (line 6), acme/notify@v2 (line 8)";
+    assert_eq!(job(&both).coded("QS805"), [message]);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! What is said of whole projects of a few files.
 
+mod health;
+mod listening;
+mod processors;
+
 use std::path::Path;
 
 use quickserve_core::finding::Finding;

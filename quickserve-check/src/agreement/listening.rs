@@ -1,0 +1,102 @@
+//! The port that the code itself fixes, whatever `PORT` says.
+
+use std::path::{Path, PathBuf};
+
+use super::{ROUTES, runs_the_code};
+use crate::code::{Language, listening, paths};
+use crate::definition::{Container, Definition, PortClaim, Weight};
+use crate::dockerfile::{Command, Dockerfile};
+use crate::{Facts, Subject, Text, inside};
+
+/// The only call of the project that listens, where it does so on a number.
+struct Fixed {
+    path: PathBuf,
+    file: Text,
+    language: Language,
+    port: u16,
+    span: std::ops::Range<usize>,
+}
+
+/// What the code says of the port of the main container. Nothing where several calls listen, something else says where,
+/// or a container of another image may be in front.
+pub(super) fn claim(
+    subject: &Subject,
+    facts: &Facts,
+    definition: &Definition,
+    main: Container<'_>,
+) -> Option<PortClaim> {
+    let reads_port = facts.code.usages_of("PORT").next().is_some();
+    if reads_port || !runs_the_code(subject, definition) {
+        return None;
+    }
+    let fixed = fixed(subject, facts)?;
+    if main.ports().iter().any(|(port, _)| *port == fixed.port) {
+        return None;
+    }
+    let what = format!("the port that {} listens on", fixed.file.file);
+    let claim = PortClaim::new(&fixed.file, &fixed.span, fixed.port, what);
+    match started(subject, main, facts.build.dockerfile.as_ref()) {
+        // Of a server of another process, such as gunicorn, it is that one that listens.
+        Some(command) if !runs(&command, &fixed) => None,
+        Some(_) => Some(claim.with(Weight::Listens)),
+        None => Some(claim),
+    }
+}
+
+fn fixed(subject: &Subject, facts: &Facts) -> Option<Fixed> {
+    let is_code = |path: &PathBuf| {
+        let language = Language::of(path).filter(|_| !paths::is_beside(path))?;
+        Some((path.clone(), language))
+    };
+    let files: Vec<(PathBuf, Language)> = facts.code.files.iter().filter_map(is_code).collect();
+    if files.len() > ROUTES {
+        return None;
+    }
+    let mut only = None;
+    for (path, language) in files {
+        let Ok(file) = inside::read(subject, &path) else { continue };
+        let found = listening::of(language, &file.text);
+        match (found.calls, found.fixed.as_slice()) {
+            (0, _) => {}
+            (1, [(port, span)]) if only.is_none() => {
+                only = Some(Fixed { path, language, port: *port, span: span.clone(), file });
+            }
+            _ => return None,
+        }
+    }
+    only
+}
+
+/// What the container starts, in words: by the definition, or by the Dockerfile, and what `npm start` stands for.
+fn started(subject: &Subject, main: Container<'_>, dockerfile: Option<&Dockerfile>) -> Option<Vec<String>> {
+    let of_definition = || {
+        let items = main.items("entryPoint").iter().chain(main.items("command"));
+        let words: Vec<&str> = items.filter_map(|item| item.as_str()).collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    };
+    let of_image = || {
+        let dockerfile = dockerfile?;
+        let commands = [dockerfile.entrypoint(), dockerfile.cmd()];
+        let words = commands.into_iter().flatten().flat_map(Command::simple).flatten();
+        let words: Vec<String> = words.map(|word| word.text).collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    };
+    let command = of_definition().or_else(of_image)?;
+    let by_npm = ["npm start", "npm run start", "yarn start", "pnpm start"];
+    let script = by_npm.iter().any(|words| command.contains(words)).then(|| start_script(subject)).flatten();
+    let command = script.unwrap_or(command);
+    Some(command.split_whitespace().map(str::to_owned).collect())
+}
+
+fn start_script(subject: &Subject) -> Option<String> {
+    let manifest = inside::read(subject, Path::new("package.json")).ok()?;
+    let manifest: serde_json::Value = serde_json::from_str(&manifest.text).ok()?;
+    Some(manifest.get("scripts")?.get("start")?.as_str()?.to_owned())
+}
+
+/// Whether a command runs that file, or what a compiler makes of it.
+fn runs(command: &[String], fixed: &Fixed) -> bool {
+    let stem = fixed.path.file_stem();
+    let is_it = |word: &String| Path::new(word).file_stem() == stem && Path::new(word).extension().is_some();
+    fixed.language == Language::Go || command.iter().any(is_it)
+}
