@@ -3,12 +3,18 @@
 /// How many names a hint lists at most.
 const LISTED: usize = 12;
 
+/// How long a name may be to be compared, in bytes: what is longer is nobody's slip, and would take long.
+const LONGEST: usize = 255;
+
 /// The name that is nearest, if any is near enough to be what was meant.
 pub fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    if wrong.len() > LONGEST {
+        return None;
+    }
     let folded = fold(wrong);
     names
         .into_iter()
-        .filter(|name| *name != wrong)
+        .filter(|name| *name != wrong && name.len() <= LONGEST)
         .map(|name| (strsim::normalized_damerau_levenshtein(&folded, &fold(name)), name))
         .filter(|(likeness, _)| *likeness >= 0.6)
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -67,6 +73,8 @@ mod tests {
         assert_eq!(nearest("bakeTime", names), Some("bake_time"));
         assert_eq!(nearest("bake-time", names), Some("bake_time"));
         assert_eq!(nearest("colour", names), None);
+        let long = "x".repeat(LONGEST + 1);
+        assert_eq!(nearest(&long, [&*format!("{long}y")]), None);
     }
 
     #[test]
