@@ -52,15 +52,18 @@ fn port(subject: &Subject, file: &Text, service: &Entry) -> Option<Finding> {
     Some(file.warning(Code::PORT_HELD, &mapping.span, message).with_hint(hint))
 }
 
-/// The one port of the host that a mapping names: `8080:80`, `127.0.0.1:8080:80/tcp`, or `published: 8080`.
+/// The one port of the host that a mapping names for TCP: `8080:80`, `127.0.0.1:8080:80/tcp`, or `published: 8080`.
 fn published(mapping: &Node) -> Option<u16> {
+    if mapping.get("protocol").and_then(Node::as_str) == Some("udp") {
+        return None;
+    }
     if let Some(node) = mapping.get("published") {
         return match &node.value {
             Value::Integer(port) => u16::try_from(*port).ok(),
             _ => node.as_str()?.parse().ok(),
         };
     }
-    let (host, _) = mapping.as_str()?.rsplit_once(':')?;
+    let (host, _) = mapping.as_str().filter(|mapping| !mapping.ends_with("/udp"))?.rsplit_once(':')?;
     host.rsplit(':').next()?.parse().ok()
 }
 

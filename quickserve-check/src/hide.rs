@@ -71,9 +71,10 @@ const SETTINGS: [&str; 9] =
 
 /// Whether a line of any format gives a value that stands there to the name of a secret.
 fn gives_secret(line: &str) -> bool {
-    // `NAME = "value"`, `"name": 12`, `--name=value`: in quotes, or one word to its end.
+    // `NAME = "value"`, `"name": 12`, `--name=value`, `NAME = ["value"]`, `NAME = { from = "value" }`: in quotes, or one
+    // word to its end.
     static ASSIGNMENT: Pattern = Pattern::new(
-        r#"([A-Za-z_][A-Za-z0-9_.-]*)["'`]?\s*[:=]>?\s*(?:["'`]([^"'`]+)|([A-Za-z0-9_-]+)(?:[\s,;\]}]|$))"#,
+        r#"([A-Za-z_][A-Za-z0-9_.-]*)["'`]?\s*[:=]>?\s*(?:[\[{(]\s*(?:[A-Za-z_]+\s*[:=]\s*)?)?(?:["'`]([^"'`]+)|([A-Za-z0-9_-]+)(?:[\s,;\]}]|$))"#,
     );
     ASSIGNMENT.all(line).any(|captures| {
         let value = captures.get(2).or_else(|| captures.get(3)).map_or("", |value| value.as_str());
@@ -117,6 +118,8 @@ mod tests {
             "variables = { A = \"1\", SMTP_PASSWORD = 'a b' }",
             r#"      { "name": "SMTP_PASSWORD", "valeu": "hunter2" },"#,
             "- { name: SMTP_PASSWORD, wert: hunter2 }",
+            "DB_PASS = [\"kennwort77\"]",
+            "DB_PASS = { value = \"kennwort77\" }",
         ] {
             let finding =
                 hidden(line, "expected a string, found an integer", "write \"31415926\" with quotes");

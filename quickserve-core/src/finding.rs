@@ -39,7 +39,7 @@ codes! {
     VARIABLE_TYPE = 104;
     /// A secret that a workload names has no value.
     SECRET_NOT_FOUND = 105;
-    /// A secret in plain sight: in `environment`, in a Dockerfile, in a workflow.
+    /// A secret in plain sight: in `environment` or in a Dockerfile.
     PLAIN_SECRET = 106;
     /// A secret in a file that is committed to git.
     COMMITTED_SECRET = 107;

@@ -38,6 +38,8 @@ pub(super) fn claim(
     match started(subject, main, facts.build.dockerfile.as_ref()) {
         // Of a server of another process, such as gunicorn, it is that one that listens.
         Some(command) if !runs(&command, &fixed) => None,
+        // Which files a program was compiled from is not told.
+        Some(_) if fixed.language == Language::Go => Some(claim),
         Some(_) => Some(claim.with(Weight::Listens)),
         None => Some(claim),
     }
@@ -94,9 +96,23 @@ fn start_script(subject: &Subject) -> Option<String> {
     Some(manifest.get("scripts")?.get("start")?.as_str()?.to_owned())
 }
 
-/// Whether a command runs that file, or what a compiler makes of it.
+/// What runs a file that it is given. Servers such as `uvicorn` and `fastapi` listen themselves.
+const RUN: [&str; 8] = ["node", "nodejs", "bun", "deno", "tsx", "ts-node", "python", "python3"];
+
+/// Programs in front of the one that matters.
+const IN_FRONT: [&str; 5] = ["exec", "tini", "dumb-init", "docker-entrypoint.sh", "--"];
+
+/// Whether a command runs that file, or what a compiler makes of it, and does not name the port itself.
 fn runs(command: &[String], fixed: &Fixed) -> bool {
     let stem = fixed.path.file_stem();
     let is_it = |word: &String| Path::new(word).file_stem() == stem && Path::new(word).extension().is_some();
-    fixed.language == Language::Go || command.iter().any(is_it)
+    let program = command
+        .iter()
+        .map(|word| word.rsplit('/').next().unwrap_or(word))
+        .find(|word| !IN_FRONT.contains(word));
+    let says_port = command
+        .iter()
+        .any(|word| word.contains("port") || word.contains("bind") || matches!(&**word, "-p" | "-b"));
+    let is_run = program.is_some_and(|program| RUN.contains(&program)) && command.iter().any(is_it);
+    fixed.language == Language::Go || (is_run && !says_port)
 }

@@ -23,9 +23,9 @@ static PYTHON: Pattern = Pattern::new(concat!(
     r"(?:[^()]*\bport\s*=\s*(?:([0-9]{2,5})\b|([A-Za-z_]\w*)\s*[,)]))?",
 ));
 static GO: Pattern = Pattern::new(concat!(
-    r#"(?:\b(?:ListenAndServe(?:TLS)?|Listen)\(\s*(?:"tcp",\s*)?|\.(?:Run|Start)\(\s*|\bAddr:\s*)"[0-9.]*:([0-9]{2,5})"|"#,
+    r#"(?:\b(?:ListenAndServe(?:TLS)?|Listen)\(\s*(?:"tcp",\s*)?|\.(?:Run|Start)\(\s*|\bhttp\.Server\{[^{}]*?\bAddr:\s*)"[0-9.]*:([0-9]{2,5})"|"#,
     r#"\b(?:ListenAndServe(?:TLS)?|Listen)\(\s*(?:"tcp",\s*)?(?:([A-Za-z_]\w*)\s*[,)]|[A-Za-z_":])|"#,
-    r#"\bAddr:\s*(?:":"\s*\+|[A-Za-z_])"#,
+    r#"\bhttp\.Server\{[^{}]*?\bAddr:\s*(?:":"\s*\+|[A-Za-z_])|\.Run\(\s*\)"#,
 ));
 
 /// A constant that is a number, up to its name.
@@ -63,7 +63,19 @@ pub(crate) fn of(language: Language, text: &str) -> Listening {
 fn constant<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let mut found = CONSTANT.all(text).filter(|captures| &captures[1] == name);
     let first = found.next()?.get(2)?.as_str();
-    found.next().is_none().then_some(first)
+    (found.next().is_none() && assignments(text, name) <= 1).then_some(first)
+}
+
+/// How often a name is given a value, be it a parameter's.
+fn assignments(text: &str, name: &str) -> usize {
+    let is_part = |char: char| char.is_alphanumeric() || matches!(char, '_' | '$' | '.');
+    let gives = |at: usize| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + name.len()..].trim_start_matches([' ', '\t']);
+        let is_set = after.starts_with('=') && !after.starts_with("==") && !after.starts_with("=>");
+        !before.is_some_and(is_part) && is_set
+    };
+    text.match_indices(name).filter(|(at, _)| gives(*at)).count()
 }
 
 #[cfg(test)]
@@ -102,6 +114,10 @@ mod tests {
             (Language::JavaScript, "const port = process.env.PORT || 3000;\napp.listen(port)"),
             (Language::JavaScript, "app.listen(config.port)"),
             (Language::JavaScript, "let port = 3000\nport = 80\napp.listen(port)"),
+            (
+                Language::JavaScript,
+                "let port = 3000\nif (i > 0) port = Number(process.argv[3])\napp.listen(port)",
+            ),
             (Language::JavaScript, "server.listen(0)"),
             (Language::Python, "app.run(port=int(os.environ['PORT']))"),
             (Language::Python, "app.run(debug=True)"),
@@ -111,6 +127,8 @@ mod tests {
             assert_eq!(ports(language, text), (Vec::new(), 1), "{text}");
         }
         assert_eq!(ports(Language::JavaScript, "// app.listen(3000)\nbus.on('x', listen)"), (Vec::new(), 0));
+        let gin = "redis.NewClient(&redis.Options{Addr: \"127.0.0.1:6379\"})\nr.Run()";
+        assert_eq!(ports(Language::Go, gin), (Vec::new(), 1));
         assert_eq!(ports(Language::Rust, "listen(3000)"), (Vec::new(), 0));
     }
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
@@ -173,7 +172,9 @@ fn look(subject: &Subject, root: &Path, path: PathBuf, buffer: &mut Vec<u8>) -> 
 /// The text of a file; nothing where it is large, or no text.
 fn text<'b>(path: &Path, buffer: &'b mut Vec<u8>) -> io::Result<Option<Cow<'b, str>>> {
     buffer.clear();
-    let mut file = File::open(path)?.take(LIMIT + 1);
+    // What became a pipe after the look at its kind would be waited for.
+    let Some(file) = crate::text::open(path)? else { return Ok(None) };
+    let mut file = file.take(LIMIT + 1);
     // The size is only what to expect: it may change, and says nothing where a file is made when it is read.
     if file.get_ref().metadata()?.len() > LIMIT {
         return Ok(None);

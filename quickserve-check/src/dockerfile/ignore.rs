@@ -9,6 +9,9 @@ use regex::Regex;
 use super::Fault;
 use crate::Text;
 
+/// How many patterns are looked at: each is a program of its own. Those of real projects are some tens.
+const PATTERNS: usize = 5_000;
+
 /// What stays out of the build context.
 #[derive(Debug, Clone)]
 pub struct Ignore {
@@ -34,6 +37,11 @@ impl Ignore {
             // A blank before # makes it a pattern.
             if line.starts_with('#') || line.trim().is_empty() {
                 continue;
+            }
+            if patterns.len() == PATTERNS {
+                let rest = span.start..file.text.trim_end().len();
+                faults.push(Fault::new(rest, "more than 5,000 patterns: the rest was not looked at"));
+                break;
             }
             let pattern = line.trim();
             let (brings_back, pattern) = match pattern.strip_prefix('!') {
@@ -161,6 +169,14 @@ mod tests {
         let ignore = Ignore::new(Text::new(".dockerignore", ignore), &mut faults);
         assert!(faults.is_empty(), "{faults:?}");
         ignore.excludes(path)
+    }
+
+    #[test]
+    fn of_very_many_patterns_the_first_are_looked_at_and_that_is_told() {
+        let mut faults = Vec::new();
+        let text = format!("a\n{}", "b*\n".repeat(PATTERNS));
+        let ignore = Ignore::new(Text::new(".dockerignore", &text), &mut faults);
+        assert!(ignore.excludes("a") && faults.len() == 1, "{faults:?}");
     }
 
     /// Patterns, what they leave out, and what they do not.

@@ -75,6 +75,8 @@ pub(crate) fn shows_secret(line: &str) -> bool {
         let name = name.rsplit([':', '/', '.']).next().unwrap_or_default().trim_start_matches('-');
         may_be_secret(name)
     };
+    // MySQL's clients take the password behind `-p`, without a blank.
+    let is_mysql = ["mysql", "mariadb", "sshpass"].iter().any(|client| line.contains(client));
     let mut before = "";
     line.split(|char: char| char.is_whitespace() || matches!(char, '"' | '\'' | ';' | ',')).any(|word| {
         let named = word.split_once('=').is_some_and(|(name, value)| is_secret(name) && !is_filled_in(value));
@@ -85,7 +87,9 @@ pub(crate) fn shows_secret(line: &str) -> bool {
         if !word.is_empty() {
             before = word;
         }
-        named || follows || is_key(value) || word.split('=').any(has_password)
+        let joined =
+            is_mysql && word.strip_prefix("-p").is_some_and(|value| value.len() > 2 && !is_filled_in(value));
+        named || follows || joined || is_key(value) || word.split('=').any(has_password)
     })
 }
 
@@ -108,6 +112,16 @@ mod tests {
         assert!(has_password("postgres://app:4f9a8e21c0@db/x"));
         assert!(!has_password("postgres://user:password@host:5432/dbname"));
         assert!(!has_password("https://host/a:b@c"));
+    }
+
+    #[test]
+    fn a_line_with_a_password_is_not_shown() {
+        for line in ["RUN mysql -u root -phunter2zz -e x ||", "ENV DB_PASSWORD=hunter2", "curl -u a:b0b0b0"] {
+            assert!(shows_secret(line), "{line}");
+        }
+        for line in ["RUN mkdir -p /data && mysql --version", "RUN mysql -p$PASSWORD", "ENV PORT=3000"] {
+            assert!(!shows_secret(line), "{line}");
+        }
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub struct Found {
 /// How much of the text a shape may take, in bytes.
 const REACH: usize = 8 << 10;
 
+/// How far behind a trigger what gives it a value is looked for, in bytes: names are shorter.
+const NAME: usize = 256;
+
 /// The longest value that is taken for a secret by its name, in bytes.
 const LONGEST: usize = 512;
 
@@ -99,6 +102,7 @@ fn is_name(trigger: &str) -> bool {
 
 /// Whether what follows a name may give it a value: an operator stands there, or a type.
 fn may_assign(rest: &[u8]) -> bool {
+    let rest = &rest[..rest.len().min(NAME)];
     let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_.-".contains(*byte);
     let after_name = rest.iter().take_while(is_name).count();
     let after = rest[after_name..].iter().find(|byte| !b"\\\"'`] \t".contains(*byte));

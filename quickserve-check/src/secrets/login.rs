@@ -32,7 +32,7 @@ pub(super) fn password(command: &str, start: usize) -> Option<Found> {
             Some(rest) => rest.strip_prefix('='),
             None => word.text.strip_prefix(short).filter(|value| !value.is_empty()),
         };
-        follows = word.text == short || word.text == long;
+        follows = word.text == short || word.text == long || (is_curl && ends_with_user(word.text));
         let Some(value) = value else { continue };
         let secret = if is_curl { value.split_once(':').map(|(_, password)| password) } else { Some(value) };
         let user = value.split(':').next().filter(|_| is_curl);
@@ -45,6 +45,14 @@ pub(super) fn password(command: &str, start: usize) -> Option<Found> {
         });
     }
     None
+}
+
+/// `-su`, `-fsSLu`: options in one word, of which the last takes the next one. Those before it take none (curl's manual).
+fn ends_with_user(word: &str) -> bool {
+    let options = word.strip_prefix('-').and_then(|options| options.strip_suffix('u'));
+    options.is_some_and(|options| {
+        !options.is_empty() && options.bytes().all(|option| b"fgiIjklLnNOpqRsSvZ#0123456".contains(&option))
+    })
 }
 
 /// A database beside the code, and a service on this machine, have passwords that open nothing.
@@ -105,6 +113,7 @@ mod tests {
             "curl -fsS -u admin:Tr0ub4dor3x https://h.io/x",
             "curl https://h.io --user \"admin:Tr0ub4dor3x\" -o x",
             "curl -uadmin:Tr0ub4dor3x https://h.io",
+            "curl -fsSLu admin:Tr0ub4dor3x https://h.io",
             r#"["CMD-SHELL","curl","-u","admin:Tr0ub4dor3x"]"#,
         ] {
             assert_eq!(found(text), ["Tr0ub4dor3x"], "{text}");

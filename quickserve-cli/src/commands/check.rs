@@ -50,7 +50,15 @@ pub(super) async fn run(context: &Context, arguments: &Check, reporter: &Reporte
 /// Files alone, where no quickserve.toml says what they are for.
 async fn files(context: &Context, arguments: &Check) -> Result<Report, Failure> {
     let mut subject = folder(context);
-    subject.image = arguments.draft.image.first().cloned();
+    subject.image = match arguments.draft.image.as_slice() {
+        [] => None,
+        [only] if !only.contains('=') => Some(only.clone()),
+        _ => {
+            let hint =
+                "write --image REFERENCE for the image of the main container, or begin a quickserve.toml";
+            return Err(Failure::usage("which container gets which image is said in quickserve.toml", hint));
+        }
+    };
     subject.scan_reports.clone_from(&arguments.draft.scan_report);
     if let Some(path) = &arguments.task_definition {
         subject.definition = Some(path.clone());

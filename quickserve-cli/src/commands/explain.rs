@@ -120,6 +120,8 @@ fn exit_code(code: &str) -> Option<Text> {
     EXIT_CODES.lines().find_map(|line| {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         let [codes, outcome, meaning, serves, next] = cells.as_slice() else { return None };
+        // The row above them all has words.
+        code.parse::<u8>().ok()?;
         codes.split(", ").any(|one| one == code).then(|| {
             let plain = |cell: &str| cell.replace('`', "");
             Text(vec![

@@ -48,6 +48,7 @@ fn an_exit_code_is_explained() {
     snapshot("explain_unknown_finding", &shop.run(&["explain", "QS126"]));
     snapshot("explain_unknown_family", &shop.run(&["explain", "QS999"]));
     snapshot("explain_nothing", &shop.run(&["explain", "banana"]));
+    shop.ends(2, &["explain", "code"]);
 }
 
 #[test]

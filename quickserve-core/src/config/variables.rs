@@ -42,6 +42,7 @@ impl Contract {
     /// skipped; of a name that is there twice, the first counts.
     pub fn parse(text: &str, file: &str) -> Self {
         let mut variables: Vec<Variable> = Vec::new();
+        let mut known: BTreeSet<&str> = BTreeSet::new();
         let mut comments: Vec<&str> = Vec::new();
         let mut lines = text.lines().enumerate();
         while let Some((index, line)) = lines.next() {
@@ -58,7 +59,7 @@ impl Contract {
                 continue;
             }
             let behind = comment_behind(value, &mut lines);
-            if variables.iter().any(|variable| variable.name == name) {
+            if !known.insert(name) {
                 continue;
             }
             let optional = above.lines().chain(behind.as_deref()).any(says_optional);
@@ -111,7 +112,12 @@ pub fn missing<'n>(
 }
 
 /// The comment behind a value, past the end of a quoted value of several lines.
-fn comment_behind<'t>(value: &str, lines: &mut impl Iterator<Item = (usize, &'t str)>) -> Option<String> {
+///
+/// A quote that nobody closes costs its line only: what stands below it is declared.
+fn comment_behind<'t>(
+    value: &str,
+    lines: &mut (impl Iterator<Item = (usize, &'t str)> + Clone),
+) -> Option<String> {
     let value = value.trim_start();
     let Some(quote) = value.chars().next().filter(|first| matches!(first, '"' | '\'')) else {
         let comment =
@@ -119,12 +125,14 @@ fn comment_behind<'t>(value: &str, lines: &mut impl Iterator<Item = (usize, &'t 
         return comment.map(|text| text.trim_start_matches('#').trim().to_owned());
     };
     let mut rest = &value[1..];
+    let mut ahead = lines.clone();
     loop {
         if let Some(end) = closing(rest, quote) {
+            *lines = ahead;
             let behind = rest[end + 1..].trim().strip_prefix('#');
             return behind.map(|text| text.trim().to_owned());
         }
-        rest = lines.next()?.1;
+        rest = ahead.next()?.1;
     }
 }
 
@@ -163,6 +171,12 @@ mod tests {
         let stripe = contract.variables.iter().find(|variable| variable.name == "STRIPE_API_KEY");
         assert_eq!(stripe.expect("declared").place.to_string(), ".env.example:14:1");
         assert!(!format!("{contract:?}").contains("sk_live"), "no value is kept");
+    }
+
+    #[test]
+    fn a_quote_that_nobody_closes_costs_its_line_only() {
+        let names: Vec<String> = names("A=\"x\nB=\nC='y\nD=1\n").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["A", "B", "C", "D"]);
     }
 
     #[test]

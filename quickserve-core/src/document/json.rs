@@ -1,5 +1,7 @@
 //! Strict JSON into the tree.
 
+use std::collections::HashMap;
+
 use jsonc_parser::ast::{Object, Value as Ast};
 use jsonc_parser::common::Ranged as _;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
@@ -7,8 +9,11 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use crate::document::{Entry, Node, Source, Span, Table, Value};
 use crate::finding::{Code, Finding};
 
-/// Reads a JSON document, or says what is wrong with it: the first syntax error, or every key that an object
-/// has twice.
+/// How many keys that are there twice are told: each place is counted from the beginning of the text.
+const TWICE: usize = 20;
+
+/// Reads a JSON document, or says what is wrong with it: the first syntax error, or the keys that an object has twice,
+/// as far as a person reads on.
 ///
 /// `serde_json` decides what is JSON, since it reads the same text elsewhere; `jsonc-parser` adds the places.
 ///
@@ -96,16 +101,20 @@ impl Reader<'_> {
 
     fn table(&mut self, object: &Object<'_>) -> Table {
         let mut table = Table::default();
+        let mut known: HashMap<&str, usize> = HashMap::with_capacity(object.properties.len());
         for property in &object.properties {
             let range = property.name.range();
-            let (key, key_span): (_, Span) = (property.name.as_str().to_owned(), range.start..range.end);
+            let (key, key_span): (_, Span) = (property.name.as_str(), range.start..range.end);
             let node = self.node(&property.value);
-            if let Some(first) = table.entry(&key) {
-                let line = self.source.place(first.key_span.start).line;
-                let message = format!("`{key}` is here twice, first in line {line}");
-                self.findings.push(self.source.error(self.twice, &key_span, message));
+            if let Some(first) = known.get(key) {
+                if self.findings.len() < TWICE {
+                    let line = self.source.place(*first).line;
+                    let message = format!("`{key}` is here twice, first in line {line}");
+                    self.findings.push(self.source.error(self.twice, &key_span, message));
+                }
             } else {
-                table.entries.push(Entry { key, key_span, node });
+                known.insert(key, key_span.start);
+                table.entries.push(Entry { key: key.to_owned(), key_span, node });
             }
         }
         table
@@ -136,5 +145,14 @@ mod tests {
             "{\"a\": 1,\n \"a\": 2}",
         ];
         insta::assert_snapshot!(texts.map(wrong).join("\n\n"));
+    }
+
+    #[test]
+    fn of_very_many_keys_that_are_there_twice_the_first_are_told() {
+        let text = format!("{{{}\"a\": 1}}", "\"a\": 1, \"b\": 2,".repeat(100));
+        let source = Source { file: "t.json", text: &text };
+        let findings =
+            parse(source, Code::DEFINITION_SYNTAX, Code::DEFINITION_INCOMPLETE).expect_err("twice");
+        assert_eq!(findings.len(), TWICE);
     }
 }

@@ -3,13 +3,19 @@
 /// How many names a hint lists at most.
 const LISTED: usize = 12;
 
+/// How long a name may be to be compared, in bytes: what is longer is nobody's slip, and would take long.
+const LONGEST: usize = 255;
+
 /// The name that is nearest, if any is near enough to be what was meant.
 pub fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    if wrong.len() > LONGEST {
+        return None;
+    }
     let folded = fold(wrong);
     let bag = Bag::of(&folded);
     names
         .into_iter()
-        .filter(|name| *name != wrong)
+        .filter(|name| *name != wrong && name.len() <= LONGEST)
         .map(|name| (fold(name), name))
         // Each letter that only one of them has is a step at least.
         .filter(|(name, _)| bag.shares(name, |common, one, other| common / one.max(other)) >= 0.6)
@@ -45,6 +51,8 @@ struct Bag {
     /// By the last five bits of a letter, in which cases differ by none; where two letters fall together, it only says more.
     counts: [u8; 32],
     length: usize,
+    /// Otherwise bytes are not letters, and to count them says nothing.
+    is_ascii: bool,
 }
 
 impl Bag {
@@ -54,14 +62,14 @@ impl Bag {
             let count = &mut counts[usize::from(byte & 31)];
             *count = count.saturating_add(1);
         }
-        Self { counts, length: text.len() }
+        Self { counts, length: text.len(), is_ascii: text.is_ascii() }
     }
 
     /// What `likeness` says of the letters in common and of both lengths. Of what is not ASCII, or empty, or long, nothing
     /// is known: 1.
     fn shares(&self, other: &str, likeness: impl Fn(f64, f64, f64) -> f64) -> f64 {
         let is_known = |length: usize| (1..=usize::from(u8::MAX)).contains(&length);
-        if !other.is_ascii() || !is_known(self.length) || !is_known(other.len()) {
+        if !self.is_ascii || !other.is_ascii() || !is_known(self.length) || !is_known(other.len()) {
             return 1.0;
         }
         let other = Self::of(other);
@@ -111,6 +119,9 @@ mod tests {
         assert_eq!(nearest("bakeTime", names), Some("bake_time"));
         assert_eq!(nearest("bake-time", names), Some("bake_time"));
         assert_eq!(nearest("colour", names), None);
+        let long = "x".repeat(LONGEST + 1);
+        assert_eq!(nearest(&long, [&*format!("{long}y")]), None);
+        assert_eq!(nearest("abcdéé", ["abcd"]), Some("abcd"));
     }
 
     #[test]

@@ -88,11 +88,11 @@ const BASES: [(&str, &str); 17] = [
 ];
 
 /// Programs that create no user: those that install dependencies, build, and move files.
-const HARMLESS: [&str; 46] = [
+const HARMLESS: [&str; 45] = [
     "apk", "apt", "apt-get", "bundle", "bun", "cargo", "cat", "cd", "chgrp", "chmod", "chown", "composer",
-    "corepack", "cp", "echo", "env", "export", "false", "find", "gem", "go", "gradle", "grep", "gradlew",
-    "install", "ldconfig", "ln", "ls", "mkdir", "mv", "mvn", "node", "npm", "npx", "pip", "pip3", "pnpm",
-    "poetry", "printf", "rm", "set", "sleep", "test", "touch", "true", "yarn",
+    "corepack", "cp", "echo", "export", "false", "find", "gem", "go", "gradle", "grep", "gradlew", "install",
+    "ldconfig", "ln", "ls", "mkdir", "mv", "mvn", "node", "npm", "npx", "pip", "pip3", "pnpm", "poetry",
+    "printf", "rm", "set", "sleep", "test", "touch", "true", "yarn",
 ];
 
 /// Programs that create the users among their words.

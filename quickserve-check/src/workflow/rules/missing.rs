@@ -7,6 +7,9 @@ use crate::workflow::pipelines::{Origin, Unit};
 use crate::workflow::scripts::Found;
 use crate::workflow::shell::{BlockKind, Command, Word};
 
+/// How many commands before a call are looked at. After more of them nothing is said.
+const LOOKED_AT: usize = 1_000;
+
 pub(super) fn check(pipelines: &Pipelines) -> Vec<Finding> {
     let mut findings = Vec::new();
     for unit in pipelines.units() {
@@ -42,6 +45,9 @@ fn missing(pipelines: &Pipelines, unit: Unit<'_>, word: &Word, direct: bool) -> 
 fn is_in_checkout(unit: Unit<'_>, command: &Command, word: &Word) -> bool {
     let name = word.text.rsplit('/').next().unwrap_or_default();
     let before = unit.shell.commands.iter().filter(|other| other.span.start < command.span.start);
+    if before.clone().nth(LOOKED_AT).is_some() {
+        return false;
+    }
     let brings = |other: &Command| {
         let fetches = matches!(other.name(), "git" | "tar" | "unzip");
         let calls = other.called_script().is_some();

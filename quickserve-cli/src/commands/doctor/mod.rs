@@ -79,7 +79,7 @@ impl Diagnosis {
 
     fn show(&self, context: &Context) {
         if context.format == Format::Json {
-            output::data_line(&self.json(&context.again).to_string());
+            output::data_line(&quickserve_check::mask(&self.json(&context.again).to_string()));
             return;
         }
         super::show(context, &self.lines(&context.again, context.verbosity == Verbosity::Quiet));

@@ -65,7 +65,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
             "beside": strangers,
             "undeclared": undeclared,
         });
-        output::data_line(&data.to_string());
+        output::data_line(&quickserve_check::mask(&data.to_string()));
         return Ok(());
     }
     let style = Style { colour: context.terminal.colour_data };
