@@ -12,7 +12,7 @@ use crate::arn::Arn;
 use crate::clients::https;
 
 /// One attempt of a call. AWS's own answers take well under a second; longer is a lost one.
-const ATTEMPT: Duration = Duration::from_secs(10);
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(10);
 /// A call with all attempts.
 const CALL: Duration = Duration::from_secs(30);
 

@@ -49,6 +49,11 @@ impl Clients {
         Self::new(self.inner.sdk.to_builder().region(Region::new(region.to_owned())).build())
     }
 
+    /// The configuration that they are made from.
+    pub(crate) fn sdk(&self) -> &SdkConfig {
+        &self.inner.sdk
+    }
+
     pub(crate) fn ecr(&self) -> &aws_sdk_ecr::Client {
         self.inner.ecr.get_or_init(|| aws_sdk_ecr::Client::new(&self.inner.sdk))
     }

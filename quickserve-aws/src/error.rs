@@ -80,18 +80,27 @@ impl Call {
 
     fn unsent(self, source: &(dyn StdError + 'static)) -> Error {
         if find::<CredentialsError>(source).is_some() {
-            let message = format!("{}: find credentials for AWS", self.text());
-            return Error::new(ErrorKind::PermissionDenied, message)
-                .with_hint("log in (`aws sso login`), set AWS_PROFILE, or give this machine a role")
-                .with_source(chain(source));
+            return no_credentials(&self.text(), source);
         }
         let message = format!("{}: reach AWS", self.text());
         Error::new(ErrorKind::Unavailable, message).temporary().with_source(chain(source))
     }
 
-    fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         format!("{}:{}", self.service, self.name)
     }
+}
+
+/// The error of who finds nobody to sign as; `what` needs it.
+pub(crate) fn no_credentials(what: &str, source: &(dyn StdError + 'static)) -> Error {
+    Error::new(ErrorKind::PermissionDenied, format!("{what}: find credentials for AWS"))
+        .with_hint("log in (`aws sso login`), set AWS_PROFILE, or give this machine a role")
+        .with_source(chain(source))
+}
+
+/// The error of what needs no answer of anybody, and fails all the same.
+pub(crate) fn failed_to(what: String, source: &(dyn StdError + 'static)) -> Error {
+    Error::new(ErrorKind::Unexpected, what).with_source(chain(source))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +124,7 @@ fn class(code: &str, said: &str) -> Class {
         | "RequestThrottledException"
         | "SlowDown" => Class::Throttled,
         "InternalFailure"
+        | "InternalError"
         | "InternalServerError"
         | "InternalServiceError"
         | "InternalServiceErrorException"
@@ -135,6 +145,9 @@ fn class(code: &str, said: &str) -> Class {
         | "ExpiredTokenException"
         | "UnrecognizedClientException"
         | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "InvalidToken"
+        | "TokenRefreshRequired"
         | "InvalidSignatureException"
         | "SignatureDoesNotMatch"
         | "MissingAuthenticationToken"

@@ -23,11 +23,14 @@
 //! ```
 
 mod arn;
+pub mod bootstrap;
 pub mod chain;
 mod clients;
 pub mod ecs;
 mod error;
+pub mod journal;
 pub mod registry;
+mod s3;
 pub mod secrets;
 
 pub use arn::Arn;

@@ -191,6 +191,20 @@ codes! {
     PLATFORM_UNREACHABLE = 602;
     /// The clocks of platform and machine differ.
     CLOCK_SKEW = 603;
+    /// The bucket of the journal does not exist.
+    JOURNAL_BUCKET = 690;
+    /// A rule of the bucket takes records of the journal away.
+    JOURNAL_EXPIRES = 691;
+    /// What is in the bucket of the journal can be made public.
+    JOURNAL_PUBLIC = 692;
+    /// The bucket of the journal keeps no versions.
+    JOURNAL_UNVERSIONED = 693;
+    /// The bucket of the journal lets requests without TLS in.
+    JOURNAL_PLAIN = 694;
+    /// The bucket of the journal does not encrypt what is written.
+    JOURNAL_UNENCRYPTED = 695;
+    /// A setting of the journal's bucket that this identity may not see.
+    JOURNAL_UNSEEN = 696;
     /// A workflow or script that cannot be read.
     WORKFLOW_SYNTAX = 801;
     /// The image that is built is not the one that is deployed.

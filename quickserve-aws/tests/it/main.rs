@@ -2,6 +2,8 @@
 
 mod emulator;
 mod fake;
+mod journal;
+mod proxy;
 mod register;
 mod rolling;
 mod support;

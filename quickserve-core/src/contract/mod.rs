@@ -11,6 +11,7 @@
 //! | [`registry`] | [`Registry`](crate::registry::Registry) |
 //! | [`secrets`] | [`SecretStore`](crate::secrets::SecretStore) |
 //! | [`prober`] | [`HealthProber`](crate::health::HealthProber) |
+//! | [`journal`] | stores that a [`Journal`](crate::journal::Journal) is kept in |
 //!
 //! ```
 //! use std::sync::Arc;
@@ -52,6 +53,7 @@
 //! ```
 
 mod imitation;
+mod journal;
 mod orchestrator;
 mod platform;
 mod prober;
@@ -62,6 +64,7 @@ mod secrets;
 mod task_sets;
 
 pub use imitation::{Target, imitate};
+pub use journal::{JournalFixture, JournalStage, journal};
 pub use orchestrator::orchestrator;
 pub use platform::{PlatformFixture, PlatformStage};
 pub use prober::{ProberFixture, ProberStage, prober};

@@ -244,10 +244,12 @@ impl Journal {
             kind => kind,
         };
         let retry = if kind == ErrorKind::Unavailable { Retry::Exhausted } else { error.retry() };
+        let hint =
+            error.hint().unwrap_or("whether it stands is not known; the next command finds out").to_owned();
         Err(Error::new(kind, "append to the journal")
             .with_retry(retry)
             .with_context("record", seq.to_string())
-            .with_hint("whether it stands is not known; the next command finds out")
+            .with_hint(hint)
             .with_source(error))
     }
 

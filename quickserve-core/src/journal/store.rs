@@ -174,9 +174,15 @@ impl Shelf {
     }
 }
 
-/// What a store's error means to us. Its types go no further; its text is kept as the cause.
+/// What a store's error means to us. Its types go no further; its text is kept as the cause. A store that knows more,
+/// such as the permission that is missing, brings an error of ours as the cause of its own.
 fn mapped(what: &'static str, error: &object_store::Error) -> Error {
     use object_store::Error as Store;
+    if let Some(told) = causes(error).find_map(|error| error.downcast_ref::<Error>()) {
+        let mapped = Error::new(told.kind(), what).with_retry(told.retry());
+        let mapped = mapped.with_source(told.causes().join(": "));
+        return if let Some(hint) = told.hint() { mapped.with_hint(hint) } else { mapped };
+    }
     let kind = match error {
         Store::AlreadyExists { .. } | Store::Precondition { .. } | Store::NotModified { .. } => {
             ErrorKind::Conflict
@@ -194,7 +200,11 @@ fn mapped(what: &'static str, error: &object_store::Error) -> Error {
 
 /// Whether the operating system said no: local stores wrap its answer in a general error.
 fn is_denied(error: &(dyn StdError + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| StdError::source(*error))
+    causes(error)
         .filter_map(|error| error.downcast_ref::<io::Error>())
         .any(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| StdError::source(*error))
 }

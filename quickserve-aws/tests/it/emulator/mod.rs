@@ -1,6 +1,8 @@
 //! The emulator `ministack`: AWS's answers with real containers behind them.
 
+mod bootstrap;
 mod deploy;
+mod journal;
 mod registry;
 mod secrets;
 

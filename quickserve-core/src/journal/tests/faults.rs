@@ -1,4 +1,4 @@
-//! A fault at every call of a deployment, one at a time.
+//! Faults, many at once and where they hurt; one at every call is among the contract of stores.
 
 use super::*;
 use crate::error::{ErrorKind, Result, Retry};
@@ -55,58 +55,6 @@ async fn deploy(store: Arc<dyn ObjectStore>, clock: Arc<Hand>, done: &Mutex<Vec<
     }
     answered(persist!(ada.append(ended()).await)?);
     Ok(())
-}
-
-async fn calls(clock: &Arc<Hand>) -> u64 {
-    let store = former(clock).await;
-    let (wrapped, faults) = process(&store, clock, FaultPlan::default());
-    deploy(wrapped, clock.clone(), &Mutex::default()).await.unwrap();
-    faults.calls().len() as u64
-}
-
-#[tokio::test]
-async fn no_single_fault_loses_or_doubles_a_record() {
-    let clock = Hand::new();
-    let count = calls(&clock).await;
-    assert!(count > 15, "{count} calls");
-    for number in 1..=count {
-        for fault in FAULTS {
-            let store = former(&clock).await;
-            let (wrapped, faults) = process(&store, &clock, FaultPlan::default().at(number, fault));
-            let done = Mutex::default();
-            let ended = deploy(wrapped, clock.clone(), &done).await;
-            let what = format!("{fault:?} at {:?}", faults.calls()[usize::try_from(number).unwrap() - 1]);
-            ended.unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert_eq!(*done.lock().unwrap(), [3, 4, 5, 6, 7], "{what}");
-            let records = journal(&store, &clock, "reader").await.records(3).await.unwrap();
-            assert_eq!(records.len(), 5, "{what}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn after_a_death_at_any_call_the_next_owner_finds_all_that_was_answered() {
-    let clock = Hand::new();
-    let count = calls(&clock).await;
-    for number in 1..=count {
-        for fault in [Fault::Crash, Fault::CrashAfter] {
-            let store = former(&clock).await;
-            let (wrapped, faults) = process(&store, &clock, FaultPlan::default().at(number, fault));
-            let done = Mutex::default();
-            let ended = faults.until_crash(deploy(wrapped, clock.clone(), &done)).await;
-            assert!(ended.is_none(), "it dies at {number}");
-            let mut bob = journal(&store, &clock, "bob").await;
-            let answered = done.lock().unwrap().last().copied().unwrap_or(2);
-            assert!((answered..=answered + 1).contains(&bob.state().last), "{fault:?} at {number}");
-            if bob.state().open.is_some() {
-                bob.take_over(owner("bob"), "it died".to_owned()).await.unwrap();
-            } else {
-                bob.open(opened("bob")).await.unwrap();
-            }
-            bob.append(super::ended()).await.unwrap();
-            assert_eq!(journal(&store, &clock, "reader").await.state(), bob.state());
-        }
-    }
 }
 
 #[tokio::test]

@@ -46,31 +46,6 @@ async fn a_folder_that_cannot_be_is_an_error() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_who_race_in_a_folder_lose_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Hand::new();
-    journal(&local(dir.path()).unwrap(), &clock, "owner").await.open(opened("owner")).await.unwrap();
-    let writers = ["ada", "bob"].map(|nonce| {
-        let (store, clock) = (local(dir.path()).unwrap(), Arc::clone(&clock));
-        tokio::spawn(async move {
-            let mut journal = journal(&store, &clock, nonce).await;
-            for _ in 0..20 {
-                journal.request(abort(nonce)).await.unwrap();
-            }
-        })
-    });
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    let reader = journal(&local(dir.path()).unwrap(), &clock, "reader").await;
-    let records = reader.records(2).await.unwrap();
-    for nonce in ["ada", "bob"] {
-        let own = records.iter().filter(|record| record.id.starts_with(nonce));
-        assert_eq!(own.count(), 20);
-    }
-}
-
 #[tokio::test]
 async fn who_only_reads_makes_no_folder() {
     let dir = tempfile::tempdir().unwrap();

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use object_store::ObjectStore;
 use quickserve_core::clock::Clock;
 use quickserve_core::contract::{
-    self, PlatformFixture, PlatformStage, ProberFixture, ProberStage, RegistryFixture, RegistryStage,
-    RouterFixture, RouterStage, SecretsFixture, SecretsStage, Target,
+    self, JournalFixture, JournalStage, PlatformFixture, PlatformStage, ProberFixture, ProberStage,
+    RegistryFixture, RegistryStage, RouterFixture, RouterStage, SecretsFixture, SecretsStage, Target,
 };
 use quickserve_core::fault::{Fault, FaultPlan, Faults, Interceptor, NoFaults};
 use quickserve_core::fence::{Epoch, Fence};
 use quickserve_core::health::HealthProber;
+use quickserve_core::journal;
 use quickserve_core::memory::{Behaviour, MemoryClock, MemoryPlatform, MemoryRegistry, MemorySecrets, World};
 use quickserve_core::orchestrator::{Drive, Orchestrator, SetSpec, Standing};
 use quickserve_core::registry::Registry;
@@ -21,6 +23,7 @@ use quickserve_core::release::{Digest, Image, Release};
 use quickserve_core::secrets::SecretStore;
 use quickserve_core::traffic::TrafficRouter;
 use quickserve_core::workload::Workload;
+use tempfile::TempDir;
 
 /// Worlds in memory, reached through interceptors of this kind.
 pub(super) struct Memory(fn(Arc<dyn Clock>) -> Arc<dyn Interceptor>);
@@ -217,6 +220,37 @@ impl SecretsStage for Secrets {
     }
 }
 
+struct Objects(Arc<dyn ObjectStore>);
+
+impl JournalStage for Objects {
+    fn store(&self) -> Arc<dyn ObjectStore> {
+        self.0.clone()
+    }
+}
+
+#[async_trait]
+impl JournalFixture for Memory {
+    async fn fresh(&self) -> Box<dyn JournalStage> {
+        Box::new(Objects(journal::in_memory()))
+    }
+}
+
+/// Folders of this machine.
+struct Folders;
+
+#[async_trait]
+impl JournalFixture for Folders {
+    async fn fresh(&self) -> Box<dyn JournalStage> {
+        Box::new(tempfile::tempdir().expect("a folder"))
+    }
+}
+
+impl JournalStage for TempDir {
+    fn store(&self) -> Arc<dyn ObjectStore> {
+        journal::local(self.path()).expect("a store")
+    }
+}
+
 #[tokio::test]
 async fn task_sets_in_memory_hold_to_their_contract() {
     contract::task_sets(&PLAIN).await;
@@ -245,6 +279,16 @@ async fn secrets_in_memory_hold_to_their_contract() {
 #[tokio::test]
 async fn the_prober_in_memory_holds_to_its_contract() {
     contract::prober(&PLAIN).await;
+}
+
+#[tokio::test]
+async fn a_journal_in_memory_holds_to_its_contract() {
+    contract::journal(&PLAIN).await;
+}
+
+#[tokio::test]
+async fn a_journal_in_a_folder_holds_to_its_contract() {
+    contract::journal(&Folders).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,13 @@
+//! S3, as far as a journal needs it: without a client of its own, which would take longer to build than all of this crate.
+//! `object_store` signs and reads, and its requests go through the HTTP client of the caller's `SdkConfig`.
+
+mod answer;
+mod bucket;
+mod credentials;
+mod endpoint;
+mod location;
+mod service;
+mod wire;
+
+pub(crate) use bucket::Bucket;
+pub use location::Location;
