@@ -63,6 +63,10 @@ impl Ecs {
         self.shared.setup.clients.ecs()
     }
 
+    pub(super) fn clients(&self) -> &Clients {
+        &self.shared.setup.clients
+    }
+
     pub(super) fn secrets(&self) -> &dyn SecretStore {
         &*self.shared.setup.secrets
     }
@@ -120,6 +124,10 @@ impl Orchestrator for Ecs {
 
     async fn explain(&self, release: &ReleaseId) -> Result<Vec<TaskFailure>> {
         self.failures(release).await
+    }
+
+    async fn circumstances(&self, _: &ReleaseId, since: Timestamp) -> Result<Vec<String>> {
+        self.known_beside(since).await
     }
 }
 

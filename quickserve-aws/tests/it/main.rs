@@ -2,6 +2,8 @@
 
 mod emulator;
 mod fake;
+mod lab;
 mod register;
+mod report;
 mod rolling;
 mod support;

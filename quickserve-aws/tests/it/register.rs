@@ -25,7 +25,7 @@ pub(crate) fn ecs(fake: &Fake) -> Ecs {
     ecs_at(fake, Arc::new(SystemClock))
 }
 
-fn ecs_at(fake: &Fake, clock: Arc<dyn Clock>) -> Ecs {
+pub(crate) fn ecs_at(fake: &Fake, clock: Arc<dyn Clock>) -> Ecs {
     let clients = clients(fake.port, "test");
     Ecs::new(Setup {
         key: ServiceKey::new("shop", "production").expect("a key"),

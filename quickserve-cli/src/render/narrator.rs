@@ -363,7 +363,8 @@ fn task(failure: &TaskFailure) -> String {
     let container =
         if failure.container.is_empty() { String::new() } else { format!(" {}", failure.container) };
     let memory = if failure.out_of_memory { " (out of memory)" } else { "" };
-    let log = failure.last_words.as_ref().map(|line| format!("; last log {line:?}")).unwrap_or_default();
+    let log = failure.last_words.as_ref().map(|line| format!("; last log {line:?}"));
+    let log = log.or_else(|| failure.log_unread.as_ref().map(|why| format!("; {why}"))).unwrap_or_default();
     format!("{short}{container} {}{memory}{log}", failure.reason)
 }
 
@@ -410,6 +411,7 @@ mod tests {
                 ended: None,
                 log_tail: log.iter().map(|line| (*line).to_owned()).collect(),
                 last_words: Some("panic: no table orders".into()),
+                log_unread: None,
             },
         };
         let mut told = |log: &[&str]| {

@@ -133,6 +133,10 @@ impl Orchestrator for MemoryManaged {
     async fn explain(&self, release: &ReleaseId) -> Result<Vec<TaskFailure>> {
         MemoryPlatform::new(self.world.clone(), self.interceptor.clone()).explain(release).await
     }
+
+    async fn circumstances(&self, _: &ReleaseId, _: Timestamp) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 #[async_trait]

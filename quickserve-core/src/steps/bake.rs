@@ -44,9 +44,8 @@ impl Run {
     }
 
     async fn baking_failed(&self, release: &ReleaseId, why: String) -> Stop {
-        let cause = Cause::new(format!("{release:#} did not stay healthy while it baked"))
-            .because([why])
-            .because(self.last_words(release).await);
+        let cause = Cause::new(format!("{release:#} did not stay healthy while it baked")).because([why]);
+        let cause = self.explained(cause, release).await;
         Stop::Failed { cause, condemns: true }
     }
 }

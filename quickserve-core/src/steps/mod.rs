@@ -2,6 +2,7 @@
 
 mod bake;
 mod drain;
+mod explain;
 mod place;
 mod promote;
 mod retire;

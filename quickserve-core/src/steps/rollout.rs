@@ -46,8 +46,8 @@ impl Run {
             self.progress(shown.clone());
             match self.tick(&mut pace).await {
                 Err(Stop::Failed { cause, condemns }) => {
-                    let words = self.last_words(release).await;
-                    return Err(Stop::Failed { cause: cause.because([shown]).because(words), condemns });
+                    let cause = self.reported(cause.because([shown]), release).await;
+                    return Err(Stop::Failed { cause, condemns });
                 }
                 other => other?,
             }
@@ -103,7 +103,7 @@ impl Run {
     }
 
     async fn rollout_failed(&self, release: &ReleaseId, message: String, reason: String) -> Stop {
-        let cause = Cause::new(message).because([reason]).because(self.last_words(release).await);
+        let cause = self.reported(Cause::new(message).because([reason]), release).await;
         Stop::Failed { cause, condemns: true }
     }
 

@@ -1,4 +1,4 @@
-//! ECS's service model, as botocore ships it: what a request must look like.
+//! A service's model, as botocore ships it: what a request must look like.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -10,11 +10,20 @@ pub(crate) struct Model(Value);
 
 impl Model {
     pub(crate) fn of_ecs() -> Self {
+        Self::of("ecs/2014-11-13")
+    }
+
+    pub(crate) fn of_logs() -> Self {
+        Self::of("logs/2014-03-28")
+    }
+
+    fn of(service: &str) -> Self {
         let packages = crate::support::tool("lib").read_dir().expect("a virtual environment");
         let python =
             packages.filter_map(Result::ok).find(|it| it.file_name().to_string_lossy().starts_with("python"));
         let python = python.expect("a Python in the virtual environment").path();
-        Self::read(&python.join("site-packages/botocore/data/ecs/2014-11-13/service-2.json.gz"))
+        let models = python.join("site-packages/botocore/data");
+        Self::read(&models.join(service).join("service-2.json.gz"))
     }
 
     fn read(path: &Path) -> Self {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Fault;
+use super::beside::Beside;
+use super::fate::Fates;
 use super::model::Model;
 
 /// A request as it came.
@@ -17,11 +19,16 @@ pub(crate) struct Seen {
 }
 
 pub(crate) struct State {
-    pub(super) model: Model,
+    ecs: Model,
+    logs: Model,
+    /// What stands beside ECS.
+    pub(crate) beside: Beside,
     pub(crate) seen: Vec<Seen>,
     /// What was wrong with requests, by the service model.
     pub(crate) violations: Vec<String>,
     pub(crate) faults: BTreeMap<&'static str, Fault>,
+    /// What becomes of deployments by themselves.
+    pub(crate) fates: Fates,
     /// Bodies of `RegisterTaskDefinition`.
     definitions: Vec<Value>,
     pub(crate) service: Option<Value>,
@@ -34,18 +41,27 @@ pub(crate) struct State {
 type Answer = Result<Value, (&'static str, String)>;
 
 impl State {
-    pub(super) fn new(model: Model) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            model,
+            ecs: Model::of_ecs(),
+            logs: Model::of_logs(),
+            beside: Beside::default(),
             seen: Vec::new(),
             violations: Vec::new(),
             faults: BTreeMap::new(),
+            fates: Fates::default(),
             definitions: Vec::new(),
             service: None,
             records: Vec::new(),
             tasks: Vec::new(),
             deployed: 0,
         }
+    }
+
+    /// Holds a request against its service's model.
+    pub(super) fn check(&mut self, service: &str, operation: &str, request: &Value) {
+        let model = if service == "logs" { &self.logs } else { &self.ecs };
+        self.violations.extend(model.faults(operation, request));
     }
 
     /// Takes the fault that is due for an operation.
@@ -77,6 +93,9 @@ impl State {
     }
 
     pub(super) fn act(&mut self, operation: &str, request: &Value) -> Answer {
+        if let Some(answer) = self.beside.act(operation, request) {
+            return answer;
+        }
         match operation {
             "RegisterTaskDefinition" => {
                 self.definitions.push(request.clone());
@@ -94,10 +113,13 @@ impl State {
                     .ok_or(("ClientException", "Unable to describe task definition.".to_owned()))?;
                 Ok(json!({ "taskDefinition": definition, "tags": definition["tags"] }))
             }
-            "DescribeServices" => Ok(match &self.service {
-                Some(service) => json!({ "services": [service], "failures": [] }),
-                None => json!({ "services": [], "failures": [{ "arn": "a", "reason": "MISSING" }] }),
-            }),
+            "DescribeServices" => {
+                self.proceed();
+                Ok(match &self.service {
+                    Some(service) => json!({ "services": [service], "failures": [] }),
+                    None => json!({ "services": [], "failures": [{ "arn": "a", "reason": "MISSING" }] }),
+                })
+            }
             "CreateService" => {
                 let mut service = json!({
                     "serviceName": request["serviceName"], "status": "ACTIVE", "tags": request["tags"],
@@ -160,9 +182,19 @@ impl State {
         }
     }
 
-    fn deploy(&mut self, request: &Value) {
+    /// The number of a deployment that begins.
+    pub(super) fn next_deployment(&mut self) -> u32 {
         self.deployed += 1;
-        let id = format!("ecs-svc/{}", self.deployed);
+        self.deployed
+    }
+
+    /// The image of a registered definition, by its number from 1.
+    pub(super) fn image(&self, number: usize) -> Value {
+        self.definitions[number - 1]["containerDefinitions"][0]["image"].clone()
+    }
+
+    fn deploy(&mut self, request: &Value) {
+        let id = format!("ecs-svc/{}", self.next_deployment());
         let desired = self.service.as_ref().map(|service| service["desiredCount"].clone());
         for deployment in self.deployments().iter_mut() {
             deployment["status"] = json!("ACTIVE");

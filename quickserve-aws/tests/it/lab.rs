@@ -1,0 +1,88 @@
+//! The engine with a service on the fake ECS, where time passes by waiting only.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use quickserve_core::engine::{Control, Deployer, Parts, Request};
+use quickserve_core::event::{Envelope, Finished, Observer};
+use quickserve_core::fault::NoFaults;
+use quickserve_core::journal::{self, NoLiveness, Owner};
+use quickserve_core::memory::{MemoryClock, World};
+use quickserve_core::orchestrator::TaskFailure;
+use quickserve_core::plan::{DeploymentConfig, Strategy};
+use quickserve_core::release::Release;
+use quickserve_core::service::ServiceKey;
+
+use crate::fake::Fake;
+use crate::register::ecs_at;
+
+pub(crate) struct Lab {
+    pub(crate) fake: Fake,
+    pub(crate) clock: Arc<MemoryClock>,
+    pub(crate) bake_time: Duration,
+    parts: Parts,
+    events: Arc<Collected>,
+}
+
+/// Every event, as it came.
+#[derive(Debug, Default)]
+struct Collected(Mutex<Vec<Envelope>>);
+
+impl Observer for Collected {
+    fn observe(&self, event: Envelope) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
+}
+
+impl Lab {
+    pub(crate) async fn open() -> Self {
+        let fake = Fake::start().await;
+        fake.state().fates.alive = true;
+        let clock = Arc::new(MemoryClock::default());
+        let events: Arc<Collected> = Arc::default();
+        let parts = Parts {
+            key: ServiceKey::new("shop", "production").expect("a key"),
+            platform: Arc::new(ecs_at(&fake, clock.clone())),
+            prober: Arc::new(World::new(clock.clone()).prober(Arc::new(NoFaults))),
+            journals: journal::in_memory(),
+            clock: clock.clone(),
+            observer: events.clone(),
+            liveness: Arc::new(NoLiveness),
+            owner: Owner { nonce: "none".into(), who: "ada@laptop".into(), process: None },
+            public: None,
+            retainers: Vec::new(),
+        };
+        Self { fake, clock, bake_time: Duration::from_secs(1), parts, events }
+    }
+
+    /// An owner that is called so.
+    pub(crate) fn deployer(&self, nonce: &str) -> Deployer {
+        let owner = Owner { nonce: nonce.into(), ..self.parts.owner.clone() };
+        Deployer::new(Parts { owner, ..self.parts.clone() })
+    }
+
+    pub(crate) fn request(&self, release: Release) -> Request {
+        let config = DeploymentConfig {
+            strategy: Strategy::Rolling,
+            traffic: false,
+            bake_time: self.bake_time,
+            ..DeploymentConfig::default()
+        };
+        Request { release, tasks: 2, config, retry: false, last_look: None }
+    }
+
+    pub(crate) async fn deploy(&self, release: Release) -> Finished {
+        let deployer = self.deployer("one");
+        deployer.deploy(&self.request(release), &Control::default()).await.expect("an end")
+    }
+
+    /// The failures that were reported.
+    pub(crate) fn failures(&self) -> Vec<TaskFailure> {
+        let events = self.events.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = events.iter().filter_map(|event| match &event.progress {
+            quickserve_core::event::Progress::TaskFailed { failure, .. } => Some(failure.clone()),
+            _ => None,
+        });
+        failures.collect()
+    }
+}
