@@ -32,6 +32,10 @@ pub struct Setup {
     /// How the service is made where it does not exist: JSON as for `aws ecs create-service --cli-input-json`.
     /// Cluster, name, task definition, number of tasks and circuit breaker are ours.
     pub definition: Option<String>,
+    /// `CloudWatch` alarms that take a deployment back when they fire; the service's own where there are none. ECS
+    /// ignores one that fires already when a deployment begins (ECS documentation, "How CloudWatch alarms detect
+    /// Amazon ECS deployment failures").
+    pub alarms: Vec<String>,
     /// What a release's secrets are to ECS.
     pub secrets: Arc<dyn SecretStore>,
     /// The time that leases are measured by.
@@ -90,6 +94,10 @@ impl Ecs {
 
     pub(super) fn definition(&self) -> Option<&str> {
         self.shared.setup.definition.as_deref()
+    }
+
+    pub(super) fn alarms(&self) -> &[String] {
+        &self.shared.setup.alarms
     }
 
     pub(super) fn cache(&self) -> &Mutex<BTreeMap<String, Arc<Known>>> {

@@ -100,6 +100,7 @@ impl Shop {
             cluster: "main".into(),
             service: "storefront".into(),
             definition: Some(r#"{"launchType": "FARGATE"}"#.into()),
+            alarms: Vec::new(),
             clock: Arc::new(SystemClock),
         });
         let repository = pushed.0.trim_end_matches(":1").to_owned();

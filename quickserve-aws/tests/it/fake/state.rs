@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) service: Option<Value>,
     /// ECS's record of deployments: task definition, status, reason; newest last.
     pub(crate) records: Vec<(String, &'static str, &'static str)>,
+    /// The alarms that have taken the recorded deployments back.
+    pub(crate) alarms: Vec<&'static str>,
     pub(crate) tasks: Vec<Value>,
     deployed: u32,
 }
@@ -53,6 +55,7 @@ impl State {
             definitions: Vec::new(),
             service: None,
             records: Vec::new(),
+            alarms: Vec::new(),
             tasks: Vec::new(),
             deployed: 0,
         }
@@ -176,7 +179,9 @@ impl State {
                 let arn = request["serviceDeploymentArns"][0].as_str().unwrap_or_default();
                 let number: usize = arn.trim_start_matches("d/").parse().unwrap_or(1);
                 let (_, status, reason) = &self.records[number - 1];
-                Ok(json!({ "serviceDeployments": [{ "status": status, "statusReason": reason }] }))
+                let alarms = json!({ "triggeredAlarmNames": self.alarms });
+                let described = json!({ "status": status, "statusReason": reason, "alarms": alarms });
+                Ok(json!({ "serviceDeployments": [described] }))
             }
             other => Err(("UnknownOperationException", other.to_owned())),
         }
