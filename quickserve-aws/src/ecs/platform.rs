@@ -52,6 +52,8 @@ pub struct Ecs {
 struct Shared {
     setup: Setup,
     known: Mutex<BTreeMap<String, Arc<Known>>>,
+    /// Releases that were registered, or found to be.
+    revisions: Mutex<BTreeMap<ReleaseId, Revision>>,
 }
 
 /// ECS documentation, "Amazon ECS service quotas": tasks per service.
@@ -60,7 +62,7 @@ const MAX_TASKS: u32 = 5000;
 impl Ecs {
     /// A service of a cluster. Nothing is called.
     pub fn new(setup: Setup) -> Self {
-        Self { shared: Arc::new(Shared { setup, known: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { setup, known: Mutex::default(), revisions: Mutex::default() }) }
     }
 
     pub(super) fn client(&self) -> &aws_sdk_ecs::Client {
@@ -98,6 +100,10 @@ impl Ecs {
 
     pub(super) fn alarms(&self) -> &[String] {
         &self.shared.setup.alarms
+    }
+
+    pub(super) fn revisions(&self) -> &Mutex<BTreeMap<ReleaseId, Revision>> {
+        &self.shared.revisions
     }
 
     pub(super) fn cache(&self) -> &Mutex<BTreeMap<String, Arc<Known>>> {

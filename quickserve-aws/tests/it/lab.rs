@@ -37,8 +37,13 @@ impl Observer for Collected {
 impl Lab {
     pub(crate) async fn open() -> Self {
         let fake = Fake::start().await;
-        fake.state().fates.alive = true;
         let clock = Arc::new(MemoryClock::default());
+        {
+            let mut state = fake.state();
+            state.clock = Some(clock.clone());
+            state.fates.alive = true;
+            state.fates.takes = 3;
+        }
         let events: Arc<Collected> = Arc::default();
         let parts = Parts {
             key: ServiceKey::new("shop", "production").expect("a key"),

@@ -1,6 +1,7 @@
 //! AWS as it is seen from here: a fake ECS at the wire, and an emulator with real containers.
 
 mod alarms;
+mod calls;
 mod emulator;
 mod fake;
 mod lab;

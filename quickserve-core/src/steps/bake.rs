@@ -17,7 +17,7 @@ impl Run {
     ) -> Result<Option<String>, Stop> {
         let workload = self.workload(release)?;
         let until = after(self.clock.now(), duration);
-        let mut pace = self.pace(Pace::STEADY);
+        let mut pace = self.pace(Pace::STEADY, Pace::REMOTE_STEADY);
         loop {
             let observed = self.observe().await?;
             let (mut set, tasks) = (observed.set(release), Self::wanted(tasks, &observed));
@@ -39,7 +39,7 @@ impl Run {
                 return Ok(Some(format!("{duration:?} pass")));
             }
             self.progress(format!("{} s left", between(now, until).as_secs()));
-            self.tick(&mut pace).await?;
+            self.tick_at_most(&mut pace, between(now, until)).await?;
         }
     }
 

@@ -13,7 +13,7 @@ impl Run {
         alone: bool,
     ) -> Result<Option<String>, Stop> {
         let workload = self.workload(release)?;
-        let mut pace = self.pace(Pace::QUICK);
+        let mut pace = self.pace(Pace::QUICK, Pace::REMOTE_WHOLE);
         loop {
             let mut observed = self.observe().await?;
             let now = self.clock.now();

@@ -6,9 +6,6 @@ use serde_json::{Value, json};
 
 use super::State;
 
-/// How many looks at the service a deployment takes.
-const LOOKS: u32 = 3;
-
 /// What becomes of the deployments to each definition, by its number; those that are not named complete.
 #[derive(Debug, Default)]
 pub(crate) struct Fates {
@@ -16,6 +13,8 @@ pub(crate) struct Fates {
     pub(crate) alive: bool,
     /// Definitions whose tasks fail: what is seen of them.
     pub(crate) fail: BTreeMap<usize, Vec<Value>>,
+    /// How many looks at the service a deployment takes.
+    pub(crate) takes: u32,
     looks: u32,
 }
 
@@ -29,7 +28,7 @@ impl State {
             return;
         }
         self.fates.looks += 1;
-        if self.fates.looks < LOOKS {
+        if self.fates.looks < self.fates.takes {
             return;
         }
         self.fates.looks = 0;

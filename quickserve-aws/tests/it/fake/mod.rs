@@ -80,7 +80,8 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
     let signed =
         head.headers.get("x-amz-date").and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
     let mut state = state.lock().expect("no test panicked meanwhile");
-    state.seen.push(Seen { operation: operation.clone(), body, signed });
+    let at = state.clock.as_ref().map(|clock| clock.now());
+    state.seen.push(Seen { operation: operation.clone(), body, signed, at });
     if let Some(service) = service {
         state.check(service, &operation, &request);
     }

@@ -1,7 +1,10 @@
 //! What the fake knows: definitions, one service, and what a test says of its deployments.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use jiff::Timestamp;
+use quickserve_core::clock::Clock;
 use serde_json::{Value, json};
 
 use super::Fault;
@@ -16,6 +19,8 @@ pub(crate) struct Seen {
     pub(crate) body: String,
     /// `x-amz-date`.
     pub(crate) signed: String,
+    /// When it came, by the clock of the test.
+    pub(crate) at: Option<Timestamp>,
 }
 
 pub(crate) struct State {
@@ -29,6 +34,8 @@ pub(crate) struct State {
     pub(crate) faults: BTreeMap<&'static str, Fault>,
     /// What becomes of deployments by themselves.
     pub(crate) fates: Fates,
+    /// The clock of the test, where it has its own.
+    pub(crate) clock: Option<Arc<dyn Clock>>,
     /// Bodies of `RegisterTaskDefinition`.
     definitions: Vec<Value>,
     pub(crate) service: Option<Value>,
@@ -52,6 +59,7 @@ impl State {
             violations: Vec::new(),
             faults: BTreeMap::new(),
             fates: Fates::default(),
+            clock: None,
             definitions: Vec::new(),
             service: None,
             records: Vec::new(),
