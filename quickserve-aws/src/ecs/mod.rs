@@ -11,6 +11,7 @@ mod hidden;
 mod history;
 mod json;
 mod known;
+mod live_definition;
 mod log;
 mod observe;
 mod platform;
@@ -18,5 +19,6 @@ mod register;
 mod rollout;
 mod service;
 mod verdict;
+mod written;
 
 pub use platform::{Ecs, Setup};

@@ -5,6 +5,7 @@ mod calls;
 mod emulator;
 mod fake;
 mod lab;
+mod live_definition;
 mod register;
 mod report;
 mod rolling;
