@@ -101,6 +101,13 @@ pub struct Capabilities {
 #[serde(transparent)]
 pub struct Revision(pub String);
 
+impl Revision {
+    /// Its name as people know it: an ARN's last part.
+    pub fn short(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+}
+
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use quickserve_aws::ecs::Ecs;
 use quickserve_core::engine::{Control, Deployer, Parts, Request};
 use quickserve_core::event::{Envelope, Finished, Observer};
 use quickserve_core::fault::NoFaults;
@@ -19,6 +20,7 @@ use crate::register::ecs_at;
 pub(crate) struct Lab {
     pub(crate) fake: Fake,
     pub(crate) clock: Arc<MemoryClock>,
+    pub(crate) ecs: Ecs,
     pub(crate) bake_time: Duration,
     parts: Parts,
     events: Arc<Collected>,
@@ -44,10 +46,11 @@ impl Lab {
             state.fates.alive = true;
             state.fates.takes = 3;
         }
+        let ecs = ecs_at(&fake, clock.clone());
         let events: Arc<Collected> = Arc::default();
         let parts = Parts {
             key: ServiceKey::new("shop", "production").expect("a key"),
-            platform: Arc::new(ecs_at(&fake, clock.clone())),
+            platform: Arc::new(ecs.clone()),
             prober: Arc::new(World::new(clock.clone()).prober(Arc::new(NoFaults))),
             journals: journal::in_memory(),
             clock: clock.clone(),
@@ -57,7 +60,7 @@ impl Lab {
             public: None,
             retainers: Vec::new(),
         };
-        Self { fake, clock, bake_time: Duration::from_secs(1), parts, events }
+        Self { fake, clock, ecs, bake_time: Duration::from_secs(1), parts, events }
     }
 
     /// An owner that is called so.

@@ -1,5 +1,6 @@
 //! AWS as it is seen from here: a fake ECS at the wire, and an emulator with real containers.
 
+mod adoption;
 mod alarms;
 mod calls;
 mod emulator;

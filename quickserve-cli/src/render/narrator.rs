@@ -233,6 +233,7 @@ impl Narrator {
                 format!("to {}, {}", self.name(release), words::count(u64::from(*tasks), "task"))
             }
             Goal::Nothing => "what was started is removed".to_owned(),
+            Goal::Before { revision } => format!("to {}, which was there before", revision.short()),
         }
     }
 
@@ -260,7 +261,8 @@ impl Narrator {
             | Step::Promote { .. }
             | Step::Retire { .. }
             | Step::Close
-            | Step::Withdraw => return Vec::new(),
+            | Step::Withdraw
+            | Step::GoBack { .. } => return Vec::new(),
         };
         vec![Line::new(words::step(step), text)]
     }

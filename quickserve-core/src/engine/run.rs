@@ -286,7 +286,8 @@ impl Run {
                 | Step::Drain { .. }
                 | Step::Retire { .. }
                 | Step::Close
-                | Step::Withdraw,
+                | Step::Withdraw
+                | Step::GoBack { .. },
             )
             | None => false,
         }

@@ -3,6 +3,7 @@
 mod bake;
 mod drain;
 mod explain;
+mod go_back;
 mod place;
 mod promote;
 mod retire;

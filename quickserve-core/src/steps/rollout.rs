@@ -65,7 +65,7 @@ impl Run {
         let revision = self.insist(async |fence| platform.register(&fence, &full).await).await?;
         let config = &self.opened.config;
         let spec = &RolloutSpec {
-            release: full.clone(),
+            release: Some(full.clone()),
             revision,
             tasks,
             fresh,
@@ -122,7 +122,7 @@ impl Run {
     }
 }
 
-fn superseded(by: String) -> Stop {
+pub(super) fn superseded(by: String) -> Stop {
     Stop::Superseded(Cause {
         hint: Some("quickserve status shows what serves; deploy again once nobody else does".to_owned()),
         ..Cause::new("somebody else has changed the service meanwhile").because([by])

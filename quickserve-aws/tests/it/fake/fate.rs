@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use quickserve_core::release::Digest;
 use serde_json::{Value, json};
 
 use super::State;
@@ -13,6 +14,8 @@ pub(crate) struct Fates {
     pub(crate) alive: bool,
     /// Definitions whose tasks fail: what is seen of them.
     pub(crate) fail: BTreeMap<usize, Vec<Value>>,
+    /// What tasks run instead of what their definition says.
+    pub(crate) other_image: Option<Digest>,
     /// How many looks at the service a deployment takes.
     pub(crate) takes: u32,
     looks: u32,
@@ -52,8 +55,9 @@ impl State {
     }
 
     /// As many tasks of a definition as are desired, and none of another.
-    fn run(&mut self, arn: &str, number: usize) {
-        let image = self.image(number);
+    pub(crate) fn run(&mut self, arn: &str, number: usize) {
+        let other = self.fates.other_image.as_ref().map(|digest| json!(format!("other@{digest}")));
+        let image = other.unwrap_or_else(|| self.image(number));
         let desired = self.service.as_ref().and_then(|it| it["desiredCount"].as_u64()).unwrap_or_default();
         self.tasks.retain(|task| task["desiredStatus"] == "STOPPED");
         let first = self.tasks.len();

@@ -195,6 +195,11 @@ impl State {
         }
     }
 
+    /// A definition that somebody registered.
+    pub(crate) fn register(&mut self, definition: Value) {
+        self.definitions.push(definition);
+    }
+
     /// The number of a deployment that begins.
     pub(super) fn next_deployment(&mut self) -> u32 {
         self.deployed += 1;
