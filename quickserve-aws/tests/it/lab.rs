@@ -7,7 +7,7 @@ use quickserve_aws::ecs::Ecs;
 use quickserve_core::engine::{Control, Deployer, Parts, Request};
 use quickserve_core::event::{Envelope, Finished, Observer};
 use quickserve_core::fault::NoFaults;
-use quickserve_core::journal::{self, NoLiveness, Owner};
+use quickserve_core::journal::{self, Liveness, Owner, Process};
 use quickserve_core::memory::{MemoryClock, World};
 use quickserve_core::orchestrator::TaskFailure;
 use quickserve_core::plan::{DeploymentConfig, Strategy};
@@ -24,6 +24,23 @@ pub(crate) struct Lab {
     pub(crate) bake_time: Duration,
     parts: Parts,
     events: Arc<Collected>,
+}
+
+/// The number of the process that dies.
+const MORTAL: u32 = 1;
+
+/// Every process lives but the one that dies.
+#[derive(Debug)]
+struct Obituary;
+
+impl Liveness for Obituary {
+    fn check(&self, process: &Process) -> Option<bool> {
+        Some(process.pid != MORTAL)
+    }
+
+    fn restarted(&self, _: &Process) -> Option<jiff::Timestamp> {
+        None
+    }
 }
 
 /// Every event, as it came.
@@ -55,7 +72,7 @@ impl Lab {
             journals: journal::in_memory(),
             clock: clock.clone(),
             observer: events.clone(),
-            liveness: Arc::new(NoLiveness),
+            liveness: Arc::new(Obituary),
             owner: Owner { nonce: "none".into(), who: "ada@laptop".into(), process: None },
             public: None,
             retainers: Vec::new(),
@@ -63,10 +80,27 @@ impl Lab {
         Self { fake, clock, ecs, bake_time: Duration::from_secs(1), parts, events }
     }
 
-    /// An owner that is called so.
-    pub(crate) fn deployer(&self, nonce: &str) -> Deployer {
-        let owner = Owner { nonce: nonce.into(), ..self.parts.owner.clone() };
-        Deployer::new(Parts { owner, ..self.parts.clone() })
+    /// The owner with this number, a process of its own.
+    pub(crate) fn deployer(&self, number: u32) -> Deployer {
+        let process = Process { boot: "lab".into(), pid: number, started: 0, machine: None };
+        let owner = Owner { nonce: format!("p{number}"), who: "ada@laptop".into(), process: Some(process) };
+        // Nothing but the journal and the platform is known to a new process.
+        let platform = Arc::new(ecs_at(&self.fake, self.clock.clone()));
+        Deployer::new(Parts { owner, platform, ..self.parts.clone() })
+    }
+
+    /// Deploys until the end, or until the process is dead.
+    pub(crate) async fn deploy_mortally(&self, release: Release) -> Option<Finished> {
+        let mut dead = self.fake.state().death.watch();
+        let (deployer, request, control) = (self.deployer(MORTAL), self.request(release), Control::default());
+        tokio::select! {
+            biased;
+            died = dead.wait_for(|dead| *dead) => {
+                drop(died.expect("the fake outlives its callers"));
+                None
+            }
+            finished = deployer.deploy(&request, &control) => Some(finished.expect("an end")),
+        }
     }
 
     pub(crate) fn request(&self, release: Release) -> Request {
@@ -80,7 +114,7 @@ impl Lab {
     }
 
     pub(crate) async fn deploy(&self, release: Release) -> Finished {
-        let deployer = self.deployer("one");
+        let deployer = self.deployer(MORTAL + 1);
         deployer.deploy(&self.request(release), &Control::default()).await.expect("an end")
     }
 

@@ -3,6 +3,7 @@
 mod adoption;
 mod alarms;
 mod calls;
+mod crash;
 mod emulator;
 mod fake;
 mod lab;

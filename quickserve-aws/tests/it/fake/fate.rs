@@ -54,6 +54,16 @@ impl State {
         }
     }
 
+    /// The newest deployment, if it is under way, is given up for another.
+    pub(super) fn overtaken(&mut self) {
+        let alive = self.fates.alive;
+        let newest = self.deployments().first().filter(|it| alive && it["rolloutState"] == "IN_PROGRESS");
+        if let Some(arn) = newest.and_then(|it| it["taskDefinition"].as_str()).map(str::to_owned) {
+            self.records.push((arn, "STOPPED", ""));
+        }
+        self.fates.looks = 0;
+    }
+
     /// As many tasks of a definition as are desired, and none of another.
     pub(crate) fn run(&mut self, arn: &str, number: usize) {
         let other = self.fates.other_image.as_ref().map(|digest| json!(format!("other@{digest}")));

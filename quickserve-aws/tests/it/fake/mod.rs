@@ -2,6 +2,7 @@
 //! it is told to. It runs nothing: a test says what becomes of a deployment.
 
 mod beside;
+mod death;
 mod fate;
 mod model;
 mod state;
@@ -16,6 +17,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
+pub(crate) use death::Moment;
 pub(crate) use state::{Seen, State};
 use wire::{Asked, Protocol};
 
@@ -80,10 +82,18 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
     let signed =
         head.headers.get("x-amz-date").and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
     let mut state = state.lock().expect("no test panicked meanwhile");
+    let dies = state.death.is_due();
+    if dies == Some(Moment::Before) {
+        return Err(Lost);
+    }
     let at = state.clock.as_ref().map(|clock| clock.now());
     state.seen.push(Seen { operation: operation.clone(), body, signed, at });
     if let Some(service) = service {
         state.check(service, &operation, &request);
+    }
+    if dies == Some(Moment::After) {
+        drop(state.act(&operation, &request));
+        return Err(Lost);
     }
     let fault = state.fault(&operation);
     let (status, answer) = match fault {

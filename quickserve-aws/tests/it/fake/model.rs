@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -9,12 +10,15 @@ use serde_json::Value;
 pub(crate) struct Model(Value);
 
 impl Model {
-    pub(crate) fn of_ecs() -> Self {
-        Self::of("ecs/2014-11-13")
+    /// Read once: it is large.
+    pub(crate) fn of_ecs() -> &'static Self {
+        static ECS: LazyLock<Model> = LazyLock::new(|| Model::of("ecs/2014-11-13"));
+        &ECS
     }
 
-    pub(crate) fn of_logs() -> Self {
-        Self::of("logs/2014-03-28")
+    pub(crate) fn of_logs() -> &'static Self {
+        static LOGS: LazyLock<Model> = LazyLock::new(|| Model::of("logs/2014-03-28"));
+        &LOGS
     }
 
     fn of(service: &str) -> Self {

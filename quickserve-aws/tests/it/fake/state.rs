@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Fault;
 use super::beside::Beside;
+use super::death::Death;
 use super::fate::Fates;
 use super::model::Model;
 
@@ -24,8 +25,8 @@ pub(crate) struct Seen {
 }
 
 pub(crate) struct State {
-    ecs: Model,
-    logs: Model,
+    ecs: &'static Model,
+    logs: &'static Model,
     /// What stands beside ECS.
     pub(crate) beside: Beside,
     pub(crate) seen: Vec<Seen>,
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pub(crate) faults: BTreeMap<&'static str, Fault>,
     /// What becomes of deployments by themselves.
     pub(crate) fates: Fates,
+    /// When the caller dies.
+    pub(crate) death: Death,
     /// The clock of the test, where it has its own.
     pub(crate) clock: Option<Arc<dyn Clock>>,
     /// Bodies of `RegisterTaskDefinition`.
@@ -59,6 +62,7 @@ impl State {
             violations: Vec::new(),
             faults: BTreeMap::new(),
             fates: Fates::default(),
+            death: Death::default(),
             clock: None,
             definitions: Vec::new(),
             service: None,
@@ -71,7 +75,7 @@ impl State {
 
     /// Holds a request against its service's model.
     pub(super) fn check(&mut self, service: &str, operation: &str, request: &Value) {
-        let model = if service == "logs" { &self.logs } else { &self.ecs };
+        let model = if service == "logs" { self.logs } else { self.ecs };
         self.violations.extend(model.faults(operation, request));
     }
 
@@ -83,6 +87,11 @@ impl State {
             _ => drop(self.faults.remove(operation)),
         }
         Some(fault)
+    }
+
+    /// Whether an operation changes something.
+    pub(crate) fn changes(operation: &str) -> bool {
+        ["Register", "Create", "Update", "Delete"].iter().any(|verb| operation.starts_with(verb))
     }
 
     /// The arn of a registered definition, by its number from 1.
@@ -154,9 +163,13 @@ impl State {
                 Ok(json!({ "service": self.service }))
             }
             "DeleteService" => {
+                let alive = self.fates.alive;
                 let service = self.service.as_mut().ok_or(("ServiceNotFoundException", "none".to_owned()))?;
-                service["status"] = json!("DRAINING");
-                Ok(json!({ "service": service }))
+                // Its tasks end at once where things happen by themselves.
+                service["status"] = json!(if alive { "INACTIVE" } else { "DRAINING" });
+                let answer = json!({ "service": service });
+                self.tasks.retain(|task| !alive || task["desiredStatus"] == "STOPPED");
+                Ok(answer)
             }
             "ListTasks" => {
                 let wanted = request["desiredStatus"].as_str().unwrap_or("RUNNING");
@@ -212,6 +225,7 @@ impl State {
     }
 
     fn deploy(&mut self, request: &Value) {
+        self.overtaken();
         let id = format!("ecs-svc/{}", self.next_deployment());
         let desired = self.service.as_ref().map(|service| service["desiredCount"].clone());
         for deployment in self.deployments().iter_mut() {
