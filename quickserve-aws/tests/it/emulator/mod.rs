@@ -1,6 +1,7 @@
 //! The emulator `ministack`: AWS's answers with real containers behind them.
 
 mod deploy;
+mod differential;
 mod registry;
 mod secrets;
 
