@@ -25,7 +25,7 @@ impl Ecs {
             match self.unhealthy(group).await {
                 Ok(unhealthy) => known.extend(unhealthy),
                 Err(error) => {
-                    known.push(unasked(&format!("the health of target group {}", name(group)), &error))
+                    known.push(unasked(&format!("the health of target group {}", name(group)), &error));
                 }
             }
         }

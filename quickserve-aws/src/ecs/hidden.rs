@@ -61,7 +61,7 @@ fn without_passwords(line: &str) -> String {
         let end = after.find(|c: char| c.is_whitespace() || "\"'/?#".contains(c)).unwrap_or(after.len());
         let authority = &after[..end];
         match authority.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
-            Some((user, host)) => out.push_str(&format!("{user}:***@{host}")),
+            Some((user, host)) => out.extend([user, ":***@", host]),
             None => out.push_str(authority),
         }
         rest = &after[end..];

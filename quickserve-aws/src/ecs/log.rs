@@ -1,4 +1,4 @@
-//! The end of a container's log in CloudWatch Logs.
+//! The end of a container's log in `CloudWatch` Logs.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -17,7 +17,7 @@ const LINES: u16 = 20;
 /// Where a container's output goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Output {
-    /// To CloudWatch Logs.
+    /// To `CloudWatch` Logs.
     Awslogs(Stream),
     /// By a driver whose log is not read here.
     Other(String),

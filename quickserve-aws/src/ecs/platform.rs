@@ -33,7 +33,7 @@ pub struct Setup {
     /// Cluster, name, task definition, number of tasks and circuit breaker are ours.
     pub definition: Option<String>,
     /// `CloudWatch` alarms that take a deployment back when they fire; the service's own where there are none. ECS
-    /// ignores one that fires already when a deployment begins (ECS documentation, "How CloudWatch alarms detect
+    /// ignores one that fires already when a deployment begins (ECS documentation, "How `CloudWatch` alarms detect
     /// Amazon ECS deployment failures").
     pub alarms: Vec<String>,
     /// What a release's secrets are to ECS.

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 /// Which one a request speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
-    /// AWS JSON 1.1: ECS, CloudWatch Logs.
+    /// AWS JSON 1.1: ECS, `CloudWatch` Logs.
     Json,
     /// AWS query: Elastic Load Balancing.
     Query,
-    /// Smithy RPC v2 with CBOR: CloudWatch.
+    /// Smithy RPC v2 with CBOR: `CloudWatch`.
     Cbor,
 }
 
