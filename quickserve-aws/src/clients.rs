@@ -15,8 +15,11 @@ pub struct Clients {
 
 struct Inner {
     sdk: SdkConfig,
+    cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     ecr: OnceLock<aws_sdk_ecr::Client>,
     ecs: OnceLock<aws_sdk_ecs::Client>,
+    load_balancing: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
+    logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     secrets_manager: OnceLock<aws_sdk_secretsmanager::Client>,
     ssm: OnceLock<aws_sdk_ssm::Client>,
 }
@@ -27,8 +30,11 @@ impl Clients {
     pub fn new(sdk: SdkConfig) -> Self {
         let inner = Inner {
             sdk,
+            cloudwatch: OnceLock::new(),
             ecr: OnceLock::new(),
             ecs: OnceLock::new(),
+            load_balancing: OnceLock::new(),
+            logs: OnceLock::new(),
             secrets_manager: OnceLock::new(),
             ssm: OnceLock::new(),
         };
@@ -54,6 +60,10 @@ impl Clients {
         &self.inner.sdk
     }
 
+    pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
+        self.inner.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.inner.sdk))
+    }
+
     pub(crate) fn ecr(&self) -> &aws_sdk_ecr::Client {
         self.inner.ecr.get_or_init(|| aws_sdk_ecr::Client::new(&self.inner.sdk))
     }
@@ -61,6 +71,14 @@ impl Clients {
     /// ECS's client, for calls that QuickServe does not make.
     pub fn ecs(&self) -> &aws_sdk_ecs::Client {
         self.inner.ecs.get_or_init(|| aws_sdk_ecs::Client::new(&self.inner.sdk))
+    }
+
+    pub(crate) fn load_balancing(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
+        self.inner.load_balancing.get_or_init(|| aws_sdk_elasticloadbalancingv2::Client::new(&self.inner.sdk))
+    }
+
+    pub(crate) fn logs(&self) -> &aws_sdk_cloudwatchlogs::Client {
+        self.inner.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(&self.inner.sdk))
     }
 
     pub(crate) fn secrets_manager(&self) -> &aws_sdk_secretsmanager::Client {

@@ -81,10 +81,12 @@ pub mod plan;
 pub mod preflight;
 pub mod registry;
 pub mod release;
+pub mod remedy;
 pub mod retention;
 pub mod rollout;
 pub mod secrets;
 pub mod service;
+pub mod text;
 pub mod traffic;
 pub mod workload;
 

@@ -38,6 +38,12 @@ pub trait Orchestrator: fmt::Display + fmt::Debug + Send + Sync + 'static {
     ///
     /// Only tasks that have ended are listed: failures that a prober saw are not the platform's to explain.
     async fn explain(&self, release: &ReleaseId) -> Result<Vec<TaskFailure>>;
+
+    /// What the platform knows beside its tasks' ends that may keep a release from coming up, in words: targets that
+    /// fail a load balancer's checks, its own messages since a point in time, alarms. None where it knows nothing.
+    ///
+    /// It is asked when something has failed, and must not hide that: what cannot be found out is said in words too.
+    async fn circumstances(&self, release: &ReleaseId, since: Timestamp) -> Result<Vec<String>>;
 }
 
 /// How a platform is driven.
@@ -94,6 +100,13 @@ pub struct Capabilities {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub String);
+
+impl Revision {
+    /// Its name as people know it: an ARN's last part.
+    pub fn short(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+}
 
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -234,6 +247,9 @@ pub struct TaskFailure {
     /// The line that says most of why it ended: the last one on stderr where it failed, else the last.
     #[serde(default)]
     pub last_words: Option<String>,
+    /// Why its log is not shown, where it could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_unread: Option<String>,
 }
 
 impl SetState {

@@ -79,8 +79,8 @@ pub struct Rollout {
 /// How a rollout should go.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RolloutSpec {
-    /// What shall serve.
-    pub release: Arc<Release>,
+    /// What shall serve; none where it is not of our making, and known by its revision only.
+    pub release: Option<Arc<Release>>,
     /// Its registered revision.
     pub revision: Revision,
     /// How many tasks; none: as many as there are, whoever scales them.

@@ -111,7 +111,7 @@ fn command(line: &[u8]) -> String {
     let mut shown: Vec<String> = Vec::new();
     let mut hide_next = false;
     for word in line.split(|byte| *byte == 0).filter(|word| !word.is_empty()) {
-        let word = crate::text::plain(&String::from_utf8_lossy(word));
+        let word = quickserve_core::text::plain(&String::from_utf8_lossy(word));
         let lower = word.to_lowercase();
         let is_option = word.starts_with('-');
         if std::mem::take(&mut hide_next) && !is_option {

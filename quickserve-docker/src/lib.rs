@@ -45,7 +45,6 @@ mod random;
 pub mod router;
 mod secrets;
 mod task_set;
-mod text;
 
 pub use command::{Exec, ExecPlace, OneOff, Running, RunningHandle, RunningInput, RunningOutput};
 pub use diagnosis::{ContainerState, End};

@@ -174,7 +174,7 @@ impl Origin {
             task: self.task.clone(),
             container: self.container.clone(),
             stream: if frame.is_stderr { LogStream::Stderr } else { LogStream::Stdout },
-            text: crate::text::plain(&frame.text),
+            text: quickserve_core::text::plain(&frame.text),
         }
     }
 }

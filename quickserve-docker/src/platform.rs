@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
+use jiff::Timestamp;
 use quickserve_core::clock::Clock;
 use quickserve_core::fence::Fence;
 use quickserve_core::orchestrator::{
@@ -133,6 +134,11 @@ impl Orchestrator for DockerPlatform {
 
     async fn explain(&self, release: &ReleaseId) -> Result<Vec<TaskFailure>> {
         self.sets.explain(release).await
+    }
+
+    async fn circumstances(&self, _: &ReleaseId, _: Timestamp) -> Result<Vec<String>> {
+        // All that the engine knows of a task that failed is in its end, and our own prober tells the rest.
+        Ok(Vec::new())
     }
 }
 

@@ -51,6 +51,10 @@ impl Ecs {
         service.set("desiredCount", &spec.tasks.unwrap_or(1))?;
         let mut deployment: Object = service.get("deploymentConfiguration")?.unwrap_or_default();
         deployment.set("deploymentCircuitBreaker", &json!({ "enable": true, "rollback": true }))?;
+        if !self.alarms().is_empty() {
+            let alarms = json!({ "alarmNames": self.alarms(), "enable": true, "rollback": true });
+            deployment.set("alarms", &alarms)?;
+        }
         deployment.set("minimumHealthyPercent", &spec.minimum_healthy_percent)?;
         deployment.set("maximumPercent", &spec.maximum_percent)?;
         service.set("deploymentConfiguration", &deployment)?;

@@ -8,6 +8,7 @@ use quickserve_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use super::json::Object;
+use super::written;
 
 /// By this tag a release's definition is found again.
 pub(super) const RELEASE_TAG: &str = "quickserve:release";
@@ -20,7 +21,7 @@ const VERSION_VARIABLE: &str = "IMAGE_TAG";
 
 /// What `DescribeTaskDefinition` answers and `RegisterTaskDefinition` refuses. ECS API reference,
 /// `TaskDefinition` beside `RegisterTaskDefinition`.
-const DESCRIBED_ONLY: &[&str] = &[
+pub(super) const DESCRIBED_ONLY: &[&str] = &[
     "compatibilities",
     "deleteRequestedAt",
     "deregisteredAt",
@@ -44,9 +45,14 @@ pub(super) struct Registrable {
 
 /// A variable or a tag of a definition, members that are not known included.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Tag {
+pub(super) struct Tag {
     key: String,
     value: String,
+}
+
+/// Whether a tag is put on by us, and for one release only.
+pub(super) fn is_ours(tag: &Tag) -> bool {
+    tag.key == RELEASE_TAG || tag.key == VERSION_TAG
 }
 
 /// The body of `RegisterTaskDefinition` for a release.
@@ -69,16 +75,22 @@ pub(super) fn registrable(release: &Release, family: &str, secrets: &References)
     let family = definition.get("family")?.unwrap_or_else(|| family.to_owned());
     definition.set("family", &family)?;
     let mut containers: Vec<Object> = definition.get("containerDefinitions")?.unwrap_or_default();
+    let as_written = containers.clone();
     for container in &mut containers {
         complete(container, release, secrets)?;
     }
     definition.set("containerDefinitions", &containers)?;
     let mut tags: Vec<Tag> = definition.get("tags")?.unwrap_or_default();
-    tags.retain(|tag| tag.key != RELEASE_TAG && tag.key != VERSION_TAG);
+    tags.retain(|tag| !is_ours(tag));
     tags.push(Tag { key: RELEASE_TAG.to_owned(), value: release.id.to_string() });
     tags.push(Tag { key: VERSION_TAG.to_owned(), value: tag_value(&release.version) });
     definition.set("tags", &tags)?;
     filled(&definition)?;
+    // Placeholders are left in what is kept for whoever reads it as the live definition.
+    for (container, as_written) in containers.iter_mut().zip(&as_written) {
+        written::keep(container, as_written)?;
+    }
+    definition.set("containerDefinitions", &containers)?;
     let body = serde_json::to_string(&definition)
         .map_err(|error| Error::new(ErrorKind::Unexpected, "write the task definition").with_source(error))?;
     Ok(Registrable { family, body })

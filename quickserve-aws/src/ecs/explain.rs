@@ -1,25 +1,58 @@
 //! Why tasks failed.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_ecs::types::{Container, DesiredStatus, Task, TaskStopCode};
 use quickserve_core::Result;
 use quickserve_core::orchestrator::TaskFailure;
 use quickserve_core::release::ReleaseId;
 
+use super::known::Known;
+use super::log::Output;
 use super::observe::task_id;
 use super::platform::Ecs;
 
+/// Of how many tasks the log is read, one for each way to fail.
+const LOGS: usize = 3;
+
 impl Ecs {
-    /// The release's tasks that failed, newest first.
+    /// The release's tasks that failed, newest first. The newest of each way to fail has the end of its log.
     pub(super) async fn failures(&self, release: &ReleaseId) -> Result<Vec<TaskFailure>> {
         let mut failed = Vec::new();
         for task in self.tasks(DesiredStatus::Stopped).await? {
             let known = self.known(task.task_definition_arn().unwrap_or_default()).await?;
-            if known.release.as_ref() == Some(release) && has_failed(&task) {
-                failed.extend(failure(&task));
+            if known.release.as_ref() == Some(release)
+                && has_failed(&task)
+                && let Some(failure) = failure(&task)
+            {
+                failed.push((failure, task, known));
             }
         }
-        failed.sort_by_key(|failure| std::cmp::Reverse(failure.ended));
-        Ok(failed)
+        failed.sort_by_key(|(failure, ..)| std::cmp::Reverse(failure.ended));
+        let mut read: BTreeSet<(String, String)> = BTreeSet::new();
+        for (failure, task, known) in &mut failed {
+            let way = (failure.container.clone(), failure.reason.clone());
+            if read.len() < LOGS && read.insert(way) {
+                self.read_log(failure, task, known).await;
+            }
+        }
+        Ok(failed.into_iter().map(|(failure, ..)| failure).collect())
+    }
+
+    /// Puts the end of its container's log into a failure, or why it is not to be had.
+    async fn read_log(&self, failure: &mut TaskFailure, task: &Task, known: &Known) {
+        let Some(container) = culprit(task).filter(|container| container.exit_code().is_some()) else {
+            // What never ran has said nothing.
+            return;
+        };
+        let output = container.name().and_then(|name| known.outputs.get(name)).unwrap_or(&Output::Nowhere);
+        match self.last_lines(output, container, &failure.task.0).await {
+            Ok(lines) => {
+                failure.last_words = lines.iter().rev().find(|line| !line.trim().is_empty()).cloned();
+                failure.log_tail = lines;
+            }
+            Err(why) => failure.log_unread = Some(why),
+        }
     }
 }
 
@@ -35,14 +68,18 @@ fn has_failed(task: &Task) -> bool {
     }
 }
 
-fn failure(task: &Task) -> Option<TaskFailure> {
+/// The container that ended a task: it says why, or ended with an error.
+fn culprit(task: &Task) -> Option<&Container> {
     let containers = task.containers();
-    // The one that ended it: it says why, or ended with an error.
-    let culprit = containers
+    containers
         .iter()
         .find(|container| container.reason().is_some())
         .or_else(|| containers.iter().find(|container| container.exit_code().is_some_and(|code| code != 0)))
-        .or_else(|| containers.first());
+        .or_else(|| containers.first())
+}
+
+fn failure(task: &Task) -> Option<TaskFailure> {
+    let culprit = culprit(task);
     let exit_code = culprit.and_then(Container::exit_code).map(i64::from);
     let said = culprit.and_then(Container::reason).or(task.stopped_reason());
     let out_of_memory = said.is_some_and(|said| said.contains("OutOfMemory"));
@@ -61,6 +98,7 @@ fn failure(task: &Task) -> Option<TaskFailure> {
         ended: task.stopped_at().and_then(|at| jiff::Timestamp::from_second(at.secs()).ok()),
         log_tail: Vec::new(),
         last_words: None,
+        log_unread: None,
     })
 }
 

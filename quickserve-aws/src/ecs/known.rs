@@ -1,6 +1,6 @@
 //! Which release a task definition is of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws_sdk_ecs::types::{TaskDefinition, TaskDefinitionField};
@@ -8,6 +8,7 @@ use quickserve_core::Result;
 use quickserve_core::release::{Digest, ReleaseId};
 
 use super::definition::RELEASE_TAG;
+use super::log::{Output, output};
 use super::platform::Ecs;
 use crate::error::{Call, call};
 
@@ -22,6 +23,8 @@ pub(super) struct Known {
     pub(super) stands_for: ReleaseId,
     /// Containers with a health check of their own.
     pub(super) checked: BTreeSet<String>,
+    /// Where each container's output goes.
+    pub(super) outputs: BTreeMap<String, Output>,
 }
 
 impl Ecs {
@@ -44,10 +47,12 @@ impl Ecs {
             Some(release) => release.clone(),
             None => foreign(revision)?,
         };
-        let containers = answer.task_definition().into_iter().flat_map(TaskDefinition::container_definitions);
-        let checked = containers.filter(|it| it.health_check().is_some());
+        let containers =
+            || answer.task_definition().into_iter().flat_map(TaskDefinition::container_definitions);
+        let checked = containers().filter(|it| it.health_check().is_some());
         let checked = checked.filter_map(|it| it.name().map(str::to_owned)).collect();
-        let known = Arc::new(Known { release, stands_for, checked });
+        let outputs = containers().filter_map(|it| Some((it.name()?.to_owned(), output(it)))).collect();
+        let known = Arc::new(Known { release, stands_for, checked, outputs });
         self.cache().lock().await.insert(revision.to_owned(), known.clone());
         Ok(known)
     }

@@ -45,7 +45,8 @@ impl Ecs {
     }
 
     async fn newest(&self, live: &Live) -> Result<Option<Rollout>> {
-        let Some(primary) = live.primary() else { return Ok(None) };
+        // One that is being removed heads for nothing.
+        let Some(primary) = live.primary().filter(|_| !live.is_draining()) else { return Ok(None) };
         let known = self.known(&primary.revision).await?;
         Ok(Some(Rollout {
             id: rollout_id(primary),

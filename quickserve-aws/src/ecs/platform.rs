@@ -32,6 +32,10 @@ pub struct Setup {
     /// How the service is made where it does not exist: JSON as for `aws ecs create-service --cli-input-json`.
     /// Cluster, name, task definition, number of tasks and circuit breaker are ours.
     pub definition: Option<String>,
+    /// `CloudWatch` alarms that take a deployment back when they fire; the service's own where there are none. ECS
+    /// ignores one that fires already when a deployment begins (ECS documentation, "How `CloudWatch` alarms detect
+    /// Amazon ECS deployment failures").
+    pub alarms: Vec<String>,
     /// What a release's secrets are to ECS.
     pub secrets: Arc<dyn SecretStore>,
     /// The time that leases are measured by.
@@ -48,6 +52,8 @@ pub struct Ecs {
 struct Shared {
     setup: Setup,
     known: Mutex<BTreeMap<String, Arc<Known>>>,
+    /// Releases that were registered, or found to be.
+    revisions: Mutex<BTreeMap<ReleaseId, Revision>>,
 }
 
 /// ECS documentation, "Amazon ECS service quotas": tasks per service.
@@ -56,11 +62,15 @@ const MAX_TASKS: u32 = 5000;
 impl Ecs {
     /// A service of a cluster. Nothing is called.
     pub fn new(setup: Setup) -> Self {
-        Self { shared: Arc::new(Shared { setup, known: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { setup, known: Mutex::default(), revisions: Mutex::default() }) }
     }
 
     pub(super) fn client(&self) -> &aws_sdk_ecs::Client {
         self.shared.setup.clients.ecs()
+    }
+
+    pub(super) fn clients(&self) -> &Clients {
+        &self.shared.setup.clients
     }
 
     pub(super) fn secrets(&self) -> &dyn SecretStore {
@@ -86,6 +96,14 @@ impl Ecs {
 
     pub(super) fn definition(&self) -> Option<&str> {
         self.shared.setup.definition.as_deref()
+    }
+
+    pub(super) fn alarms(&self) -> &[String] {
+        &self.shared.setup.alarms
+    }
+
+    pub(super) fn revisions(&self) -> &Mutex<BTreeMap<ReleaseId, Revision>> {
+        &self.shared.revisions
     }
 
     pub(super) fn cache(&self) -> &Mutex<BTreeMap<String, Arc<Known>>> {
@@ -120,6 +138,10 @@ impl Orchestrator for Ecs {
 
     async fn explain(&self, release: &ReleaseId) -> Result<Vec<TaskFailure>> {
         self.failures(release).await
+    }
+
+    async fn circumstances(&self, _: &ReleaseId, since: Timestamp) -> Result<Vec<String>> {
+        self.known_beside(since).await
     }
 }
 

@@ -1,34 +1,40 @@
 //! Making ECS know a release.
 
-use aws_sdk_ecs::types::{SortOrder, TaskDefinitionField, TaskDefinitionStatus};
-use futures_util::stream::{self, StreamExt};
+use aws_sdk_ecs::types::{SortOrder, TaskDefinitionStatus};
 use quickserve_core::fence::Fence;
 use quickserve_core::orchestrator::Revision;
-use quickserve_core::release::Release;
+use quickserve_core::release::{Release, ReleaseId};
 use quickserve_core::secrets::BoundSecret;
 use quickserve_core::{Error, ErrorKind, Result};
 
 use super::body::instead;
-use super::definition::{RELEASE_TAG, References, Registrable, registrable};
+use super::definition::{References, Registrable, registrable};
 use super::fence::fenced;
 use super::platform::Ecs;
 use crate::error::{Call, call};
 
 const LIST: Call = call("ecs", "ListTaskDefinitions");
-const DESCRIBE: Call = call("ecs", "DescribeTaskDefinition");
 const REGISTER: Call = call("ecs", "RegisterTaskDefinition");
 
 /// How many of the newest revisions are looked at for the release's tag. One that is older is registered again:
 /// the same content under another number.
-const LOOKED_AT: i32 = 20;
-const AT_ONCE: usize = 5;
+const LOOKED_AT: i32 = 5;
 
 impl Ecs {
     /// Registers a release's task definition, or finds the one that is registered.
     pub(super) async fn register_release(&self, fence: &Fence, release: &Release) -> Result<Revision> {
+        if let Some(known) = self.revisions().lock().await.get(&release.id) {
+            return Ok(known.clone());
+        }
+        let revision = self.find_or_register(fence, release).await?;
+        self.revisions().lock().await.insert(release.id.clone(), revision.clone());
+        Ok(revision)
+    }
+
+    async fn find_or_register(&self, fence: &Fence, release: &Release) -> Result<Revision> {
         let secrets = self.references(release).await?;
         let registrable = registrable(release, self.family(), &secrets)?;
-        if let Some(known) = self.registered(&registrable.family, release.id.as_str()).await? {
+        if let Some(known) = self.registered(&registrable.family, &release.id).await? {
             return Ok(known);
         }
         self.send(fence, registrable).await
@@ -54,7 +60,7 @@ impl Ecs {
     }
 
     /// The newest active revision that carries the release's tag.
-    async fn registered(&self, family: &str, release: &str) -> Result<Option<Revision>> {
+    async fn registered(&self, family: &str, release: &ReleaseId) -> Result<Option<Revision>> {
         let listed = self
             .client()
             .list_task_definitions()
@@ -65,29 +71,12 @@ impl Ecs {
             .send()
             .await
             .map_err(|error| LIST.failed(error))?;
-        let arns = listed.task_definition_arns.unwrap_or_default();
-        let looks = arns.into_iter().map(|arn| self.carries(arn, release));
-        let mut looks = stream::iter(looks).buffered(AT_ONCE);
-        while let Some(found) = looks.next().await {
-            if let Some(found) = found? {
-                return Ok(Some(found));
+        for arn in listed.task_definition_arns.unwrap_or_default() {
+            if self.known(&arn).await?.release.as_ref() == Some(release) {
+                return Ok(Some(Revision(arn)));
             }
         }
         Ok(None)
-    }
-
-    async fn carries(&self, arn: String, release: &str) -> Result<Option<Revision>> {
-        let described = self
-            .client()
-            .describe_task_definition()
-            .task_definition(&arn)
-            .include(TaskDefinitionField::Tags)
-            .send()
-            .await
-            .map_err(|error| DESCRIBE.failed(error))?;
-        let ours =
-            described.tags().iter().any(|tag| tag.key() == Some(RELEASE_TAG) && tag.value() == Some(release));
-        Ok(ours.then_some(Revision(arn)))
     }
 
     /// Sends the document as the body, in the place of what the SDK would make of the members that it knows.

@@ -1,7 +1,7 @@
 //! ECS's rolling update as a rollout of the core.
 
 use async_trait::async_trait;
-use aws_sdk_ecs::types::{DeploymentCircuitBreaker, DeploymentConfiguration, Service};
+use aws_sdk_ecs::types::{DeploymentAlarms, DeploymentCircuitBreaker, DeploymentConfiguration, Service};
 use quickserve_core::fence::Fence;
 use quickserve_core::orchestrator::Revision;
 use quickserve_core::release::ReleaseId;
@@ -68,7 +68,7 @@ impl Ecs {
             .service(self.service())
             .task_definition(&spec.revision.0)
             .set_desired_count(spec.tasks.map(|tasks| i32::try_from(tasks).unwrap_or(i32::MAX)))
-            .deployment_configuration(configuration(live, spec)?)
+            .deployment_configuration(configuration(live, spec, self.alarms())?)
             .set_force_new_deployment(force.then_some(true));
         let request = request.customize().config_override(fenced(fence, self.now())?);
         let answer = request.send().await.map_err(|error| UPDATE.failed(error))?;
@@ -88,8 +88,10 @@ impl Ecs {
         let found = verdict(id, &live.deployments);
         Ok(match found {
             Verdict::Running(progress) => RolloutState::Running(progress),
-            Verdict::Failed(reason) => RolloutState::Failed { reason },
-            Verdict::TakenBack(reason) => RolloutState::RolledBack { reason },
+            Verdict::Failed(reason) => RolloutState::Failed { reason: self.better(revision, reason).await },
+            Verdict::TakenBack(reason) => {
+                RolloutState::RolledBack { reason: self.better(revision, reason).await }
+            }
             Verdict::Complete => match self.record(revision).await? {
                 Record::Successful | Record::None => RolloutState::Succeeded,
                 record => ended(record, "complete, and not successful in ECS's record"),
@@ -99,6 +101,21 @@ impl Ecs {
                 record => ended(record, &by),
             },
         })
+    }
+}
+
+impl Ecs {
+    /// The reason by ECS's record, which names alarms, where that says more than the deployment does.
+    async fn better(&self, revision: &str, reason: String) -> String {
+        match self.record(revision).await {
+            Ok(Record::RolledBack(recorded) | Record::RollbackFailed(recorded))
+                if recorded.starts_with("alarm ") =>
+            {
+                recorded
+            }
+            // What is known stands, whatever the record says or whether it can be read.
+            _ => reason,
+        }
     }
 }
 
@@ -134,7 +151,7 @@ fn heading_for(service: &Service, revision: &Revision) -> Result<RolloutId> {
 }
 
 /// The service's own configuration, with the circuit breaker that a client which dies relies on.
-fn configuration(live: &Live, spec: &RolloutSpec) -> Result<DeploymentConfiguration> {
+fn configuration(live: &Live, spec: &RolloutSpec, alarms: &[String]) -> Result<DeploymentConfiguration> {
     let mut configuration = live
         .service
         .deployment_configuration()
@@ -146,6 +163,14 @@ fn configuration(live: &Live, spec: &RolloutSpec) -> Result<DeploymentConfigurat
     };
     let breaker = DeploymentCircuitBreaker::builder().enable(true).rollback(true).build();
     configuration.deployment_circuit_breaker = Some(breaker);
+    if !alarms.is_empty() {
+        let watched =
+            DeploymentAlarms::builder().set_alarm_names(Some(alarms.to_vec())).enable(true).rollback(true);
+        let watched = watched.build().map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "name the alarms of the deployment").with_source(error)
+        })?;
+        configuration.alarms = Some(watched);
+    }
     configuration.minimum_healthy_percent = Some(percent(spec.minimum_healthy_percent)?);
     configuration.maximum_percent = Some(percent(spec.maximum_percent)?);
     Ok(configuration)

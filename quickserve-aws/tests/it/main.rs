@@ -1,9 +1,16 @@
 //! AWS as it is seen from here: a fake ECS at the wire, and an emulator with real containers.
 
+mod adoption;
+mod alarms;
+mod calls;
+mod crash;
 mod emulator;
 mod fake;
 mod journal;
 mod proxy;
+mod lab;
+mod live_definition;
 mod register;
+mod report;
 mod rolling;
 mod support;

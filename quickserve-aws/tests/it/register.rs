@@ -25,7 +25,11 @@ pub(crate) fn ecs(fake: &Fake) -> Ecs {
     ecs_at(fake, Arc::new(SystemClock))
 }
 
-fn ecs_at(fake: &Fake, clock: Arc<dyn Clock>) -> Ecs {
+pub(crate) fn ecs_at(fake: &Fake, clock: Arc<dyn Clock>) -> Ecs {
+    ecs_watching(fake, clock, &[])
+}
+
+pub(crate) fn ecs_watching(fake: &Fake, clock: Arc<dyn Clock>, alarms: &[&str]) -> Ecs {
     let clients = clients(fake.port, "test");
     Ecs::new(Setup {
         key: ServiceKey::new("shop", "production").expect("a key"),
@@ -34,6 +38,7 @@ fn ecs_at(fake: &Fake, clock: Arc<dyn Clock>) -> Ecs {
         cluster: "main".into(),
         service: "shop-web".into(),
         definition: Some(r#"{"launchType": "FARGATE", "tags": [{"key": "team", "value": "shop"}]}"#.into()),
+        alarms: alarms.iter().map(|name| (*name).to_owned()).collect(),
         clock,
     })
 }

@@ -53,7 +53,7 @@ pub(crate) fn release(document: &str, repository: &str, tag: &str, digest: Diges
 
 pub(crate) fn spec(release: &Release, revision: &Revision, tasks: Option<u32>) -> RolloutSpec {
     RolloutSpec {
-        release: Arc::new(release.clone()),
+        release: Some(Arc::new(release.clone())),
         revision: revision.clone(),
         tasks,
         fresh: false,

@@ -151,6 +151,9 @@ fn failure(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
                     format!("traffic, image, config, secrets to {release:#}, {took}")
                 }
                 Goal::Nothing => format!("what was started is removed, {took}"),
+                Goal::Before { revision } => {
+                    format!("to {}, which was there before, {took}", revision.short())
+                }
             },
         ));
     }

@@ -233,6 +233,7 @@ impl Narrator {
                 format!("to {}, {}", self.name(release), words::count(u64::from(*tasks), "task"))
             }
             Goal::Nothing => "what was started is removed".to_owned(),
+            Goal::Before { revision } => format!("to {}, which was there before", revision.short()),
         }
     }
 
@@ -260,7 +261,8 @@ impl Narrator {
             | Step::Promote { .. }
             | Step::Retire { .. }
             | Step::Close
-            | Step::Withdraw => return Vec::new(),
+            | Step::Withdraw
+            | Step::GoBack { .. } => return Vec::new(),
         };
         vec![Line::new(words::step(step), text)]
     }
@@ -363,7 +365,8 @@ fn task(failure: &TaskFailure) -> String {
     let container =
         if failure.container.is_empty() { String::new() } else { format!(" {}", failure.container) };
     let memory = if failure.out_of_memory { " (out of memory)" } else { "" };
-    let log = failure.last_words.as_ref().map(|line| format!("; last log {line:?}")).unwrap_or_default();
+    let log = failure.last_words.as_ref().map(|line| format!("; last log {line:?}"));
+    let log = log.or_else(|| failure.log_unread.as_ref().map(|why| format!("; {why}"))).unwrap_or_default();
     format!("{short}{container} {}{memory}{log}", failure.reason)
 }
 
@@ -410,6 +413,7 @@ mod tests {
                 ended: None,
                 log_tail: log.iter().map(|line| (*line).to_owned()).collect(),
                 last_words: Some("panic: no table orders".into()),
+                log_unread: None,
             },
         };
         let mut told = |log: &[&str]| {

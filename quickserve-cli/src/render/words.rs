@@ -129,6 +129,7 @@ pub(crate) fn step(step: &Step) -> &'static str {
         Step::Retire { .. } => "retire",
         Step::Close => "close",
         Step::Withdraw => "remove",
+        Step::GoBack { .. } => "go back",
     }
 }
 

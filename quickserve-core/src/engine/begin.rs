@@ -85,6 +85,10 @@ impl Deployer {
         let tasks = match goal {
             Goal::Serve { tasks, .. } => *tasks as usize,
             Goal::Nothing => 0,
+            Goal::Before { revision } => {
+                let rollout = observed.rollout.as_ref();
+                return Ok(rollout.is_some_and(|it| it.succeeded && it.revision == *revision));
+            }
         };
         let wanted = |other: &ReleaseId| goal.release() == Some(other);
         let alone = observed.sets.iter().all(|(other, set)| wanted(other) || set.tasks.is_empty());

@@ -101,7 +101,8 @@ impl Run {
         let situation =
             Situation { goal, purpose, observed: &observed, capabilities: &capabilities, config: &config };
         let plan = self.policy.plan(&situation)?;
-        self.record(Event::Planned { plan: plan.clone(), because: because.clone(), deadline }).await?;
+        let found = observed.rollout.as_ref().map(|rollout| rollout.revision.clone());
+        self.record(Event::Planned { plan: plan.clone(), because: because.clone(), deadline, found }).await?;
         // What is told stands in the journal: whoever sees it and kills us knows what comes next.
         self.announce(&plan, because);
         for (index, step) in (0..).zip(plan.steps) {
@@ -174,6 +175,7 @@ impl Run {
             Step::Close => self.close().await,
             Step::RollOut { release, tasks, fresh } => self.roll_out(release, *tasks, *fresh).await,
             Step::Withdraw => self.withdraw().await,
+            Step::GoBack { revision } => self.go_back(revision).await,
         }
     }
 

@@ -81,6 +81,8 @@ pub(crate) struct Run {
     /// The journal record that announced the step in hand.
     pub(crate) op: u64,
     pub(super) step: Option<Step>,
+    /// How often it has waited for a remote platform.
+    pub(super) waits: u64,
     /// What was last told of the step in hand.
     pub(super) told: String,
     pub(super) events: Events,
@@ -123,6 +125,7 @@ impl Run {
             from: None,
             op: 0,
             step: None,
+            waits: 0,
             told: String::new(),
             events,
             parts,
@@ -154,11 +157,11 @@ impl Run {
         }
     }
 
-    /// How often to look: as for things nearby, unless each look is a call to a platform far away.
-    pub(crate) fn pace(&self, nearby: Pace) -> Pace {
+    /// How often to look: as for things nearby, unless each look is a few calls to a platform far away.
+    pub(crate) fn pace(&self, nearby: Pace, remote: Pace) -> Pace {
         match &self.drive {
             Drive::Stepwise { .. } => nearby,
-            Drive::Managed(_) => Pace::REMOTE,
+            Drive::Managed(_) => remote,
         }
     }
 
@@ -283,7 +286,8 @@ impl Run {
                 | Step::Drain { .. }
                 | Step::Retire { .. }
                 | Step::Close
-                | Step::Withdraw,
+                | Step::Withdraw
+                | Step::GoBack { .. },
             )
             | None => false,
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::fence::Epoch;
-use crate::orchestrator::TaskId;
+use crate::orchestrator::{Revision, TaskId};
 use crate::outcome::Outcome;
 use crate::plan::{DeploymentConfig, Goal, Plan, Purpose, Step};
 use crate::release::{Release, ReleaseId};
@@ -69,6 +69,9 @@ pub enum Event {
         because: Option<Cause>,
         /// When the goal must be reached.
         deadline: Timestamp,
+        /// What a platform that rolls out by itself headed for when it was planned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        found: Option<Revision>,
     },
     /// A step is about to have effects.
     Intended {

@@ -9,7 +9,7 @@ use super::lock::Lock;
 use super::pause::Parked;
 use super::record::{AbortKind, Act, Cause, CommandBegan, DeploymentId, Event, Opened, Owner, Record};
 use crate::fence::Epoch;
-use crate::orchestrator::TaskId;
+use crate::orchestrator::{Revision, TaskId};
 use crate::outcome::Outcome;
 use crate::plan::{DeploymentConfig, Goal, Plan, Purpose, Step};
 use crate::release::{Release, ReleaseId};
@@ -65,6 +65,9 @@ pub struct OpenDeployment {
     pub owner: Owner,
     /// The plan in force and when its goal must be reached.
     pub plan: Option<(Plan, Timestamp)>,
+    /// What a platform that rolls out by itself headed for when it began.
+    #[serde(default)]
+    pub found: Option<Revision>,
     /// The step that was begun last, and when.
     pub step: Option<(u32, Step, Timestamp)>,
     /// Whether that step has completed.
@@ -221,6 +224,7 @@ impl State {
             started: record.at,
             owner: opened.owner.clone(),
             plan: None,
+            found: None,
             step: None,
             step_completed: false,
             failed: None,
@@ -236,7 +240,11 @@ impl State {
         open.fold_pause(record, event);
         match event {
             Event::TakenOver { owner, .. } => open.owner = owner.clone(),
-            Event::Planned { plan, deadline, .. } => {
+            Event::Planned { plan, deadline, found, .. } => {
+                // Later plans find what this deployment has started.
+                if open.plan.is_none() {
+                    open.found.clone_from(found);
+                }
                 open.plan = Some((plan.clone(), *deadline));
                 open.step = None;
             }
@@ -300,11 +308,14 @@ impl State {
         })
     }
 
-    /// The goal that holds when a deployment's own is given up: the current release, else nothing.
+    /// The goal that holds when a deployment's own is given up: the current release, else what was there before the
+    /// first deployment, else nothing.
     pub fn fallback_goal(&self) -> Goal {
-        match self.current() {
-            Some(release) => Goal::Serve { release: release.clone(), tasks: self.tasks },
-            None => Goal::Nothing,
+        let found = self.open.as_ref().and_then(|open| open.found.clone());
+        match (self.current(), found) {
+            (Some(release), _) => Goal::Serve { release: release.clone(), tasks: self.tasks },
+            (None, Some(revision)) => Goal::Before { revision },
+            (None, None) => Goal::Nothing,
         }
     }
 

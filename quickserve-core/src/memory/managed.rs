@@ -133,6 +133,10 @@ impl Orchestrator for MemoryManaged {
     async fn explain(&self, release: &ReleaseId) -> Result<Vec<TaskFailure>> {
         MemoryPlatform::new(self.world.clone(), self.interceptor.clone()).explain(release).await
     }
+
+    async fn circumstances(&self, _: &ReleaseId, _: Timestamp) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 #[async_trait]
@@ -213,16 +217,20 @@ impl Inner {
     }
 
     fn start(&mut self, fence: &Fence, from: Option<&RolloutId>, spec: &RolloutSpec) -> Result<Started> {
-        if !self.registered.contains(&spec.release.id) {
-            let message = format!("{:#} is not registered", spec.release.id);
-            return Err(Error::new(ErrorKind::NotFound, message));
-        }
+        // Its revisions have the names of their releases.
+        let release: ReleaseId = spec.revision.0.parse()?;
+        let known = self.rollouts.iter().rev().find(|known| known.release == release);
+        let images = match (&spec.release, known) {
+            (Some(release), _) if self.registered.contains(&release.id) => release.digests(),
+            (None, Some(known)) => known.images.clone(),
+            _ => return Err(Error::new(ErrorKind::NotFound, format!("{release:#} is not registered"))),
+        };
         let newest = self.rollouts.last();
         let leads = newest.is_some_and(|newest| {
             let failed =
                 matches!(newest.end, Some(RolloutState::RolledBack { .. } | RolloutState::Failed { .. }));
             let renewed = !spec.fresh || from != Some(&newest.id);
-            newest.release == spec.release.id && !failed && renewed
+            newest.release == release && !failed && renewed
         });
         let newest = newest.map(|newest| newest.id.clone());
         match (newest, leads) {
@@ -246,8 +254,8 @@ impl Inner {
         self.rollouts.push(MemoryRollout {
             number: self.started,
             id: id.clone(),
-            release: spec.release.id.clone(),
-            images: spec.release.digests(),
+            release,
+            images,
             fence: *fence,
             failed: 0,
             end: None,

@@ -103,10 +103,15 @@ impl Orchestrator for MemoryPlatform {
                 ended: Some(end),
                 log_tail: vec!["crashed on purpose".to_owned()],
                 last_words: Some("crashed on purpose".to_owned()),
+                log_unread: None,
             };
             Ok(crashed.into_iter().map(failure).collect())
         };
         intercept(&*self.interceptor, "platform", "explain", false, explain).await
+    }
+
+    async fn circumstances(&self, _: &ReleaseId, _: Timestamp) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 }
 

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::fence::Epoch;
-use crate::orchestrator::{Capabilities, Observed};
+use crate::orchestrator::{Capabilities, Observed, Revision};
 use crate::release::ReleaseId;
 use crate::traffic::Role;
 
@@ -41,6 +41,11 @@ pub enum Goal {
     },
     /// Nothing serves and nothing exists.
     Nothing,
+    /// What the platform headed for before it was ours to deploy serves again.
+    Before {
+        /// The platform's name for it.
+        revision: Revision,
+    },
 }
 
 impl Goal {
@@ -48,7 +53,7 @@ impl Goal {
     pub fn release(&self) -> Option<&ReleaseId> {
         match self {
             Self::Serve { release, .. } => Some(release),
-            Self::Nothing => None,
+            Self::Nothing | Self::Before { .. } => None,
         }
     }
 }
@@ -105,6 +110,7 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan> {
     let strategy = situation.config.strategy;
     let steps = match situation.goal {
         Goal::Nothing => teardown::steps(situation),
+        Goal::Before { revision } => vec![Step::GoBack { revision: revision.clone() }],
         Goal::Serve { release, tasks } => {
             let target = Target { release, tasks: *tasks };
             target.check(situation)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::orchestrator::Standing;
+use crate::orchestrator::{Revision, Standing};
 use crate::release::ReleaseId;
 use crate::traffic::Role;
 
@@ -101,6 +101,11 @@ pub enum Step {
     Close,
     /// The platform has removed the service that it ran for us.
     Withdraw,
+    /// The platform has gone back to what it headed for before it was ours to deploy.
+    GoBack {
+        /// Its name for that.
+        revision: Revision,
+    },
 }
 
 /// A release's part in a [`Step::Shift`].
@@ -129,7 +134,7 @@ impl Step {
             | Self::Drain { release, .. }
             | Self::Retire { release, .. } => vec![release],
             Self::Shift { shares } => shares.iter().map(|share| &share.release).collect(),
-            Self::Close | Self::Withdraw => Vec::new(),
+            Self::Close | Self::Withdraw | Self::GoBack { .. } => Vec::new(),
         }
     }
 
@@ -149,6 +154,7 @@ impl Step {
             Self::Retire { .. } => "retire",
             Self::Close => "close",
             Self::Withdraw => "withdraw",
+            Self::GoBack { .. } => "go_back",
         }
     }
 }
@@ -197,6 +203,7 @@ impl fmt::Display for Step {
             }
             Self::Close => f.write_str("close the public port"),
             Self::Withdraw => f.write_str("remove the service"),
+            Self::GoBack { revision } => write!(f, "go back to {}", revision.short()),
         }
     }
 }

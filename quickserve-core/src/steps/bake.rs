@@ -17,7 +17,7 @@ impl Run {
     ) -> Result<Option<String>, Stop> {
         let workload = self.workload(release)?;
         let until = after(self.clock.now(), duration);
-        let mut pace = self.pace(Pace::STEADY);
+        let mut pace = self.pace(Pace::STEADY, Pace::REMOTE_STEADY);
         loop {
             let observed = self.observe().await?;
             let (mut set, tasks) = (observed.set(release), Self::wanted(tasks, &observed));
@@ -39,14 +39,13 @@ impl Run {
                 return Ok(Some(format!("{duration:?} pass")));
             }
             self.progress(format!("{} s left", between(now, until).as_secs()));
-            self.tick(&mut pace).await?;
+            self.tick_at_most(&mut pace, between(now, until)).await?;
         }
     }
 
     async fn baking_failed(&self, release: &ReleaseId, why: String) -> Stop {
-        let cause = Cause::new(format!("{release:#} did not stay healthy while it baked"))
-            .because([why])
-            .because(self.last_words(release).await);
+        let cause = Cause::new(format!("{release:#} did not stay healthy while it baked")).because([why]);
+        let cause = self.explained(cause, release).await;
         Stop::Failed { cause, condemns: true }
     }
 }

@@ -2,6 +2,8 @@
 
 mod bake;
 mod drain;
+mod explain;
+mod go_back;
 mod place;
 mod promote;
 mod retire;

@@ -81,6 +81,7 @@ impl Run {
         format!("{healthy}/{tasks} healthy{replaced}{probe}")
     }
 
+    /// Reports tasks that failed, with what the platform knows of their ends.
     pub(crate) async fn report_failures(&mut self, release: &ReleaseId, newly: &[(TaskId, String)]) {
         let explained = self.platform.explain(release).await.unwrap_or_default();
         for (task, why) in newly {
@@ -94,6 +95,7 @@ impl Run {
                 ended: None,
                 log_tail: Vec::new(),
                 last_words: None,
+                log_unread: None,
             });
             self.emit(Progress::TaskFailed { release: release.clone(), failure });
         }
@@ -125,31 +127,18 @@ impl Run {
         }
         let reasons: Vec<String> = reasons.iter().map(|(why, count)| format!("{count} x {why}")).collect();
         let message = format!("{} new tasks failed in a row, wanted {tasks} healthy", failed.len());
-        let cause = Cause::new(message).because(reasons).because(self.last_words(release).await);
+        let cause = self.explained(Cause::new(message).because(reasons), release).await;
         Stop::Failed { cause, condemns: true }
     }
 
     async fn never_healthy(&mut self, stop: Stop, release: &ReleaseId, shown: &str) -> Stop {
         match stop {
             Stop::Failed { cause, condemns } => {
-                let cause = cause.because([shown.to_owned()]).because(self.last_words(release).await);
+                let cause = self.explained(cause.because([shown.to_owned()]), release).await;
                 Stop::Failed { cause, condemns }
             }
             stop => stop,
         }
-    }
-
-    /// The end of the log of the task that failed last, as causes of a failure.
-    pub(crate) async fn last_words(&self, release: &ReleaseId) -> Vec<String> {
-        let failures = match self.platform.explain(release).await {
-            Ok(failures) => failures,
-            // The failure that is being told matters more; that its cause is unknown is part of it.
-            Err(error) => return vec![format!("why its tasks ended could not be asked: {error}")],
-        };
-        let Some(newest) = failures.first() else { return Vec::new() };
-        let mut causes = vec![format!("task {}: {} {}", newest.task, newest.container, newest.reason)];
-        causes.extend(newest.last_words.iter().map(|line| format!("last log {line:?}")));
-        causes
     }
 }
 

@@ -46,8 +46,8 @@ impl Run {
             self.progress(shown.clone());
             match self.tick(&mut pace).await {
                 Err(Stop::Failed { cause, condemns }) => {
-                    let words = self.last_words(release).await;
-                    return Err(Stop::Failed { cause: cause.because([shown]).because(words), condemns });
+                    let cause = self.reported(cause.because([shown]), release).await;
+                    return Err(Stop::Failed { cause, condemns });
                 }
                 other => other?,
             }
@@ -65,7 +65,7 @@ impl Run {
         let revision = self.insist(async |fence| platform.register(&fence, &full).await).await?;
         let config = &self.opened.config;
         let spec = &RolloutSpec {
-            release: full.clone(),
+            release: Some(full.clone()),
             revision,
             tasks,
             fresh,
@@ -103,7 +103,7 @@ impl Run {
     }
 
     async fn rollout_failed(&self, release: &ReleaseId, message: String, reason: String) -> Stop {
-        let cause = Cause::new(message).because([reason]).because(self.last_words(release).await);
+        let cause = self.reported(Cause::new(message).because([reason]), release).await;
         Stop::Failed { cause, condemns: true }
     }
 
@@ -122,7 +122,7 @@ impl Run {
     }
 }
 
-fn superseded(by: String) -> Stop {
+pub(super) fn superseded(by: String) -> Stop {
     Stop::Superseded(Cause {
         hint: Some("quickserve status shows what serves; deploy again once nobody else does".to_owned()),
         ..Cause::new("somebody else has changed the service meanwhile").because([by])

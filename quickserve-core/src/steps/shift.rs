@@ -115,7 +115,7 @@ impl Run {
             if let Some(why) = failing {
                 let message =
                     format!("{release:#} has {healthy} of {tasks} tasks healthy, too few for requests");
-                let cause = Cause::new(message).because([why]).because(self.last_words(&release).await);
+                let cause = self.explained(Cause::new(message).because([why]), &release).await;
                 return Err(Stop::Failed { cause, condemns: true });
             }
             self.tick(&mut pace).await?;

@@ -22,7 +22,7 @@ impl Run {
         if addresses.is_empty() {
             let message = format!("no task of {release:#} can be reached for its smoke checks");
             // It was healthy a moment ago: what ended it is what a person needs to know.
-            let cause = Cause::new(message).because(self.last_words(release).await);
+            let cause = self.explained(Cause::new(message), release).await;
             return Err(Stop::Failed { cause, condemns: true });
         }
         let mut passed = 0;
@@ -56,7 +56,7 @@ impl Run {
                 tries += 1;
                 if tries == TRIES {
                     let message = format!("smoke check GET {} failed {place} of {release:#}", check.path);
-                    let cause = Cause::new(message).because([why]).because(self.last_words(release).await);
+                    let cause = self.explained(Cause::new(message).because([why]), release).await;
                     return Err(Stop::Failed { cause, condemns: true });
                 }
                 self.tick(&mut pace).await?;

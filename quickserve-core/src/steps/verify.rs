@@ -13,7 +13,7 @@ impl Run {
         alone: bool,
     ) -> Result<Option<String>, Stop> {
         let workload = self.workload(release)?;
-        let mut pace = self.pace(Pace::QUICK);
+        let mut pace = self.pace(Pace::QUICK, Pace::REMOTE_WHOLE);
         loop {
             let mut observed = self.observe().await?;
             let now = self.clock.now();
@@ -36,7 +36,7 @@ impl Run {
             let set = observed.set(release);
             let failing = set.tasks.iter().filter(|task| !task.doomed).find_map(super::place::failing);
             if let Some(failing) = failing {
-                let cause = Cause::new(why).because([failing]).because(self.last_words(release).await);
+                let cause = self.explained(Cause::new(why).because([failing]), release).await;
                 return Err(Stop::Failed { cause, condemns: true });
             }
             self.progress(why.clone());

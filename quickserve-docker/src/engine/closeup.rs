@@ -95,7 +95,7 @@ fn check_run(run: &HealthcheckResult, secrets: &[SecretString]) -> CheckRun {
     CheckRun {
         at: run.start.as_deref().and_then(timestamp),
         exit_code: run.exit_code.unwrap_or_default(),
-        said: output.lines().map(crate::text::plain).find(|line| !line.trim().is_empty()),
+        said: output.lines().map(quickserve_core::text::plain).find(|line| !line.trim().is_empty()),
     }
 }
 

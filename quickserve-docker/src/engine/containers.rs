@@ -363,7 +363,7 @@ fn check_from(state: &ContainerState, secrets: &[SecretString]) -> CheckResult {
             let last = health.log.as_ref().and_then(|log| log.last());
             let output = last.and_then(|result| result.output.as_deref()).unwrap_or_default();
             let output = masked(output, secrets);
-            let line = output.lines().map(crate::text::plain).find(|line| !line.trim().is_empty());
+            let line = output.lines().map(quickserve_core::text::plain).find(|line| !line.trim().is_empty());
             let code = last.and_then(|result| result.exit_code).unwrap_or_default();
             CheckResult::Unhealthy(line.unwrap_or_else(|| format!("its health check exited {code}")))
         }

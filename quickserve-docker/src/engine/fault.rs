@@ -107,7 +107,7 @@ fn refused(what: String, status: u16, message: &str) -> Error {
         503 => Error::new(ErrorKind::Unavailable, what).temporary(),
         _ => Error::new(ErrorKind::Unexpected, what),
     };
-    error.with_source(EngineSaid(crate::text::plain(message)))
+    error.with_source(EngineSaid(quickserve_core::text::plain(message)))
 }
 
 /// Whether a registry's answer, passed on by the engine, says that it wants (other) credentials.

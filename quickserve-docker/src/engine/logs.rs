@@ -7,11 +7,11 @@ use bollard::query_parameters::{EventsOptionsBuilder, LogsOptionsBuilder};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use quickserve_core::Result;
+use quickserve_core::text::plain;
 
 use super::containers::label_filters;
 use super::{Engine, Inspected, fault};
 use crate::mask::masked;
-use crate::text::plain;
 
 /// What to read of a container's log.
 #[derive(Debug, Clone, Copy, Default)]

@@ -63,6 +63,7 @@ pub(crate) async fn explain(engine: &Engine, task: &Task) -> Option<TaskFailure>
         ended: container.ended,
         last_words: last_words(&tail, container.exit_code != 0),
         log_tail: tail.into_iter().map(|frame| frame.text).collect(),
+        log_unread: None,
     })
 }
 
@@ -111,7 +112,7 @@ pub(crate) fn reason_of(exit_code: i64, out_of_memory: bool, memory: Option<u64>
 pub(crate) fn innermost(error: &str) -> String {
     let tail = error.rsplit("caused: ").next().unwrap_or(error);
     let tail = tail.rsplit("failed: unable to start container process: ").next().unwrap_or(tail);
-    crate::text::plain(tail.trim_end_matches(": unknown").trim())
+    quickserve_core::text::plain(tail.trim_end_matches(": unknown").trim())
 }
 
 /// The signal that an exit code above 128 stands for.

@@ -75,8 +75,8 @@ async fn end_of(ecs: &Ecs, rollout: &RolloutId) -> RolloutState {
 }
 
 /// A cluster for storefront, whose image is in ECR.
-struct Shop {
-    ecs: Ecs,
+pub(super) struct Shop {
+    pub(super) ecs: Ecs,
     image: Image,
     repository: String,
     _pushed: Pushed,
@@ -84,7 +84,7 @@ struct Shop {
 }
 
 impl Shop {
-    async fn open() -> Self {
+    pub(super) async fn open() -> Self {
         let emulator = Emulator::start().await;
         emulator.repository("storefront");
         let cluster = json!({ "clusterName": "main" });
@@ -100,6 +100,7 @@ impl Shop {
             cluster: "main".into(),
             service: "storefront".into(),
             definition: Some(r#"{"launchType": "FARGATE"}"#.into()),
+            alarms: Vec::new(),
             clock: Arc::new(SystemClock),
         });
         let repository = pushed.0.trim_end_matches(":1").to_owned();
@@ -107,7 +108,7 @@ impl Shop {
     }
 
     /// A version of storefront, with more members of its container's definition.
-    fn version(&self, tag: &str, more: &str) -> Release {
+    pub(super) fn version(&self, tag: &str, more: &str) -> Release {
         let document = format!(
             r#"{{"family": "storefront", "containerDefinitions": [{{"name": "app", "image": "x"{more},
                 "environment": [{{"name": "DATABASE_URL", "value": "postgres://127.0.0.1:1/shop"}},
@@ -117,11 +118,11 @@ impl Shop {
     }
 
     /// One that ends at once.
-    fn bad(&self, tag: &str) -> Release {
+    pub(super) fn bad(&self, tag: &str) -> Release {
         self.version(tag, r#", "command": ["--no-such-flag"]"#)
     }
 
-    async fn close(&self) {
+    pub(super) async fn close(&self) {
         while !self.ecs.withdraw(&fence()).await.expect("withdrawn") {
             SystemClock.sleep(Duration::from_millis(200)).await;
         }

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod deploy;
 mod journal;
+mod differential;
 mod registry;
 mod secrets;
 

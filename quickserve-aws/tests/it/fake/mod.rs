@@ -1,8 +1,12 @@
-//! A fake ECS that speaks AWS JSON 1.1 over a socket, holds every request against the service model, and fails as
+//! A fake ECS, and what stands beside it, that speaks AWS's protocols over a socket, holds every request against the service model, and fails as
 //! it is told to. It runs nothing: a test says what becomes of a deployment.
 
+mod beside;
+mod death;
+mod fate;
 mod model;
 mod state;
+mod wire;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -11,10 +15,11 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+pub(crate) use death::Moment;
 pub(crate) use state::{Seen, State};
+use wire::{Asked, Protocol};
 
 /// What goes wrong with the next call of an operation.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +44,7 @@ impl Fake {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let state = Arc::new(Mutex::new(State::new(model::Model::of_ecs())));
+        let state = Arc::new(Mutex::new(State::new()));
         let fake = Self { port, state: state.clone() };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -70,40 +75,46 @@ impl Fake {
 struct Lost;
 
 async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Lost> {
-    let header = |name: &str| {
-        request.headers().get(name).and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned()
-    };
-    let operation = header("x-amz-target").rsplit('.').next().unwrap_or_default().to_owned();
-    let signed = header("x-amz-date");
-    let body = request.into_body().collect().await.map_err(|_| Lost)?.to_bytes();
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
     let body = String::from_utf8_lossy(&body).into_owned();
+    let Asked { protocol, service, operation, request } = Asked::read(&head.headers, head.uri.path(), &body);
+    let signed =
+        head.headers.get("x-amz-date").and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
     let mut state = state.lock().expect("no test panicked meanwhile");
-    state.seen.push(Seen { operation: operation.clone(), body: body.clone(), signed });
-    let value: Value = serde_json::from_str(&body).unwrap_or_default();
-    let faults = state.model.faults(&operation, &value);
-    state.violations.extend(faults);
+    let dies = state.death.is_due();
+    if dies == Some(Moment::Before) {
+        return Err(Lost);
+    }
+    let at = state.clock.as_ref().map(|clock| clock.now());
+    state.seen.push(Seen { operation: operation.clone(), body, signed, at });
+    if let Some(service) = service {
+        state.check(service, &operation, &request);
+    }
+    if dies == Some(Moment::After) {
+        drop(state.act(&operation, &request));
+        return Err(Lost);
+    }
     let fault = state.fault(&operation);
     let (status, answer) = match fault {
-        Some(Fault::Throttled(_)) => (400, error("ThrottlingException", "Rate exceeded")),
-        Some(Fault::Unavailable) => return Ok(respond(503, "upstream is away".to_owned())),
-        Some(Fault::Refused(code, message)) => (400, error(code, message)),
+        Some(Fault::Throttled(_)) => (400, protocol.error("ThrottlingException", "Rate exceeded")),
+        Some(Fault::Unavailable) => return Ok(respond(503, protocol, "upstream is away".into())),
+        Some(Fault::Refused(code, message)) => (400, protocol.error(code, message)),
         Some(Fault::LostAnswer) => {
-            drop(state.act(&operation, &value));
+            drop(state.act(&operation, &request));
             return Err(Lost);
         }
-        None => match state.act(&operation, &value) {
-            Ok(answer) => (200, answer),
-            Err((code, message)) => (400, error(code, &message)),
+        None => match state.act(&operation, &request) {
+            Ok(answer) => (200, protocol.answer(&operation, &answer)),
+            Err((code, message)) => (400, protocol.error(code, &message)),
         },
     };
-    Ok(respond(status, answer.to_string()))
+    Ok(respond(status, protocol, answer))
 }
 
-fn error(code: &str, message: &str) -> Value {
-    json!({ "__type": code, "message": message })
-}
-
-fn respond(status: u16, body: String) -> Response<Full<Bytes>> {
-    let response = Response::builder().status(status).header("content-type", "application/x-amz-json-1.1");
-    response.body(Full::new(Bytes::from(body))).expect("a response")
+fn respond(status: u16, protocol: Protocol, body: Bytes) -> Response<Full<Bytes>> {
+    let response = Response::builder().status(status).header("content-type", protocol.content_type());
+    let response =
+        if protocol == Protocol::Cbor { response.header("smithy-protocol", "rpc-v2-cbor") } else { response };
+    response.body(Full::new(body)).expect("a response")
 }

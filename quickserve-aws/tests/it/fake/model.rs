@@ -1,7 +1,8 @@
-//! ECS's service model, as botocore ships it: what a request must look like.
+//! A service's model, as botocore ships it: what a request must look like.
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -9,12 +10,24 @@ use serde_json::Value;
 pub(crate) struct Model(Value);
 
 impl Model {
-    pub(crate) fn of_ecs() -> Self {
+    /// Read once: it is large.
+    pub(crate) fn of_ecs() -> &'static Self {
+        static ECS: LazyLock<Model> = LazyLock::new(|| Model::of("ecs/2014-11-13"));
+        &ECS
+    }
+
+    pub(crate) fn of_logs() -> &'static Self {
+        static LOGS: LazyLock<Model> = LazyLock::new(|| Model::of("logs/2014-03-28"));
+        &LOGS
+    }
+
+    fn of(service: &str) -> Self {
         let packages = crate::support::tool("lib").read_dir().expect("a virtual environment");
         let python =
             packages.filter_map(Result::ok).find(|it| it.file_name().to_string_lossy().starts_with("python"));
         let python = python.expect("a Python in the virtual environment").path();
-        Self::read(&python.join("site-packages/botocore/data/ecs/2014-11-13/service-2.json.gz"))
+        let models = python.join("site-packages/botocore/data");
+        Self::read(&models.join(service).join("service-2.json.gz"))
     }
 
     fn read(path: &Path) -> Self {

@@ -1,10 +1,16 @@
 //! What the fake knows: definitions, one service, and what a test says of its deployments.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use jiff::Timestamp;
+use quickserve_core::clock::Clock;
 use serde_json::{Value, json};
 
 use super::Fault;
+use super::beside::Beside;
+use super::death::Death;
+use super::fate::Fates;
 use super::model::Model;
 
 /// A request as it came.
@@ -14,19 +20,32 @@ pub(crate) struct Seen {
     pub(crate) body: String,
     /// `x-amz-date`.
     pub(crate) signed: String,
+    /// When it came, by the clock of the test.
+    pub(crate) at: Option<Timestamp>,
 }
 
 pub(crate) struct State {
-    pub(super) model: Model,
+    ecs: &'static Model,
+    logs: &'static Model,
+    /// What stands beside ECS.
+    pub(crate) beside: Beside,
     pub(crate) seen: Vec<Seen>,
     /// What was wrong with requests, by the service model.
     pub(crate) violations: Vec<String>,
     pub(crate) faults: BTreeMap<&'static str, Fault>,
+    /// What becomes of deployments by themselves.
+    pub(crate) fates: Fates,
+    /// When the caller dies.
+    pub(crate) death: Death,
+    /// The clock of the test, where it has its own.
+    pub(crate) clock: Option<Arc<dyn Clock>>,
     /// Bodies of `RegisterTaskDefinition`.
     definitions: Vec<Value>,
     pub(crate) service: Option<Value>,
     /// ECS's record of deployments: task definition, status, reason; newest last.
     pub(crate) records: Vec<(String, &'static str, &'static str)>,
+    /// The alarms that have taken the recorded deployments back.
+    pub(crate) alarms: Vec<&'static str>,
     pub(crate) tasks: Vec<Value>,
     deployed: u32,
 }
@@ -34,18 +53,30 @@ pub(crate) struct State {
 type Answer = Result<Value, (&'static str, String)>;
 
 impl State {
-    pub(super) fn new(model: Model) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            model,
+            ecs: Model::of_ecs(),
+            logs: Model::of_logs(),
+            beside: Beside::default(),
             seen: Vec::new(),
             violations: Vec::new(),
             faults: BTreeMap::new(),
+            fates: Fates::default(),
+            death: Death::default(),
+            clock: None,
             definitions: Vec::new(),
             service: None,
             records: Vec::new(),
+            alarms: Vec::new(),
             tasks: Vec::new(),
             deployed: 0,
         }
+    }
+
+    /// Holds a request against its service's model.
+    pub(super) fn check(&mut self, service: &str, operation: &str, request: &Value) {
+        let model = if service == "logs" { self.logs } else { self.ecs };
+        self.violations.extend(model.faults(operation, request));
     }
 
     /// Takes the fault that is due for an operation.
@@ -56,6 +87,11 @@ impl State {
             _ => drop(self.faults.remove(operation)),
         }
         Some(fault)
+    }
+
+    /// Whether an operation changes something.
+    pub(crate) fn changes(operation: &str) -> bool {
+        ["Register", "Create", "Update", "Delete"].iter().any(|verb| operation.starts_with(verb))
     }
 
     /// The arn of a registered definition, by its number from 1.
@@ -77,6 +113,9 @@ impl State {
     }
 
     pub(super) fn act(&mut self, operation: &str, request: &Value) -> Answer {
+        if let Some(answer) = self.beside.act(operation, request) {
+            return answer;
+        }
         match operation {
             "RegisterTaskDefinition" => {
                 self.definitions.push(request.clone());
@@ -94,10 +133,13 @@ impl State {
                     .ok_or(("ClientException", "Unable to describe task definition.".to_owned()))?;
                 Ok(json!({ "taskDefinition": definition, "tags": definition["tags"] }))
             }
-            "DescribeServices" => Ok(match &self.service {
-                Some(service) => json!({ "services": [service], "failures": [] }),
-                None => json!({ "services": [], "failures": [{ "arn": "a", "reason": "MISSING" }] }),
-            }),
+            "DescribeServices" => {
+                self.proceed();
+                Ok(match &self.service {
+                    Some(service) => json!({ "services": [service], "failures": [] }),
+                    None => json!({ "services": [], "failures": [{ "arn": "a", "reason": "MISSING" }] }),
+                })
+            }
             "CreateService" => {
                 let mut service = json!({
                     "serviceName": request["serviceName"], "status": "ACTIVE", "tags": request["tags"],
@@ -121,9 +163,13 @@ impl State {
                 Ok(json!({ "service": self.service }))
             }
             "DeleteService" => {
+                let alive = self.fates.alive;
                 let service = self.service.as_mut().ok_or(("ServiceNotFoundException", "none".to_owned()))?;
-                service["status"] = json!("DRAINING");
-                Ok(json!({ "service": service }))
+                // Its tasks end at once where things happen by themselves.
+                service["status"] = json!(if alive { "INACTIVE" } else { "DRAINING" });
+                let answer = json!({ "service": service });
+                self.tasks.retain(|task| !alive || task["desiredStatus"] == "STOPPED");
+                Ok(answer)
             }
             "ListTasks" => {
                 let wanted = request["desiredStatus"].as_str().unwrap_or("RUNNING");
@@ -154,15 +200,33 @@ impl State {
                 let arn = request["serviceDeploymentArns"][0].as_str().unwrap_or_default();
                 let number: usize = arn.trim_start_matches("d/").parse().unwrap_or(1);
                 let (_, status, reason) = &self.records[number - 1];
-                Ok(json!({ "serviceDeployments": [{ "status": status, "statusReason": reason }] }))
+                let alarms = json!({ "triggeredAlarmNames": self.alarms });
+                let described = json!({ "status": status, "statusReason": reason, "alarms": alarms });
+                Ok(json!({ "serviceDeployments": [described] }))
             }
             other => Err(("UnknownOperationException", other.to_owned())),
         }
     }
 
-    fn deploy(&mut self, request: &Value) {
+    /// A definition that somebody registered.
+    pub(crate) fn register(&mut self, definition: Value) {
+        self.definitions.push(definition);
+    }
+
+    /// The number of a deployment that begins.
+    pub(super) fn next_deployment(&mut self) -> u32 {
         self.deployed += 1;
-        let id = format!("ecs-svc/{}", self.deployed);
+        self.deployed
+    }
+
+    /// The image of a registered definition, by its number from 1.
+    pub(super) fn image(&self, number: usize) -> Value {
+        self.definitions[number - 1]["containerDefinitions"][0]["image"].clone()
+    }
+
+    fn deploy(&mut self, request: &Value) {
+        self.overtaken();
+        let id = format!("ecs-svc/{}", self.next_deployment());
         let desired = self.service.as_ref().map(|service| service["desiredCount"].clone());
         for deployment in self.deployments().iter_mut() {
             deployment["status"] = json!("ACTIVE");

@@ -195,6 +195,10 @@ impl Orchestrator for Unfenced<dyn Orchestrator> {
     async fn explain(&self, release: &ReleaseId) -> Result<Vec<TaskFailure>> {
         self.0.explain(release).await
     }
+
+    async fn circumstances(&self, release: &ReleaseId, since: Timestamp) -> Result<Vec<String>> {
+        self.0.circumstances(release, since).await
+    }
 }
 
 #[async_trait]

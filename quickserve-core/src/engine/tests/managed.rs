@@ -45,7 +45,7 @@ async fn start_by_hand(stage: &Stage, release: Release, tasks: Option<u32>) {
     let from = platform.observe().await.expect("observed").rollout.map(|rollout| rollout.id);
     let spec = RolloutSpec {
         revision: Revision(release.id.to_string()),
-        release: Arc::new(release),
+        release: Some(Arc::new(release)),
         tasks,
         fresh: false,
         minimum_healthy_percent: 100,
@@ -149,6 +149,39 @@ async fn a_first_release_that_fails_leaves_nothing() {
     let platform = stage.world.managed(Arc::new(NoFaults));
     assert_eq!(platform.observe().await.expect("observed").rollout, None);
     assert!(stage.world.truth().sets.is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_somebody_else_made_goes_back_to_what_they_had_there() {
+    let stage = stage(2);
+    start_by_hand(&stage, release(9), Some(2)).await;
+    stage.clock.advance(MINUTE);
+    for (number, behaviour) in
+        [(1, Behaviour::Crashes { after: Duration::ZERO }), (2, Behaviour::NeverHealthy)]
+    {
+        stage.world.set_behaviour(&release(number).id, behaviour);
+        let finished = deploy(&stage, release(number)).await;
+        assert_eq!(finished.outcome, Outcome::RolledBack, "{:?}", finished.cause);
+        assert!(finished.condemned);
+        assert_eq!(serving(&finished), [(release(9).id, 2)]);
+    }
+    assert_eq!(current(&stage).await, None, "what is theirs is no release of ours");
+    assert_eq!(deploy(&stage, release(3)).await.outcome, Outcome::Done);
+    assert_eq!(current(&stage).await, Some(release(3).id));
+}
+
+#[tokio::test]
+async fn whoever_comes_after_a_death_goes_back_to_what_others_had_there() {
+    let stage = stage(1);
+    start_by_hand(&stage, release(9), Some(1)).await;
+    stage.clock.advance(MINUTE);
+    stage.world.set_behaviour(&release(1).id, Behaviour::NeverHealthy);
+    deploy_and_die(&stage, release(1), FaultPlan::default().on("rollout", "start", 1, Fault::CrashAfter))
+        .await;
+    let next = actor(&stage, FaultPlan::default());
+    let finished = next.deployer.resume(&next.control).await.expect("an end");
+    assert_eq!(finished.outcome, Outcome::RolledBack, "{:?}", finished.cause);
+    assert_eq!(serving(&finished), [(release(9).id, 1)]);
 }
 
 #[tokio::test]

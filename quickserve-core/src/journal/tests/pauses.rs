@@ -21,7 +21,7 @@ async fn parked(store: &Arc<dyn ObjectStore>, clock: &Arc<Hand>) -> Journal {
         steps: vec![Step::Close],
     };
     let deadline = clock::after(clock.now(), 10 * MINUTE);
-    ada.append(Event::Planned { plan, because: None, deadline }).await.unwrap();
+    ada.append(Event::Planned { plan, because: None, deadline, found: None }).await.unwrap();
     let mut bob = journal(store, clock, "bob").await;
     bob.request(pause("bob")).await.unwrap();
     clock.pass(60);

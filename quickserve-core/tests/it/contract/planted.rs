@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
+use jiff::Timestamp;
 use quickserve_core::clock::Clock;
 use quickserve_core::contract::{
     self, PlatformFixture, PlatformStage, RouterFixture, RouterStage, SecretsFixture, SecretsStage,
@@ -247,6 +248,10 @@ impl Orchestrator for Bad<dyn Orchestrator> {
             _ => {}
         }
         Ok(failures)
+    }
+
+    async fn circumstances(&self, release: &ReleaseId, since: Timestamp) -> Result<Vec<String>> {
+        self.inner.circumstances(release, since).await
     }
 }
 

@@ -6,7 +6,7 @@ const LONGEST: usize = 4096;
 /// A line without terminal escapes and control characters, and not longer than a screen can hold.
 ///
 /// A log line is untrusted: an escape sequence in it could repaint the terminal that shows it.
-pub(crate) fn plain(line: &str) -> String {
+pub fn plain(line: &str) -> String {
     let mut out = String::with_capacity(line.len().min(LONGEST));
     let mut chars = line.chars().peekable();
     while let Some(next) = chars.next() {
