@@ -15,10 +15,15 @@ pub struct Clients {
 
 struct Inner {
     sdk: SdkConfig,
+    cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     ecr: OnceLock<aws_sdk_ecr::Client>,
     ecs: OnceLock<aws_sdk_ecs::Client>,
+    iam: OnceLock<aws_sdk_iam::Client>,
+    load_balancing: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
+    logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     secrets_manager: OnceLock<aws_sdk_secretsmanager::Client>,
     ssm: OnceLock<aws_sdk_ssm::Client>,
+    sts: OnceLock<aws_sdk_sts::Client>,
 }
 
 impl Clients {
@@ -27,10 +32,15 @@ impl Clients {
     pub fn new(sdk: SdkConfig) -> Self {
         let inner = Inner {
             sdk,
+            cloudwatch: OnceLock::new(),
             ecr: OnceLock::new(),
             ecs: OnceLock::new(),
+            iam: OnceLock::new(),
+            load_balancing: OnceLock::new(),
+            logs: OnceLock::new(),
             secrets_manager: OnceLock::new(),
             ssm: OnceLock::new(),
+            sts: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -49,6 +59,10 @@ impl Clients {
         Self::new(self.inner.sdk.to_builder().region(Region::new(region.to_owned())).build())
     }
 
+    pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
+        self.inner.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.inner.sdk))
+    }
+
     pub(crate) fn ecr(&self) -> &aws_sdk_ecr::Client {
         self.inner.ecr.get_or_init(|| aws_sdk_ecr::Client::new(&self.inner.sdk))
     }
@@ -58,12 +72,28 @@ impl Clients {
         self.inner.ecs.get_or_init(|| aws_sdk_ecs::Client::new(&self.inner.sdk))
     }
 
+    pub(crate) fn iam(&self) -> &aws_sdk_iam::Client {
+        self.inner.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.inner.sdk))
+    }
+
+    pub(crate) fn load_balancing(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
+        self.inner.load_balancing.get_or_init(|| aws_sdk_elasticloadbalancingv2::Client::new(&self.inner.sdk))
+    }
+
+    pub(crate) fn logs(&self) -> &aws_sdk_cloudwatchlogs::Client {
+        self.inner.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(&self.inner.sdk))
+    }
+
     pub(crate) fn secrets_manager(&self) -> &aws_sdk_secretsmanager::Client {
         self.inner.secrets_manager.get_or_init(|| aws_sdk_secretsmanager::Client::new(&self.inner.sdk))
     }
 
     pub(crate) fn ssm(&self) -> &aws_sdk_ssm::Client {
         self.inner.ssm.get_or_init(|| aws_sdk_ssm::Client::new(&self.inner.sdk))
+    }
+
+    pub(crate) fn sts(&self) -> &aws_sdk_sts::Client {
+        self.inner.sts.get_or_init(|| aws_sdk_sts::Client::new(&self.inner.sdk))
     }
 }
 

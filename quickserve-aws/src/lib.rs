@@ -27,6 +27,8 @@ pub mod chain;
 mod clients;
 pub mod ecs;
 mod error;
+pub mod policy;
+pub mod preflight;
 pub mod registry;
 pub mod secrets;
 

@@ -1,5 +1,6 @@
 //! Services on ECS.
 
+mod answer;
 mod body;
 mod create;
 mod definition;
@@ -15,4 +16,7 @@ mod rollout;
 mod service;
 mod verdict;
 
+pub(crate) use answer::Answer;
+pub(crate) use definition::RELEASE_TAG;
 pub use platform::{Ecs, Setup};
+pub(crate) use service::{Live, live};

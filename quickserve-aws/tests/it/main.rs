@@ -2,6 +2,7 @@
 
 mod emulator;
 mod fake;
+mod preflight;
 mod register;
 mod rolling;
 mod support;
