@@ -18,10 +18,12 @@ struct Inner {
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     ecr: OnceLock<aws_sdk_ecr::Client>,
     ecs: OnceLock<aws_sdk_ecs::Client>,
+    iam: OnceLock<aws_sdk_iam::Client>,
     load_balancing: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
     logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     secrets_manager: OnceLock<aws_sdk_secretsmanager::Client>,
     ssm: OnceLock<aws_sdk_ssm::Client>,
+    sts: OnceLock<aws_sdk_sts::Client>,
 }
 
 impl Clients {
@@ -33,10 +35,12 @@ impl Clients {
             cloudwatch: OnceLock::new(),
             ecr: OnceLock::new(),
             ecs: OnceLock::new(),
+            iam: OnceLock::new(),
             load_balancing: OnceLock::new(),
             logs: OnceLock::new(),
             secrets_manager: OnceLock::new(),
             ssm: OnceLock::new(),
+            sts: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -73,6 +77,10 @@ impl Clients {
         self.inner.ecs.get_or_init(|| aws_sdk_ecs::Client::new(&self.inner.sdk))
     }
 
+    pub(crate) fn iam(&self) -> &aws_sdk_iam::Client {
+        self.inner.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.inner.sdk))
+    }
+
     pub(crate) fn load_balancing(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
         self.inner.load_balancing.get_or_init(|| aws_sdk_elasticloadbalancingv2::Client::new(&self.inner.sdk))
     }
@@ -87,6 +95,10 @@ impl Clients {
 
     pub(crate) fn ssm(&self) -> &aws_sdk_ssm::Client {
         self.inner.ssm.get_or_init(|| aws_sdk_ssm::Client::new(&self.inner.sdk))
+    }
+
+    pub(crate) fn sts(&self) -> &aws_sdk_sts::Client {
+        self.inner.sts.get_or_init(|| aws_sdk_sts::Client::new(&self.inner.sdk))
     }
 }
 

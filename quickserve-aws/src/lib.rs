@@ -29,6 +29,8 @@ mod clients;
 pub mod ecs;
 mod error;
 pub mod journal;
+pub mod policy;
+pub mod preflight;
 pub mod registry;
 mod s3;
 pub mod secrets;

@@ -191,6 +191,40 @@ codes! {
     PLATFORM_UNREACHABLE = 602;
     /// The clocks of platform and machine differ.
     CLOCK_SKEW = 603;
+    /// Credentials for AWS that are missing or expired, or of another account than what is to be deployed.
+    AWS_IDENTITY = 604;
+    /// What a deployment does on AWS, and the identity that deploys may not do.
+    MISSING_PERMISSION = 605;
+    /// What ECS does for a task as its execution role, and that role may not do.
+    EXECUTION_PERMISSION = 606;
+    /// A fact of the platform that could not be looked at.
+    NOT_CHECKED = 607;
+    /// A cluster that is not there, or not active.
+    CLUSTER = 608;
+    /// A service that is not there, and nothing says how to make it.
+    SERVICE_NOT_FOUND = 609;
+    /// A service that is deployed by other means.
+    FOREIGN_CONTROLLER = 610;
+    /// A role that is not there, or that ECS may not take.
+    ROLE = 611;
+    /// Instances without room for the tasks of a deployment.
+    INSTANCE_HEADROOM = 612;
+    /// A log group that is not there, and that nobody makes.
+    LOG_GROUP = 613;
+    /// A load balancer between whose target groups traffic cannot be shifted.
+    TRAFFIC_SHIFT = 614;
+    /// A target group that does not fit the container behind it.
+    TARGET_GROUP = 615;
+    /// A target group that gives requests too short, or too long, a time to end.
+    DEREGISTRATION_DELAY = 616;
+    /// An alarm that watches deployments and is not there.
+    ALARM_NOT_FOUND = 617;
+    /// An alarm that is firing before the deployment begins.
+    ALARM_FIRING = 618;
+    /// No release is known to be good, to go back to.
+    NO_GOOD_RELEASE = 619;
+    /// What serves was changed by others than its file.
+    DRIFT = 620;
     /// The bucket of the journal does not exist.
     JOURNAL_BUCKET = 690;
     /// A rule of the bucket takes records of the journal away.

@@ -11,7 +11,7 @@ use super::json::Object;
 use super::written;
 
 /// By this tag a release's definition is found again.
-pub(super) const RELEASE_TAG: &str = "quickserve:release";
+pub(crate) const RELEASE_TAG: &str = "quickserve:release";
 /// The version that people know, beside it.
 const VERSION_TAG: &str = "quickserve:version";
 /// The variable that tells a container its release.

@@ -1,5 +1,6 @@
 //! Services on ECS.
 
+mod answer;
 mod body;
 mod circumstances;
 mod create;
@@ -21,4 +22,7 @@ mod service;
 mod verdict;
 mod written;
 
+pub(crate) use answer::Answer;
+pub(crate) use definition::RELEASE_TAG;
 pub use platform::{Ecs, Setup};
+pub(crate) use service::{Live, live};

@@ -16,8 +16,8 @@ pub(super) const MADE_TAG: &str = "quickserve:made";
 
 /// A service that exists.
 #[derive(Debug, Clone)]
-pub(super) struct Live {
-    pub(super) service: Service,
+pub(crate) struct Live {
+    pub(crate) service: Service,
     pub(super) deployments: Vec<Deployment>,
 }
 
@@ -27,7 +27,7 @@ impl Live {
         self.deployments.iter().find(|deployment| deployment.primary)
     }
 
-    pub(super) fn desired(&self) -> u32 {
+    pub(crate) fn desired(&self) -> u32 {
         count(self.service.desired_count())
     }
 
@@ -41,7 +41,7 @@ impl Live {
     }
 
     /// Refuses a service that is deployed by other means than by ECS's own rolling update.
-    pub(super) fn deployable(&self) -> Result<()> {
+    pub(crate) fn deployable(&self) -> Result<()> {
         let refuse =
             |why: String, hint: &str| Err(Error::new(ErrorKind::Unsupported, why).with_hint(hint.to_owned()));
         let name = self.service.service_name().unwrap_or_default();
@@ -90,24 +90,23 @@ impl Live {
 impl Ecs {
     /// The service, if there is one; also while it is being removed.
     pub(super) async fn live(&self) -> Result<Option<Live>> {
-        let answer = self
-            .client()
-            .describe_services()
-            .cluster(self.cluster())
-            .services(self.service())
-            .include(ServiceField::Tags)
-            .send()
-            .await
-            .map_err(|error| DESCRIBE.failed(error).with_context("cluster", self.cluster()))?;
-        if let Some(failure) = answer.failures().iter().find(|failure| failure.reason() != Some("MISSING")) {
-            return Err(DESCRIBE.refused(failure.reason().unwrap_or("a failure"), failure.detail()));
-        }
-        let service = answer.services.into_iter().flatten().find(|it| it.status() != Some("INACTIVE"));
-        Ok(service.map(|service| {
-            let deployments = service.deployments().iter().map(deployment).collect();
-            Live { service, deployments }
-        }))
+        live(self.client(), self.cluster(), self.service()).await
     }
+}
+
+/// A service of a cluster, if there is one; also while it is being removed.
+pub(crate) async fn live(client: &aws_sdk_ecs::Client, cluster: &str, service: &str) -> Result<Option<Live>> {
+    let request = client.describe_services().cluster(cluster).services(service).include(ServiceField::Tags);
+    let answer =
+        request.send().await.map_err(|error| DESCRIBE.failed(error).with_context("cluster", cluster))?;
+    if let Some(failure) = answer.failures().iter().find(|failure| failure.reason() != Some("MISSING")) {
+        return Err(DESCRIBE.refused(failure.reason().unwrap_or("a failure"), failure.detail()));
+    }
+    let service = answer.services.into_iter().flatten().find(|it| it.status() != Some("INACTIVE"));
+    Ok(service.map(|service| {
+        let deployments = service.deployments().iter().map(deployment).collect();
+        Live { service, deployments }
+    }))
 }
 
 pub(super) fn deployment(of: &SdkDeployment) -> Deployment {

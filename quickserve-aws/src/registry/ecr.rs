@@ -37,6 +37,20 @@ pub struct EcrRepository {
     pub name: String,
 }
 
+/// The account and region that a registry's host names, where it is ECR's own. ECR documentation, "Amazon ECR
+/// endpoints": `<account>.dkr.ecr[-fips].<region>.amazonaws.com[.cn]` and
+/// `<account>.dkr-ecr[-fips].<region>.on.aws`.
+pub(crate) fn registry_at(host: &str) -> Option<(&str, &str)> {
+    let mut labels = host.split('.');
+    let account =
+        labels.next().filter(|it| it.len() == 12 && it.bytes().all(|byte| byte.is_ascii_digit()))?;
+    match (labels.next()?, labels.next()?) {
+        ("dkr", "ecr" | "ecr-fips") => Some((account, labels.next()?)),
+        ("dkr-ecr" | "dkr-ecr-fips", region) => Some((account, region)),
+        _ => None,
+    }
+}
+
 impl Ecr {
     /// ECR by these clients.
     pub fn new(clients: Clients) -> Self {
@@ -57,20 +71,13 @@ impl Ecr {
         Some(EcrRepository { account, region, name: image.repository().to_owned() })
     }
 
-    /// The account and region of a registry's host. ECR documentation, "Amazon ECR endpoints":
-    /// `<account>.dkr.ecr[-fips].<region>.amazonaws.com[.cn]` and `<account>.dkr-ecr[-fips].<region>.on.aws`.
+    /// The account and region of a registry's host, as far as the host says them.
     fn registry(&self, host: &str) -> Option<(Option<String>, Option<String>)> {
         if self.addresses.iter().any(|address| address == host) {
             return Some((None, None));
         }
-        let mut labels = host.split('.');
-        let account =
-            labels.next().filter(|it| it.len() == 12 && it.bytes().all(|byte| byte.is_ascii_digit()))?;
-        match (labels.next()?, labels.next()?) {
-            ("dkr", "ecr" | "ecr-fips") => Some((Some(account.to_owned()), Some(labels.next()?.to_owned()))),
-            ("dkr-ecr" | "dkr-ecr-fips", region) => Some((Some(account.to_owned()), Some(region.to_owned()))),
-            _ => None,
-        }
+        let (account, region) = registry_at(host)?;
+        Some((Some(account.to_owned()), Some(region.to_owned())))
     }
 
     fn clients(&self, region: Option<&str>) -> Clients {

@@ -13,6 +13,7 @@ mod pins;
 mod remote;
 
 pub use credentials::{Anonymous, DockerConfig, Login, RegistryCredentials};
+pub(crate) use ecr::registry_at;
 pub use ecr::{Ecr, EcrRepository};
 pub use lifecycle::{Expiry, LifecyclePolicy, Selection};
 pub use remote::{RemoteRegistry, Setup};

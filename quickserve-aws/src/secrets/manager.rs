@@ -19,6 +19,8 @@ const CURRENT: &str = "AWSCURRENT";
 #[derive(Debug, Clone)]
 pub(crate) struct Described {
     pub(crate) arn: String,
+    /// The key that it is encrypted with, unless that is AWS's own.
+    pub(crate) key: Option<String>,
     rotates: bool,
     deleted: bool,
     /// Which stages each version has, for the versions that have any.
@@ -50,6 +52,7 @@ pub(crate) async fn describe(clients: &Clients, secret: &SecretRef) -> Result<Op
     let stages = answer.version_ids_to_stages().into_iter().flatten();
     Ok(Some(Described {
         arn: answer.arn().unwrap_or(&secret.id).to_owned(),
+        key: answer.kms_key_id().filter(|key| !key.contains("alias/aws/")).map(str::to_owned),
         rotates: answer.rotation_enabled().unwrap_or_default(),
         deleted: answer.deleted_date().is_some(),
         stages: stages.map(|(version, stages)| (version.clone(), stages.clone())).collect(),

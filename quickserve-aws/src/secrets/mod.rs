@@ -5,4 +5,6 @@ mod parameters;
 mod source;
 mod store;
 
+pub(crate) use manager::describe;
+pub(crate) use source::{ParameterRef, SecretRef, Source};
 pub use store::AwsSecrets;

@@ -10,6 +10,7 @@ mod journal;
 mod proxy;
 mod lab;
 mod live_definition;
+mod preflight;
 mod register;
 mod report;
 mod rolling;

@@ -9,6 +9,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use jiff::Timestamp;
 use quickserve_aws::Clients;
 use quickserve_core::clock::{Clock, SystemClock};
@@ -20,6 +21,11 @@ use quickserve_core::workload::{Reading, TaskDefinition};
 
 /// Clients of whatever listens on a port of this machine. An access key of 12 digits is the account to the emulator.
 pub(crate) fn clients(port: u16, access_key: &str) -> Clients {
+    clients_over(port, access_key, quickserve_aws::https())
+}
+
+/// The same, by another HTTP client.
+pub(crate) fn clients_over(port: u16, access_key: &str, http: SharedHttpClient) -> Clients {
     let credentials = Credentials::new(access_key, "secret", None, None, "test");
     let timeouts =
         TimeoutConfig::builder().operation_attempt_timeout(std::time::Duration::from_secs(20)).build();
@@ -31,7 +37,7 @@ pub(crate) fn clients(port: u16, access_key: &str) -> Clients {
         .retry_config(RetryConfig::standard().with_initial_backoff(std::time::Duration::from_millis(1)))
         .timeout_config(timeouts)
         .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
-        .http_client(quickserve_aws::https())
+        .http_client(http)
         .build();
     Clients::new(sdk)
 }
