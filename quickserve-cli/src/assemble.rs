@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use quickserve_check::Text;
+use quickserve_check::contract::provided;
 use quickserve_core::config::variables::Contract;
-use quickserve_core::config::{SecretPolicy, Settings, ShortForm, WorkloadSource};
+use quickserve_core::config::{Platform, SecretPolicy, Settings, ShortForm, WorkloadSource};
 use quickserve_core::finding::{Code, Finding, Place, Problems};
 use quickserve_core::outcome::Outcome;
-use quickserve_core::preflight::{self, Report, SecretNames};
+use quickserve_core::preflight::{self, Report, SecretNames, SecretSource};
 use quickserve_core::registry::ResolvedImage;
 use quickserve_core::release::{Commit, Image, Release, SecretBinding, SecretVersion};
 use quickserve_core::secrets::SecretStore;
-use quickserve_core::workload::{Reading, TaskDefinition, Workload, from_short_form};
+use quickserve_core::workload::{Container, Reading, TaskDefinition, Workload, from_short_form};
 use quickserve_core::{Error, Result};
 use quickserve_docker::variable_names;
 
@@ -28,19 +29,27 @@ pub(crate) struct Draft {
     pub(crate) references: BTreeMap<String, String>,
     /// Every secret variable and its source.
     pub(crate) secrets: SecretNames,
-    /// The file with the secrets' values, as the user would write it.
-    pub(crate) env_file: Option<String>,
+    /// Where the values of secrets are kept.
+    kept: Kept,
     /// What is worth knowing of the files, and what is wrong with the file of secrets.
     pub(crate) notes: Vec<Finding>,
-    /// What is in the file of secrets.
-    values: Values,
     /// The container that the image and the contract are about.
     main: String,
     /// Whether its image was named for this very deployment, and so need not be what the checkout holds.
     named: bool,
     contract: Option<Contract>,
+    platform: Platform,
     policy: SecretPolicy,
     version_variable: String,
+}
+
+/// Where the values of secrets are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kept {
+    /// In a file, as the user would write it; none where the settings name none.
+    File(Option<String>, Values),
+    /// In stores of this region, which the task definition names.
+    Stores(String),
 }
 
 /// What of the file of values is known.
@@ -75,6 +84,7 @@ pub(crate) fn draft(
             .ok()
     });
     let (names, values) = secret_names(context, project, settings, &mut notes);
+    let mut places = BTreeMap::new();
     let (workload, references, main) = match &settings.workload {
         WorkloadSource::ShortForm(form) => short_form(settings, form, &names, images)?,
         WorkloadSource::TaskDefinition(path) => {
@@ -98,35 +108,53 @@ pub(crate) fn draft(
                 }
             };
             notes.extend(definition.notes);
+            places = definition.secrets;
             let first = &definition.workload.containers[0].name;
             let main = definition.main.unwrap_or_else(|| first.clone());
             (definition.workload, definition.images, main)
         }
         WorkloadSource::Live => {
             let hint = "name a file: task_definition = \"task-definition.json\"";
-            return Err(Failure::refused("only ECS has a live task definition", hint));
+            return Err(Failure::refused("this version cannot read the live task definition", hint));
         }
     };
-    // The value of every secret variable is found in the file under the variable's own name, whatever store a
-    // task definition names: that one is ECS's.
-    let secrets = workload.containers.iter().flat_map(|container| {
-        let variables = container.secrets.keys();
-        variables.map(|name| ((container.name.clone(), name.clone()), name.clone()))
-    });
-    let env_file = settings.env_file.is_some().then(|| context.shown(&env_file(project, settings)));
+    let kept = match &settings.ecs {
+        Some(ecs) => Kept::Stores(ecs.region.clone().unwrap_or_else(|| "AWS".to_owned())),
+        None => {
+            let named = settings.env_file.is_some();
+            Kept::File(named.then(|| context.shown(&env_file(project, settings))), values)
+        }
+    };
     Ok(Draft {
-        secrets: secrets.collect(),
+        secrets: secrets(&workload, &kept, &places),
         workload,
         references,
-        env_file,
+        kept,
         notes,
-        values,
         main,
         named,
         contract,
+        platform: settings.platform,
         policy: settings.secrets,
         version_variable: settings.version_variable.clone(),
     })
+}
+
+/// Every secret variable and its source. In a file of values it is found under the variable's own name, whatever store
+/// a task definition names: that one is ECS's.
+fn secrets(workload: &Workload, kept: &Kept, places: &BTreeMap<(String, String), Place>) -> SecretNames {
+    let of_container = |container: &Container| {
+        let source = |(variable, named): (&String, &String)| {
+            let key = (container.name.clone(), variable.clone());
+            let source = match kept {
+                Kept::File(..) => SecretSource { name: variable.clone(), place: None },
+                Kept::Stores(_) => SecretSource { name: named.clone(), place: places.get(&key).cloned() },
+            };
+            (key, source)
+        };
+        container.secrets.iter().map(source).collect::<Vec<_>>()
+    };
+    workload.containers.iter().flat_map(of_container).collect()
 }
 
 /// What the files say of a service's variables, whatever images it runs: the workload, and what is wrong with the files.
@@ -260,7 +288,8 @@ fn task_definition(
     if definition.images.len() < definition.workload.containers.len() {
         return Err(images.missing());
     }
-    if definition.workload.endpoint.is_some() && settings.public.port.is_none() {
+    let is_local = settings.ecs.is_none();
+    if is_local && definition.workload.endpoint.is_some() && settings.public.port.is_none() {
         let environment = settings.key.environment();
         let hint = format!("add public_port = 8080 to [environments.{environment}]");
         return Err(Failure::usage("`public_port` is missing: the service takes requests", hint));
@@ -291,7 +320,7 @@ fn secret_names(
     settings: &Settings,
     notes: &mut Vec<Finding>,
 ) -> (Vec<String>, Values) {
-    if settings.env_file.is_none() {
+    if settings.env_file.is_none() || settings.ecs.is_some() {
         return (Vec::new(), Values::Read);
     }
     let path = env_file(project, settings);
@@ -344,24 +373,40 @@ impl Draft {
         store: &dyn SecretStore,
         images: &BTreeMap<String, ResolvedImage>,
     ) -> Result<Report> {
-        let store_name = self.env_file.as_deref().unwrap_or("env_file, which is not set");
-        let (valued, report) = match (&self.env_file, self.values) {
-            (Some(_), Values::Read) => preflight::secrets(store, store_name, &self.secrets).await?,
+        let (valued, report) = match &self.kept {
+            Kept::Stores(region) => {
+                let remedy = |name: &str| {
+                    format!("make it: aws secretsmanager create-secret --name {name} --secret-string ...")
+                };
+                preflight::secrets(store, region, &self.secrets, remedy).await?
+            }
+            Kept::File(Some(file), Values::Read) => {
+                let remedy = |name: &str| format!("add {name}=... to {file}");
+                preflight::secrets(store, file, &self.secrets, remedy).await?
+            }
             // That it cannot be read is said of all in it.
-            (Some(_), Values::Absent | Values::Unreadable) => Default::default(),
-            (None, _) => (BTreeSet::new(), self.no_env_file()),
+            Kept::File(Some(_), Values::Absent | Values::Unreadable) => Default::default(),
+            Kept::File(None, _) => (BTreeSet::new(), self.no_env_file()),
         };
         // What was reported as a secret is not reported again as a variable.
-        let is_reported = report.refuses() || self.values != Values::Read;
+        let is_reported = report.refuses() || self.values() != Values::Read;
         let missing = self.secrets.keys().filter(|key| is_reported && !valued.contains(*key));
         let reported: BTreeSet<String> = missing.map(|(_, name)| name.clone()).collect();
         let variables = match &self.contract {
-            Some(contract) if self.values != Values::Unreadable => {
+            Some(contract) if self.values() != Values::Unreadable => {
                 preflight::variables(contract, &self.provided(&valued, images.get(&self.main)), &reported)
             }
             _ => Report::default(),
         };
         Ok(report.and(variables))
+    }
+
+    /// What of the values is known.
+    fn values(&self) -> Values {
+        match self.kept {
+            Kept::File(_, values) => values,
+            Kept::Stores(_) => Values::Read,
+        }
     }
 
     fn no_env_file(&self) -> Report {
@@ -384,8 +429,15 @@ impl Draft {
         let plain = plain.filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.clone());
         let secret = valued.iter().filter(|(container, _)| *container == self.main);
         let ours = ["QUICKSERVE_RELEASE", "IMAGE_TAG", &self.version_variable].map(str::to_owned);
+        let declared = self.contract.iter().flat_map(Contract::names);
+        let by_platform = declared.filter(|name| provided(Some(self.platform), name)).map(str::to_owned);
         let of_image = image.into_iter().flat_map(|image| image.variables.clone());
-        plain.chain(secret.map(|(_, name)| name.clone())).chain(ours).chain(of_image).collect()
+        plain
+            .chain(secret.map(|(_, name)| name.clone()))
+            .chain(ours)
+            .chain(of_image)
+            .chain(by_platform)
+            .collect()
     }
 
     /// Binds the secrets, and names the release.
@@ -418,6 +470,7 @@ impl Draft {
         }
         let mut bindings = Vec::new();
         for ((container, variable), source) in &self.secrets {
+            let source = &source.name;
             let version = match (store.bind(source).await?, self.policy) {
                 (SecretVersion::Pinned(version), SecretPolicy::Current) => {
                     SecretVersion::Floating(Some(version))
