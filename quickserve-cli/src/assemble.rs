@@ -118,12 +118,11 @@ pub(crate) fn draft(
             return Err(Failure::refused("this version cannot read the live task definition", hint));
         }
     };
-    let kept = match &settings.ecs {
-        Some(ecs) => Kept::Stores(ecs.region.clone().unwrap_or_else(|| "AWS".to_owned())),
-        None => {
-            let named = settings.env_file.is_some();
-            Kept::File(named.then(|| context.shown(&env_file(project, settings))), values)
-        }
+    let kept = if let Some(ecs) = &settings.ecs {
+        Kept::Stores(ecs.region.clone().unwrap_or_else(|| "AWS".to_owned()))
+    } else {
+        let named = settings.env_file.is_some();
+        Kept::File(named.then(|| context.shown(&env_file(project, settings))), values)
     };
     Ok(Draft {
         secrets: secrets(&workload, &kept, &places),

@@ -85,7 +85,7 @@ impl Local {
         let control = router(context);
         let client = control.service(key.clone());
         let router = Arc::new(StandingRouter::new(client, launch(context), reach.listen()));
-        let secrets = Arc::new(DotenvSecrets::new(env_file.clone(), &secrets_dir(context, key)));
+        let secrets = Arc::new(DotenvSecrets::new(env_file.clone(), secrets_dir(context, key)));
         let platform = DockerPlatform::new(
             engine.clone(),
             key.clone(),

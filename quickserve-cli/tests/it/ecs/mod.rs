@@ -90,6 +90,38 @@ fn a_missing_secret_is_refused_with_its_place_and_nothing_changes() {
 }
 
 #[test]
+fn the_everyday_acts_and_a_lock_are_those_of_docker() {
+    let mut cloud = Cloud::open();
+    let image = cloud.push("1");
+    let planned = cloud.ends(0, &["plan", "--image", &image, "--format", "json"]).json();
+    assert_eq!(planned["plan"]["strategy"], "rolling", "{planned:#}");
+    cloud.ends(0, &["deploy", "--image", &image]);
+    cloud.ends(0, &["scale", "2"]);
+    let tasks = || status(&cloud)["serving"][0]["tasks"].clone();
+    assert_eq!(tasks(), 2);
+
+    let of = |told: &Value| -> Vec<String> {
+        let tasks = told["tasks"].as_array().expect("tasks").iter();
+        tasks.map(|task| task["task"].to_string()).collect()
+    };
+    let before = of(&status(&cloud));
+    cloud.ends(0, &["restart"]);
+    let after = of(&status(&cloud));
+    assert!(before.iter().all(|task| !after.contains(task)), "{before:?} {after:?}");
+
+    // The number is whoever's who scales the service.
+    let same = cloud.ends(0, &["deploy", "--image", &image]);
+    assert!(same.stderr.contains("serves already"), "{same}");
+    cloud.ends(0, &["lock", "--reason", "stock-taking"]);
+    cloud.define("shop/stripe-key", r#" "stopTimeout": 5,"#);
+    let locked = cloud.ends(7, &["deploy", "--image", &image]);
+    assert!(locked.stderr.contains("stock-taking"), "{locked}");
+    cloud.ends(0, &["unlock"]);
+    cloud.ends(0, &["deploy", "--image", &image]);
+    assert_eq!(tasks(), 2);
+}
+
+#[test]
 fn what_ecs_has_no_answer_for_is_refused_with_what_has() {
     let cloud = Cloud::open();
     for arguments in
