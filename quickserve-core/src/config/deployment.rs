@@ -123,6 +123,15 @@ mod tests {
     }
 
     #[test]
+    fn a_service_on_ecs_rolls_unless_it_is_said() {
+        let text = "service = 'a'\ntask_definition = 'task.json'\n[environments.local]\nplatform = 'ecs'\n\
+            cluster = 'c'\necs_service = 's'\njournal = 'local'";
+        let config = Config::parse(text, "quickserve.toml").unwrap_or_else(|problems| panic!("{problems:#}"));
+        let settings = config.settings(None, None).expect("settings");
+        assert_eq!(settings.strategy_for(&web()), Strategy::Rolling);
+    }
+
+    #[test]
     fn what_cannot_be_done_is_refused_in_one_go() {
         let text = r#"
             service = "a"
