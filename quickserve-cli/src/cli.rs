@@ -97,7 +97,7 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Replace the tasks of what serves by fresh ones, without losing a request
     Restart,
-    /// Give what serves another number of tasks; with 0 the port answers 503
+    /// Give what serves another number of tasks; with 0 requests are answered 503
     Scale(Scale),
     /// Converge what an interrupted deployment left; follow one in flight to its end
     Resume,

@@ -47,11 +47,16 @@ fn around(config: &Config, settings: &Settings) -> Vec<Finding> {
     let mut refuse = |what: &str, hint: &str| {
         findings.push(Finding::not_built(what).on("quickserve.toml").with_hint(hint));
     };
-    if settings.platform == Platform::Ecs || settings.workload == WorkloadSource::Live {
-        refuse(
-            &format!("environment {} runs on ECS", settings.key.environment()),
-            "choose an environment with platform = \"docker\" with -e",
-        );
+    match (settings.platform, &settings.workload) {
+        (_, WorkloadSource::Live) => refuse(
+            "the task definition is the live one",
+            "name a file: task_definition = \"deploy/task-definition.json\"",
+        ),
+        (Platform::Ecs, WorkloadSource::ShortForm(_)) => refuse(
+            &format!("environment {} runs on ECS without a task definition", settings.key.environment()),
+            "name a file: task_definition = \"deploy/task-definition.json\"",
+        ),
+        _ => {}
     }
     let Stages { lint, test, scan, sign } = &settings.stages;
     let stages = [

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use quickserve_core::engine::{InHand, serving};
 use quickserve_core::journal::{AbortKind, Cause};
-use quickserve_core::orchestrator::Orchestrator as _;
 use quickserve_core::outcome::Outcome;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -1,6 +1,6 @@
 //! The service that a command is about, and the parts that work for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use quickserve_core::config::Settings;
 use quickserve_core::journal::{DeploymentSummary, State};
@@ -74,9 +74,14 @@ impl Target {
         self.reach.listen().as_ref().map(compose::url)
     }
 
+    /// A path of quickserve.toml, from where the user stands.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
     /// How the router has it now; nothing where it does not run or does not listen.
     pub(crate) async fn in_effect(&self, stage: &Stage) -> Option<ListenSpec> {
-        asked::in_effect(&stage.control.status().await.ok()?, &self.key)
+        asked::in_effect(&stage.router_status().await.ok()??, &self.key)
     }
 
     /// What to say where quickserve.toml asks for something of the router that is not in effect.
@@ -96,7 +101,7 @@ impl Target {
         })
     }
 
-    /// Connects to the engine and puts the parts together.
+    /// Connects to the platform and puts the parts together.
     pub(crate) async fn stage(&self, context: &Context, reporter: &Reporter) -> Result<Stage, Failure> {
         self.stage_with(context, reporter, Access::Write).await
     }
@@ -116,16 +121,7 @@ impl Target {
         reporter: &Reporter,
         access: Access,
     ) -> Result<Stage, Failure> {
-        if self.settings.platform == quickserve_core::config::Platform::Ecs {
-            let message = format!("environment {} runs on ECS", self.key.environment());
-            let hint = "this version works on local Docker; choose another environment with -e";
-            return Err(Failure::refused(message, hint));
-        }
-        let engine = compose::engine(context).await?;
-        let observer = reporter.observer();
-        let mut stage = Stage::new(context, engine, self, access, observer)?;
-        stage.deployer = stage.deployer.with_lease(self.settings.deploy.lease);
-        Ok(stage)
+        Stage::new(context, self, access, reporter.observer()).await
     }
 }
 

@@ -3,12 +3,14 @@
 #![expect(clippy::missing_panics_doc, reason = "every panic here is a test that fails")]
 
 pub mod docker;
+mod emulator;
 pub mod load;
 mod ran;
 mod shop;
 pub mod soak;
 mod tap;
 
+pub use emulator::Emulator;
 pub use ran::Ran;
-pub use shop::{Settings, Shop, artifact, free_port, quickserve};
+pub use shop::{Settings, Shop, artifact, free_port, quickserve, tool};
 pub use tap::Tap;

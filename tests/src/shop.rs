@@ -74,6 +74,13 @@ pub fn artifact(name: &str) -> PathBuf {
     found
 }
 
+/// What `.ci/setup aws` has put under the target folder.
+pub fn tool(name: &str) -> PathBuf {
+    let found = target().with_file_name("aws").join(name);
+    assert!(found.exists(), "{} is missing; `.ci/setup aws` brings it", found.display());
+    found
+}
+
 /// The folder of the build that this test belongs to.
 fn target() -> PathBuf {
     let test = std::env::current_exe().expect("this test's executable");

@@ -1,7 +1,6 @@
 //! What both have in common.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_config::retry::RetryConfig;
@@ -18,6 +17,7 @@ use quickserve_core::orchestrator::Revision;
 use quickserve_core::release::{Digest, Image, Release};
 use quickserve_core::rollout::RolloutSpec;
 use quickserve_core::workload::{Reading, TaskDefinition};
+pub(crate) use quickserve_tests::tool;
 
 /// Clients of whatever listens on a port of this machine. An access key of 12 digits is the account to the emulator.
 pub(crate) fn clients(port: u16, access_key: &str) -> Clients {
@@ -66,11 +66,4 @@ pub(crate) fn spec(release: &Release, revision: &Revision, tasks: Option<u32>) -
         minimum_healthy_percent: 100,
         maximum_percent: 200,
     }
-}
-
-/// What `.ci/setup aws` has put under the target folder.
-pub(crate) fn tool(name: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../aws").join(name);
-    assert!(path.exists(), "{} is missing: run .ci/setup aws", path.display());
-    path
 }

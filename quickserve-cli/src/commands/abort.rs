@@ -9,7 +9,7 @@ pub(super) async fn run(context: &Context, reporter: Reporter) -> u8 {
         Ok(acting) => acting,
         Err(failure) => return reporter.fail_at(Act::Abort, failure),
     };
-    acting.stage.router.go_back();
+    acting.go_back();
     let work = async |acting: &Acting| {
         // The owner gets as long for the way back as for the way there.
         let patience = acting.target.settings.deploy.timeout;

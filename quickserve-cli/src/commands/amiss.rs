@@ -6,9 +6,10 @@ use quickserve_docker::router::ServiceStatus;
 
 use crate::render::{short_task, words};
 
-/// Where what was decided, what serves and what exists do not agree, while nothing is in flight.
-pub(super) fn all(state: &State, observed: &Observed, router_runs: bool) -> Vec<String> {
-    let mut amiss = reach(state, router_runs);
+/// Where what was decided, what serves and what exists do not agree, while nothing is in flight. `is_open` is whether
+/// requests can come in at all.
+pub(super) fn all(state: &State, observed: &Observed, is_open: bool) -> Vec<String> {
+    let mut amiss = reach(state, is_open);
     let Some(current) = state.current() else {
         for (release, set) in observed.sets.iter().filter(|(_, set)| !set.tasks.is_empty()) {
             let tasks = words::count(set.tasks.len() as u64, "task");
@@ -20,8 +21,10 @@ pub(super) fn all(state: &State, observed: &Observed, router_runs: bool) -> Vec<
     let has_traffic = known.is_some_and(|release| release.workload.endpoint.is_some());
     let set = observed.set(current);
     let live = set.live().count();
-    if live != state.tasks as usize {
-        amiss.push(format!("{live} of {} tasks of {current:#} are there", state.tasks));
+    // A platform that keeps a number by itself is told it by whoever scales the service.
+    let tasks = observed.rollout.as_ref().map_or(state.tasks, |rollout| rollout.desired);
+    if live != tasks as usize {
+        amiss.push(format!("{live} of {tasks} tasks of {current:#} are there"));
     }
     for task in set.live() {
         if let Health::Unhealthy(why) = &task.health {
@@ -34,11 +37,11 @@ pub(super) fn all(state: &State, observed: &Observed, router_runs: bool) -> Vec<
         amiss.push(format!("tasks of {current:#} run other images than it says"));
     }
     let routed = observed.split.serving().map(|(release, _)| release).collect::<Vec<_>>();
-    if state.tasks == 0 {
+    if tasks == 0 {
         if !routed.is_empty() {
             amiss.push("requests still go somewhere, though there should be no tasks".to_owned());
         }
-    } else if has_traffic && router_runs && routed != [current] {
+    } else if has_traffic && is_open && routed != [current] {
         amiss.push(format!("requests do not go to {current:#} alone, which was promoted"));
     }
     for (release, set) in
@@ -50,10 +53,10 @@ pub(super) fn all(state: &State, observed: &Observed, router_runs: bool) -> Vec<
 }
 
 /// Whether the router is missing to what should serve.
-pub(super) fn reach(state: &State, router_runs: bool) -> Vec<String> {
+pub(super) fn reach(state: &State, is_open: bool) -> Vec<String> {
     let current = state.current().and_then(|current| state.releases.get(current));
     let has_traffic = current.is_some_and(|release| release.workload.endpoint.is_some());
-    let dead = (has_traffic && !router_runs)
+    let dead = (has_traffic && !is_open)
         .then(|| "the router is not running: nobody answers on the public port".to_owned());
     dead.into_iter().collect()
 }

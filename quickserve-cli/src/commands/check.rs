@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use quickserve_check::scanned::{Deployed, check_images};
 use quickserve_check::{EnvironmentFile, Subject};
-use quickserve_core::config::Platform;
 use quickserve_core::finding::Severity;
 use quickserve_core::outcome::Outcome;
 use quickserve_core::preflight::Report;
@@ -146,9 +145,12 @@ pub(super) fn subject(context: &Context, target: &Target, project: &Project, dra
     subject.hadolint = Some(PathBuf::from(HADOLINT));
     subject.placeholders = context.placeholders().clone();
     // Who deploys looks at these, and knows the image's own variables.
-    subject.values_elsewhere = target.settings.platform == Platform::Docker;
-    if let Some(image) = &context.image {
-        subject.image = Some(image.clone());
+    subject.values_elsewhere = true;
+    // Which container is meant, whoever drafts the release finds out: here it is enough that there is one.
+    let named =
+        draft.image.first().map(|image| image.split_once('=').map_or(image.as_str(), |named| named.1));
+    if let Some(image) = named.or(context.image.as_deref()) {
+        subject.image = Some(image.to_owned());
     }
     let reports = draft.scan_report.iter().map(|path| context.folder.join(path));
     subject.scan_reports.extend(reports.map(|path| match path.strip_prefix(&project.folder) {

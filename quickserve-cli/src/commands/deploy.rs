@@ -1,13 +1,11 @@
 //! `deploy`: checks everything, then puts the release behind the service's port.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use quickserve_core::config::Strategy;
 use quickserve_core::engine::{Control, Request, serving};
 use quickserve_core::event::Finished;
 use quickserve_core::journal::State;
-use quickserve_core::orchestrator::Orchestrator as _;
 use quickserve_core::outcome::Outcome;
 use quickserve_core::preflight::{self, Report};
 use quickserve_core::registry::ResolvedImage;
@@ -17,7 +15,7 @@ use crate::asked::Difference;
 use crate::assemble::{self, Draft};
 use crate::change::{Change, Sized};
 use crate::cli;
-use crate::compose::{Stage, StandingFacts, host, ports, programs};
+use crate::compose::Stage;
 use crate::failure::Failure;
 use crate::limits::{self, Chosen};
 use crate::project::Project;
@@ -126,9 +124,10 @@ pub(super) async fn prepare(
     subject.deploying = true;
     // What only it knows is no reason to wait.
     subject.hadolint = None;
-    let (resolved, ports, journal, files, commit) = tokio::join!(
-        preflight::resolve(stage.images.as_ref(), &draft.references),
-        ports::check(&stage.engine, &stage.control, &target.key, &target.reach),
+    let registry = stage.registry(&draft.workload)?;
+    let (resolved, entrance, journal, files, commit) = tokio::join!(
+        preflight::resolve(registry.as_ref(), &draft.references),
+        stage.check_entrance(target),
         stage.deployer.journal(),
         check::read(subject.clone()),
         assemble::commit(&project.folder),
@@ -141,13 +140,13 @@ pub(super) async fn prepare(
     }
     let notes = Report { passed: 0, findings: draft.notes.clone() };
     let scanned = check::scanned(subject, check::on_engine(&resolved)).await?;
-    let (programs, host) = tokio::try_join!(
-        programs::check(&stage.images, &draft.workload, &resolved),
-        host::check(&stage.engine, &target.settings, &draft.workload, &resolved),
+    let (images, values) = tokio::try_join!(
+        stage.check_images(&target.settings, &draft.workload, &resolved),
+        draft.check(stage.secrets.as_ref(), &resolved),
     )?;
-    let report = notes.and(draft.check(stage.secrets.as_ref(), &resolved).await?).and(report).and(ports?);
+    let report = notes.and(values).and(report).and(entrance?);
     let mut report =
-        report.and(scanned).and(programs).and(host).and(files?).accepting(&target.settings.accepted_findings);
+        report.and(scanned).and(images).and(files?).accepting(&target.settings.accepted_findings);
     quickserve_check::sort(&mut report.findings);
     if report.refuses() {
         // For the message only: empty when the platform does not answer.
@@ -158,16 +157,20 @@ pub(super) async fn prepare(
     if let Some(Chosen { strategy, .. }) = chosen(context, arguments)? {
         settings.deploy.strategy = Some(strategy);
     }
-    let config = settings.deployment(&draft.workload)?;
+    let mut config = settings.deployment(&draft.workload)?;
+    if let Some(why) = stage.unasked(&config) {
+        config.smoke.clear();
+        reporter.caution(why);
+    }
     let release = draft.release(stage.secrets.as_ref(), resolved, commit).await?;
     let before = state.current().and_then(|release| state.releases.get(release));
-    let tasks = state.tasks_for(target.settings.deploy.tasks.unwrap_or(1));
+    let tasks = stage.tasks(&target.settings, &state).await?;
     let before = before.map(|release| Sized { release, tasks: state.tasks });
     let mut change = Change::between(before, Sized { release: &release, tasks });
     if let (Some(now), Some(wanted)) = (target.in_effect(stage).await, target.reach.listen()) {
         change.asked = Difference::between(&now, &wanted);
     }
-    let last_look = Some(Arc::new(StandingFacts::new(stage, target, &release)) as _);
+    let last_look = Some(stage.last_look(target, &release));
     let request = Request { release, tasks, config, retry: false, last_look };
     Ok(Prepared { request, change, report, state })
 }
@@ -186,7 +189,9 @@ async fn deploy(
         change: change.sentence(),
     });
     reporter.note(Note::Checked { passed: report.passed, findings: report.findings });
-    acting.stage.router.move_with(&request.release.id);
+    if let Some(local) = acting.stage.local() {
+        local.router.move_with(&request.release.id);
+    }
     let patience = arguments.patience(&acting.target.settings.deploy);
     let deployer = acting.stage.deployer.clone().with_patience(patience);
     Ok(deployer.deploy(&request, &acting.control).await?)

@@ -39,7 +39,7 @@ pub(super) fn leave_terminal() {
 pub(super) async fn run(context: &Context, arguments: &cli::Deploy, reporter: Reporter) -> u8 {
     let begun = async {
         let (target, _) = Target::read(context)?;
-        let journal = compose::journal(context, &target.key, Access::Write).await?;
+        let journal = compose::journal(context, &target, Access::Write).await?;
         let mut background = Background::start(context, &target)?;
         let opened = background.opened(journal, arguments.patience(&target.settings.deploy)).await?;
         Ok::<_, Failure>((background, opened))

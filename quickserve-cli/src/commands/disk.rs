@@ -5,7 +5,7 @@ use quickserve_core::journal::Journal;
 use quickserve_core::retention::{Retainer as _, Usage};
 use serde::Serialize;
 
-use crate::compose::Stage;
+use crate::compose::Local;
 use crate::render::{Line, words};
 
 /// What is kept of a service.
@@ -20,9 +20,9 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    pub(super) async fn of(stage: &Stage, journal: &Journal) -> Result<Self> {
+    pub(super) async fn of(local: &Local, journal: &Journal) -> Result<Self> {
         let (images, secrets, journal) =
-            tokio::try_join!(stage.images.usage(), stage.secrets.usage(), journal.usage())?;
+            tokio::try_join!(local.images.usage(), local.secrets.usage(), journal.usage())?;
         Ok(Self { images, secrets, journal })
     }
 

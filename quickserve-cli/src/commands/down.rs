@@ -18,13 +18,20 @@ pub(super) async fn run(context: &Context, arguments: &Down, reporter: Reporter)
         Ok(acting) => acting,
         Err(failure) => return reporter.fail_at(Act::Down, failure),
     };
+    let local = acting.stage.need_local("down", |ecs| {
+        format!("aws ecs delete-service --cluster {} --service {} --force", ecs.cluster(), ecs.service())
+    });
+    let local = match local {
+        Ok(local) => local,
+        Err(failure) => return reporter.fail_at(Act::Down, failure),
+    };
     let work = async {
         let drain = acting.target.settings.deploy.drain_timeout;
         let finished = acting.stage.deployer.take_down(drain, &acting.control).await?;
         if !matches!(finished.outcome, Outcome::Done | Outcome::Unchanged) {
             return Ok::<_, Failure>((finished, None));
         }
-        Ok(match acting.stage.sweep(arguments.volumes).await {
+        Ok(match local.sweep(&acting.stage.deployer, arguments.volumes).await {
             Ok(swept) => (finished, Some(swept)),
             Err(error) => (left_over(finished, &error), None),
         })

@@ -19,6 +19,9 @@ pub(super) async fn run(context: &Context, arguments: &cli::Exec, reporter: Repo
 
 async fn exec(context: &Context, arguments: &cli::Exec, reporter: &Reporter) -> Result<Ended, Failure> {
     let Acting { stage, .. } = Acting::begin(context, reporter).await?;
+    let local = stage.need_local("exec", |ecs| {
+        format!("aws ecs execute-command --cluster {} --interactive --command sh --task TASK", ecs.cluster())
+    })?;
     let release = stage.deployer.serving_release().await?;
     let session = Session::new(context);
     let exec = Exec {
@@ -28,10 +31,10 @@ async fn exec(context: &Context, arguments: &cli::Exec, reporter: &Reporter) -> 
         terminal: session.terminal(),
         input: true,
     };
-    let place = stage.platform.find_task(&release, &exec).await?;
+    let place = local.platform.find_task(&release, &exec).await?;
     let noted = CommandPlace::Task { task: place.task.clone() };
     let began = stage.deployer.begin_command(noted, &release.id, &place.container, &exec.command).await?;
-    let ended = match stage.platform.exec(&place, &exec).await {
+    let ended = match local.platform.exec(&place, &exec).await {
         Ok(running) => session.attend(running, reporter).await,
         Err(error) => Err(error.into()),
     };

@@ -24,7 +24,7 @@ use crate::target::Target;
 pub(super) async fn run(context: &Context, arguments: &History, _: &Reporter) -> Result<(), Failure> {
     let (target, _) = Target::find_to_look(context)?;
     // The journal alone knows what happened: no engine is needed to read it.
-    let journal = compose::journal(context, &target.key, Access::Read).await?;
+    let journal = compose::journal(context, &target, Access::Read).await?;
     let known = Known::of(&journal).await?;
     let shown = happened(journal.state(), arguments);
     if context.format == Format::Json {

@@ -14,7 +14,7 @@ use crate::target::Target;
 pub(super) async fn lock(context: &Context, arguments: &cli::Lock, reporter: Reporter) -> u8 {
     let locked = async {
         let target = Target::find(context, &reporter)?;
-        let mut journal = compose::journal(context, &target.key, Access::Write).await?;
+        let mut journal = compose::journal(context, &target, Access::Write).await?;
         let (lock, new) = journal.lock(&compose::who(context)?, &arguments.reason.0).await?;
         let open = journal.state().open.as_ref();
         let goes_on = open.map(|open| format!("{} is in flight and goes on", open.opened.deployment));
@@ -35,7 +35,7 @@ pub(super) async fn lock(context: &Context, arguments: &cli::Lock, reporter: Rep
 pub(super) async fn unlock(context: &Context, reporter: Reporter) -> u8 {
     let unlocked = async {
         let target = Target::find(context, &reporter)?;
-        let mut journal = compose::journal(context, &target.key, Access::Write).await?;
+        let mut journal = compose::journal(context, &target, Access::Write).await?;
         let lock = journal.unlock(&compose::who(context)?).await?;
         Ok::<_, Failure>((target, lock))
     };

@@ -15,12 +15,15 @@ use crate::target::{Target, named};
 pub(super) async fn run(context: &Context, arguments: &Logs, reporter: &Reporter) -> Result<(), Failure> {
     let (target, _) = Target::find_to_look(context)?;
     let stage = target.stage_to_look(context, reporter).await?;
+    let local = stage.need_local("logs", |_| {
+        "read the log group that the task definition names: aws logs tail GROUP --follow".to_owned()
+    })?;
     let release = match &arguments.release {
-        Some(word) => Some(named(compose::journal(context, &target.key, Access::Read).await?.state(), word)?),
+        Some(word) => Some(named(compose::journal(context, &target, Access::Read).await?.state(), word)?),
         None => None,
     };
     let query = LogQuery { release, tail: arguments.lines, follow: arguments.follow, ..LogQuery::default() };
-    let mut lines = logs(&stage.engine, &target.key, query).await?;
+    let mut lines = logs(&local.engine, &target.key, query).await?;
     let style = Style { colour: context.terminal.colour_data };
     let mut any = false;
     while let Some(line) = lines.next().await {

@@ -154,17 +154,24 @@ impl Acting {
     async fn begin_with(target: Target, context: &Context, reporter: &Reporter) -> Result<Self, Failure> {
         let stage = target.stage(context, reporter).await?;
         // Whether it runs at all is found out when it is needed.
-        let status = stage.control.status().await.ok();
+        let status = stage.router_status().await.ok().flatten();
         if let Some(text) = status.as_ref().and_then(|status| router::outdated(&status.version)) {
             reporter.caution(text);
         }
         let before = status.and_then(|status| asked::in_effect(&status, &target.key));
         let journal = stage.deployer.journal().await?;
         reporter.know(journal.state());
-        if let Some(open) = &journal.state().open {
-            stage.router.succeed(open.opened.act, open.opened.goal.release());
+        if let (Some(open), Some(local)) = (&journal.state().open, stage.local()) {
+            local.router.succeed(open.opened.act, open.opened.goal.release());
         }
         Ok(Self { target, stage, control: Control::default(), before })
+    }
+
+    /// Whatever is done from now on takes requests back: no port is worth to keep them where they are.
+    fn go_back(&self) {
+        if let Some(local) = self.stage.local() {
+            local.router.go_back();
+        }
     }
 
     /// Does the act, obeying signals, and tells how it ended.
@@ -184,7 +191,7 @@ impl Acting {
     /// Tells how it ended; `undo` is whether to say how that is undone.
     async fn end(&self, act: Act, draft: String, finished: Finished, undo: bool, reporter: Reporter) -> u8 {
         let now = self.target.in_effect(&self.stage).await;
-        if let Some(amiss) = self.stage.router.amiss() {
+        if let Some(amiss) = self.stage.local().and_then(|local| local.router.amiss()) {
             reporter.caution(amiss);
         } else {
             self.reached(act, &finished, now.as_ref()).into_iter().for_each(|text| reporter.caution(text));

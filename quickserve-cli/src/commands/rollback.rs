@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, arguments: &Rollback, reporter: Repor
     {
         reporter.caution(format!("{lock}; a rollback is not held up"));
     }
-    acting.stage.router.go_back();
+    acting.go_back();
     let work = async |acting: &Acting| {
         let to = match &arguments.to {
             Some(word) => Some(named_to_return(acting.stage.deployer.journal().await?.state(), word)?),

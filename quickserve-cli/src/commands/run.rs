@@ -24,6 +24,9 @@ async fn one_off(context: &Context, arguments: &cli::Run, reporter: &Reporter) -
         return Err(Failure::usage("there is no command to run", hint));
     }
     let Acting { stage, .. } = Acting::begin(context, reporter).await?;
+    let local = stage.need_local("run", |ecs| {
+        format!("aws ecs run-task --cluster {} --task-definition FAMILY --overrides ...", ecs.cluster())
+    })?;
     let release = stage.deployer.serving_release().await?;
     let session = Session::new(context);
     let one_off = OneOff {
@@ -34,13 +37,13 @@ async fn one_off(context: &Context, arguments: &cli::Run, reporter: &Reporter) -
         input: true,
         caller: compose::caller(context)?,
     };
-    if let Err(error) = stage.platform.remove_left_commands(&*compose::liveness(), &*compose::clock()).await {
+    if let Err(error) = local.platform.remove_left_commands(&*compose::liveness(), &*compose::clock()).await {
         reporter.caution(format!("what earlier commands left stays: {}", error.causes().join(": ")));
     }
     let container = &one_off.container_in(&release)?.name;
     let words: Vec<String> = one_off.entry_point.iter().chain(&one_off.command).cloned().collect();
     let began = stage.deployer.begin_command(CommandPlace::OneOff, &release.id, container, &words).await?;
-    let ended = match stage.platform.run(&release, &one_off).await {
+    let ended = match local.platform.run(&release, &one_off).await {
         Ok(running) => {
             let handle = running.handle();
             let ended = session.attend(running, reporter).await;

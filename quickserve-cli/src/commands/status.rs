@@ -1,4 +1,4 @@
-//! `status`: what serves now, where, and whether journal, router and engine agree.
+//! `status`: what serves now, where, and whether all who know of it agree.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use quickserve_core::config::Platform;
 use quickserve_core::engine::serving;
 use quickserve_core::event::Serving;
 use quickserve_core::journal::State;
-use quickserve_core::orchestrator::{Health, Observed, Orchestrator as _, Standing, TaskPhase, TaskState};
+use quickserve_core::orchestrator::{Health, Observed, Standing, TaskPhase, TaskState};
 use quickserve_core::outcome::Outcome;
 use quickserve_core::release::{Release, ReleaseId};
 use quickserve_core::traffic::{Role, Rule};
@@ -86,6 +86,8 @@ pub(super) struct Seen {
     router: Option<RouterStatus>,
     in_flight: Option<InFlight>,
     disk: Option<Disk>,
+    /// Who has looked, in words.
+    witnesses: &'static str,
     /// Why the engine could not be looked at.
     blind: Option<String>,
     /// Whether the router runs and does not answer.
@@ -103,21 +105,21 @@ pub(super) struct Seen {
 pub(super) async fn look(context: &Context, target: &Target, reporter: &Reporter) -> Result<Seen, Failure> {
     let stage = target.stage_to_look(context, reporter).await?;
     let (journal, observed, router) =
-        tokio::join!(stage.deployer.journal(), stage.platform.observe(), stage.control.status());
-    let (journal, observed) = (journal?, observed?);
-    let router = match router {
-        Ok(status) => Some(status),
-        Err(error) if error.kind() == ErrorKind::Unavailable => None,
-        Err(error) => return Err(error.into()),
-    };
+        tokio::join!(stage.deployer.journal(), stage.platform.observe(), stage.router_status());
+    let (journal, observed, router) = (journal?, observed?, router?);
     let in_flight = InFlight::of(&journal).await?;
-    let disk = Some(Disk::of(&stage, &journal).await?);
+    let disk = match stage.local() {
+        Some(local) => Some(Disk::of(local, &journal).await?),
+        None => None,
+    };
     let state = journal.state().clone();
     let service = router.as_ref().and_then(|router| of(router, target));
+    // Where there is no router of ours, requests come in without it.
+    let is_open = router.is_some() || stage.local().is_none();
     let amiss = match &in_flight {
         // What is on its way agrees once it is there.
-        Some(in_flight) if !in_flight.is_left() => amiss::reach(&state, router.is_some()),
-        _ => amiss::all(&state, &observed, router.is_some()),
+        Some(in_flight) if !in_flight.is_left() => amiss::reach(&state, is_open),
+        _ => amiss::all(&state, &observed, is_open),
     };
     let closed = amiss::closed(&state, service);
     // A deployment in flight may be the one that brings it.
@@ -127,7 +129,7 @@ pub(super) async fn look(context: &Context, target: &Target, reporter: &Reporter
     let cautions = router.as_ref().and_then(unsupervised).into_iter().chain(no_preview).chain(pending);
     let cautions = cautions.collect();
     let notes = router.as_ref().map(|router| notes(context, router)).unwrap_or_default();
-    let (target, serving) = (target.clone(), serving(&observed));
+    let (target, serving, witnesses) = (target.clone(), serving(&observed), stage.witnesses());
     let (blind, silent) = (None, false);
     Ok(Seen {
         target,
@@ -137,6 +139,7 @@ pub(super) async fn look(context: &Context, target: &Target, reporter: &Reporter
         router,
         in_flight,
         disk,
+        witnesses,
         blind,
         silent,
         amiss,
@@ -151,7 +154,7 @@ async fn without_engine(context: &Context, target: &Target, failure: &Failure) -
     if failure.finished.outcome != Outcome::Refused || target.settings.platform != Platform::Docker {
         return None;
     }
-    let journal = compose::journal(context, &target.key, Access::Read).await.ok()?;
+    let journal = compose::journal(context, target, Access::Read).await.ok()?;
     let (router, silent) = match compose::router(context).status().await {
         Ok(status) => (Some(status), false),
         Err(error) => (None, error.kind() != ErrorKind::Unavailable),
@@ -173,6 +176,7 @@ async fn without_engine(context: &Context, target: &Target, failure: &Failure) -
         router,
         silent,
         disk: None,
+        witnesses: "journal and router",
         closed: None,
         blind: failure.finished.cause.as_ref().map(|cause| cause.message.clone()),
         amiss: Vec::new(),
@@ -410,7 +414,7 @@ impl Seen {
                 lines.push(Line::new("next", format!("quickserve resume{again}")));
             }
         } else if self.state.current().is_some() && self.blind.is_none() {
-            lines.push(Line::toned("verified", "journal, router and engine agree", Tone::Good));
+            lines.push(Line::toned("verified", format!("{} agree", self.witnesses), Tone::Good));
         }
         lines.extend(self.cautions.iter().map(|text| Line::toned("caution", text.clone(), Tone::Bad)));
         lines.extend(self.notes.iter().map(|text| Line::new("note", text.clone())));
@@ -477,7 +481,7 @@ impl Seen {
             [] if self.blind.is_some() && self.router.is_none() => "nothing: no router runs here".to_owned(),
             [] => match self.state.current().and_then(|current| self.state.releases.get(current)) {
                 Some(release) if self.state.tasks == 0 => {
-                    format!("nothing: {} is scaled to 0, the port answers 503", words::release(release))
+                    format!("nothing: {} is scaled to 0, requests are answered 503", words::release(release))
                 }
                 _ => "nothing".to_owned(),
             },

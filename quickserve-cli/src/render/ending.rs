@@ -23,7 +23,7 @@ fn success(narrator: &Narrator, ending: &Ending) -> Vec<Line> {
     let serving = narrator.serving(&finished.serving);
     let alone = match finished.serving.as_slice() {
         [] if ending.act == Act::Scale => {
-            "nothing serves: the port answers 503 until there is a task again".to_owned()
+            "nothing serves: requests are answered 503 until there is a task again".to_owned()
         }
         [] => "nothing serves".to_owned(),
         [one] => {

@@ -9,6 +9,7 @@ mod configuration;
 mod contract;
 mod discreet;
 mod doctor;
+mod ecs;
 mod engine;
 mod env;
 mod everyday;

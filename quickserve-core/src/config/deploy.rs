@@ -10,12 +10,11 @@ use crate::config::stages::unless_off;
 use crate::document::{Decoder, Fields, Node, Value, table, values};
 use crate::plan::OnFailure;
 use crate::retention::Retention;
-use crate::workload::Workload;
 
 /// How a release takes the place of another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deploy {
-    /// What the file says; see [`strategy_for`](Deploy::strategy_for) for the default.
+    /// What the file says; see [`strategy_for`](crate::config::Settings::strategy_for) for the default.
     pub strategy: Option<Strategy>,
     /// How many tasks a release has, 1 to 1000. Default: 1 on Docker; on ECS, as many as the service has.
     pub tasks: Option<u32>,
@@ -50,15 +49,6 @@ pub struct Deploy {
     pub migrate: Option<Migrate>,
     /// How a canary is judged beside its health.
     pub judge: Option<Judge>,
-}
-
-impl Deploy {
-    /// The strategy for a workload: what the file says, else blue/green, or rolling for a worker, which has no
-    /// traffic to switch.
-    pub fn strategy_for(&self, workload: &Workload) -> Strategy {
-        let implied = if workload.endpoint.is_some() { Strategy::BlueGreen } else { Strategy::Rolling };
-        self.strategy.unwrap_or(implied)
-    }
 }
 
 /// How traffic moves from one release to the next.

@@ -1,6 +1,6 @@
 //! From the settings to what the engine does with a deployment.
 
-use crate::config::{Settings, SmokeTest, Strategy};
+use crate::config::{Platform, Settings, SmokeTest, Strategy};
 use crate::finding::{Finding, Problems};
 use crate::plan::{self, DeploymentConfig, SmokeCheck, SmokeExpectation};
 use crate::workload::Workload;
@@ -15,7 +15,7 @@ impl Settings {
             return Err(problems);
         }
         Ok(DeploymentConfig {
-            strategy: match self.deploy.strategy_for(workload) {
+            strategy: match self.strategy_for(workload) {
                 Strategy::Recreate => plan::Strategy::Recreate,
                 Strategy::Rolling => plan::Strategy::Rolling,
                 // The last two are not built, and are chosen for no workload unasked.
@@ -32,6 +32,16 @@ impl Settings {
             on_failure: self.deploy.on_failure,
             retention: self.deploy.retention,
         })
+    }
+
+    /// The strategy for a workload: what the file says, else the one that is usual where it runs. ECS rolls a service's
+    /// tasks over unless it was made for more; on Docker traffic is switched at once, where there is any.
+    pub fn strategy_for(&self, workload: &Workload) -> Strategy {
+        let implied = match (self.platform, &workload.endpoint) {
+            (Platform::Docker, Some(_)) => Strategy::BlueGreen,
+            (Platform::Docker, None) | (Platform::Ecs, _) => Strategy::Rolling,
+        };
+        self.deploy.strategy.unwrap_or(implied)
     }
 
     /// What the settings ask of a deployment and this version cannot do, before anything else is read.
@@ -110,6 +120,15 @@ mod tests {
         let worker = "service = 'a'\ntask_definition = 'task.json'";
         let config = deployment(worker, &Workload::single("a")).expect("a deployment");
         assert_eq!((config.strategy, config.traffic), (plan::Strategy::Rolling, false));
+    }
+
+    #[test]
+    fn a_service_on_ecs_rolls_unless_it_is_said() {
+        let text = "service = 'a'\ntask_definition = 'task.json'\n[environments.local]\nplatform = 'ecs'\n\
+            cluster = 'c'\necs_service = 's'\njournal = 'local'";
+        let config = Config::parse(text, "quickserve.toml").unwrap_or_else(|problems| panic!("{problems:#}"));
+        let settings = config.settings(None, None).expect("settings");
+        assert_eq!(settings.strategy_for(&web()), Strategy::Rolling);
     }
 
     #[test]

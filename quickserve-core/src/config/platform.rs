@@ -74,6 +74,9 @@ pub struct Ecs {
     pub cluster: String,
     /// The service's name or ARN.
     pub service: String,
+    /// The file that says how the service is made where it does not exist: JSON as for `aws ecs create-service
+    /// --cli-input-json`. Without one a service must exist.
+    pub definition: Option<PathBuf>,
 }
 
 /// Where the journal is kept.
@@ -192,9 +195,11 @@ pub(super) fn ecs(fields: &mut Fields<'_, '_, '_>, platform: Platform) -> Option
     if platform != Platform::Ecs {
         fields.optional("cluster", values::name);
         fields.optional("ecs_service", values::name);
+        fields.optional("service_definition", values::path);
         return None;
     }
     let cluster = fields.required("cluster", "name the ECS cluster", values::name);
     let service = fields.required("ecs_service", "name the ECS service", values::name);
-    Some(Ecs { region, assume_role, cluster: cluster?, service: service? })
+    let definition = fields.optional("service_definition", values::path);
+    Some(Ecs { region, assume_role, cluster: cluster?, service: service?, definition })
 }

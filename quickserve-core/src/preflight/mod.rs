@@ -18,7 +18,7 @@ pub use last_look::LastLook;
 pub use ports::{PortState, port};
 pub use programs::{health_check, health_check_programs, unseen};
 pub use releases::condemned;
-pub use secrets::{SecretNames, secrets};
+pub use secrets::{SecretNames, SecretSource, secrets};
 pub use variables::variables;
 
 use std::collections::BTreeMap;

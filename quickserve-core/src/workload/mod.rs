@@ -279,6 +279,19 @@ impl Workload {
         }
     }
 
+    /// The platform that its images must be for, as registries name it. ECS documentation, "Task definition
+    /// parameters": a `runtimePlatform` that does not say is Linux on `X86_64`.
+    pub fn platform(&self) -> &'static str {
+        let document = self.document.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let document: serde_json::Value = document.unwrap_or_default();
+        let said = |key: &str| document["runtimePlatform"][key].as_str().unwrap_or_default();
+        match (said("operatingSystemFamily").starts_with("WINDOWS"), said("cpuArchitecture")) {
+            (true, _) => "windows/amd64",
+            (false, "ARM64") => "linux/arm64",
+            (false, _) => "linux/amd64",
+        }
+    }
+
     /// The container of that name.
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers.iter().find(|container| container.name == name)

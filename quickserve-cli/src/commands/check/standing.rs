@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use quickserve_check::Subject;
 use quickserve_check::scanned::Deployed;
-use quickserve_core::config::Platform;
 use quickserve_core::finding::{Code, Finding};
 use quickserve_core::preflight::{self, Report};
 
 use super::{on_engine, scanned};
 use crate::assemble::{self, Draft};
 use crate::cli::Check;
-use crate::compose::{Stage, host, ports, programs};
+use crate::compose::Stage;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::render::Reporter;
@@ -24,8 +23,7 @@ pub(super) struct Asked {
     draft: Option<Draft>,
     /// What keeps the files from being a release.
     mistakes: Vec<Finding>,
-    /// None where nothing is to be asked.
-    stage: Option<Result<Stage, Failure>>,
+    stage: Result<Stage, Failure>,
 }
 
 impl Asked {
@@ -36,20 +34,17 @@ impl Asked {
         arguments: &Check,
         reporter: &Reporter,
     ) -> Self {
-        if target.settings.platform == Platform::Ecs {
-            return Self { draft: None, mistakes: Vec::new(), stage: None };
-        }
         let drafted = assemble::draft(context, project, &target.settings, &arguments.draft.image);
         let (draft, mistakes) = match drafted {
             Ok(draft) => (Some(draft), Vec::new()),
             Err(failure) => (None, failure.finished.findings),
         };
-        Self { draft, mistakes, stage: Some(target.stage_to_look(context, reporter).await) }
+        Self { draft, mistakes, stage: target.stage_to_look(context, reporter).await }
     }
 
     /// Whether the values of this environment are looked at as a deployment looks at them.
     pub(super) fn looks_at_values(&self) -> bool {
-        self.draft.is_some() && matches!(self.stage, Some(Ok(_)))
+        self.draft.is_some() && self.stage.is_ok()
     }
 }
 
@@ -58,9 +53,8 @@ pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) ->
     let Asked { draft, mistakes, stage } = asked;
     let report = Report { passed: 0, findings: mistakes };
     let stage = match stage {
-        None => return report,
-        Some(Ok(stage)) => stage,
-        Some(Err(failure)) => {
+        Ok(stage) => stage,
+        Err(failure) => {
             // What the references themselves say of digests is known without an engine.
             let references = draft.into_iter().flat_map(|draft| draft.references);
             let images = references.map(|(container, reference)| Deployed::named(&container, reference));
@@ -68,25 +62,23 @@ pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) ->
             return report.and(scanned).and(told(Err(failure)));
         }
     };
-    let ports = ports::check(&stage.engine, &stage.control, &target.key, &target.reach).await;
-    let report = report.and(told(ports.map_err(Failure::from)));
+    let entrance = stage.check_entrance(target).await;
+    let report = report.and(told(entrance.map_err(Failure::from)));
     let Some(draft) = draft else { return report };
-    let (resolved, images) = match preflight::resolve(stage.images.as_ref(), &draft.references).await {
+    let resolved = async {
+        let registry = stage.registry(&draft.workload)?;
+        preflight::resolve(registry.as_ref(), &draft.references).await
+    };
+    let (resolved, images) = match resolved.await {
         Ok(resolved) => resolved,
         Err(error) => (BTreeMap::new(), told(Err(error.into()))),
     };
-    let (values, scanned, programs, host) = tokio::join!(
+    let (values, scanned, fit) = tokio::join!(
         draft.check(stage.secrets.as_ref(), &resolved),
         scanned(subject, on_engine(&resolved)),
-        programs::check(&stage.images, &draft.workload, &resolved),
-        host::check(&stage.engine, &target.settings, &draft.workload, &resolved),
+        stage.check_images(&target.settings, &draft.workload, &resolved),
     );
-    let parts = [
-        values.map_err(Failure::from),
-        scanned,
-        programs.map_err(Failure::from),
-        host.map_err(Failure::from),
-    ];
+    let parts = [values.map_err(Failure::from), scanned, fit.map_err(Failure::from)];
     let notes = Report { passed: 0, findings: draft.notes };
     parts.into_iter().map(told).fold(report.and(notes).and(images), Report::and)
 }

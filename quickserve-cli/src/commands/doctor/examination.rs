@@ -17,9 +17,10 @@ use crate::assemble;
 use crate::cli::Draft;
 use crate::commands::check;
 use crate::commands::status::Seen;
+use crate::compose::Local;
 use crate::failure::Failure;
 use crate::project::Project;
-use crate::render::{Line, Reporter, Tone, short_task, words};
+use crate::render::{Line, Tone, short_task, words};
 use crate::settings::Context;
 use crate::target::Target;
 
@@ -60,29 +61,28 @@ impl Examination {
         target: &Target,
         project: &Project,
         seen: &Seen,
-        reporter: &Reporter,
+        local: &Local,
     ) -> Result<Self, Failure> {
-        let stage = target.stage_to_look(context, reporter).await?;
         let now = SystemClock.now();
         let since = now.checked_sub(MEMORY).unwrap_or(Timestamp::UNIX_EPOCH);
         let current = seen.promoted();
         let failures = async {
             match current {
-                Some(release) => stage.platform.explain(release).await,
+                Some(release) => local.platform.explain(release).await,
                 None => Ok(Vec::new()),
             }
         };
         let holder = async {
             match target.reach.public.filter(|_| !seen.is_listening()) {
-                Some(address) => stage.engine.who_holds(address.port()).await,
+                Some(address) => local.engine.who_holds(address.port()).await,
                 None => Ok(None),
             }
         };
         let (containers, failures, holder, machine, asked) = tokio::join!(
-            stage.platform.containers(since, now),
+            local.platform.containers(since, now),
             failures,
             holder,
-            Machine::look(context, &stage.engine),
+            Machine::look(context, &local.engine),
             Asked::ask(seen)
         );
         let (_, mut unread) = assemble::variables(context, project, &target.settings);

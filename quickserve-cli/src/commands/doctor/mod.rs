@@ -55,8 +55,10 @@ impl Diagnosis {
         project: &Project,
         reporter: &Reporter,
     ) -> Result<Self, Failure> {
+        let stage = target.stage_to_look(context, reporter).await?;
+        let local = stage.need_local("doctor", |_| "quickserve status tells what ECS says".to_owned())?;
         let seen = status::look(context, target, reporter).await?;
-        let examination = Examination::make(context, target, project, &seen, reporter).await?;
+        let examination = Examination::make(context, target, project, &seen, local).await?;
         let findings = verdict::findings(context, target, &seen, &examination);
         let remedies = remedy::remedies(&seen, &examination, &findings);
         Ok(Self { seen, examination, findings, remedies })

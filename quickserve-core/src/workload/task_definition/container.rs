@@ -16,6 +16,8 @@ pub(super) struct Read {
     pub(super) image: Option<(String, Span)>,
     pub(super) depends_on: Vec<Span>,
     pub(super) mounts: Vec<Span>,
+    /// Of each secret variable, where it says what it is taken from.
+    pub(super) secrets: BTreeMap<String, Span>,
 }
 
 const CONDITIONS: &[(&str, Condition)] = &[
@@ -39,7 +41,9 @@ pub(super) fn read(decoder: &mut Decoder<'_>, node: &Node) -> Option<Read> {
         container.essential = fields.optional("essential", values::boolean).unwrap_or(true);
         container.environment = fields.optional("environment", pairs("value")).unwrap_or_default();
         container.secrets = fields.optional("secrets", pairs("valueFrom")).unwrap_or_default();
+        let mut secrets = BTreeMap::new();
         if let Some(entry) = fields.entry("secrets") {
+            secrets = sources(&entry.node);
             let both = container.secrets.keys().filter(|name| container.environment.contains_key(*name));
             for name in both {
                 let message = format!("{name} is in `environment` and in `secrets`");
@@ -79,8 +83,18 @@ pub(super) fn read(decoder: &mut Decoder<'_>, node: &Node) -> Option<Read> {
         container.ulimits = fields.optional("ulimits", values::list(ulimit)).unwrap_or_default();
         container.labels = fields.optional("dockerLabels", values::map(values::text)).unwrap_or_default();
         name?;
-        Some(Read { container, name: name_span, image, depends_on: depends_on_spans, mounts: mount_spans })
+        let (depends_on, mounts) = (depends_on_spans, mount_spans);
+        Some(Read { container, name: name_span, image, depends_on, mounts, secrets })
     })(decoder, node)
+}
+
+/// Where each secret variable of a list says what it is taken from.
+fn sources(list: &Node) -> BTreeMap<String, Span> {
+    let source = |item: &Node| {
+        let name = item.get("name")?.as_str()?.to_owned();
+        Some((name, item.get("valueFrom")?.span.clone()))
+    };
+    list.items().iter().filter_map(source).collect()
 }
 
 /// ECS documentation, "Container definition", name: letters, digits, underscores and hyphens, up to 255.

@@ -7,7 +7,7 @@ use super::dependencies;
 use super::fields::{TASK, TASK_ECS_ONLY, VOLUME_ECS_ONLY, object};
 use crate::config::{HealthCheck, Settings};
 use crate::document::{Codes, Decoder, Fields, Node, Source, Span, Value, did_you_mean, parse_json, values};
-use crate::finding::{Code, Finding, Problems, Severity};
+use crate::finding::{Code, Finding, Place, Problems, Severity};
 use crate::workload::endpoint::endpoint;
 use crate::workload::gate::gate;
 use crate::workload::{EndpointPort, Probe, Protocol, Volume, Workload, size};
@@ -72,6 +72,8 @@ pub struct TaskDefinition {
     /// The container that the built image is for: the one that the settings name, else the only one, else the
     /// one that takes requests, else the only essential one.
     pub main: Option<String>,
+    /// Where each secret variable says what it is taken from, by container and name.
+    pub secrets: BTreeMap<(String, String), Place>,
     /// What is worth knowing and no error: fields that only ECS obeys, and fields that even ECS does not know.
     pub notes: Vec<Finding>,
 }
@@ -152,6 +154,14 @@ fn definition_of(fields: &mut Fields<'_, '_, '_>, reading: &Reading) -> Option<T
     let main = main_container(decoder, &containers, &span, endpoint.as_ref(), reading);
     let images = images(decoder, &containers, main.as_deref(), reading);
 
+    let secrets = containers.iter().flat_map(|read| {
+        let place = |(name, span): (&String, &Span)| {
+            ((read.container.name.clone(), name.clone()), decoder.source.place(span.start))
+        };
+        read.secrets.iter().map(place).collect::<Vec<_>>()
+    });
+    let secrets = secrets.collect();
+
     let mut containers: Vec<_> = containers.into_iter().map(|read| read.container).collect();
     if let Some(container) = containers.iter_mut().find(|container| main.as_ref() == Some(&container.name)) {
         container.secrets.retain(|name, _| !reading.variables.contains_key(name));
@@ -163,7 +173,7 @@ fn definition_of(fields: &mut Fields<'_, '_, '_>, reading: &Reading) -> Option<T
     let protocol = reading.protocol;
     let workload =
         Workload { containers, endpoint, protocol, gate, cpu_units, memory_mib, volumes, document: None };
-    Some(TaskDefinition { family, workload, images, main, notes: Vec::new() })
+    Some(TaskDefinition { family, workload, images, main, secrets, notes: Vec::new() })
 }
 
 fn volume(decoder: &mut Decoder<'_>, node: &Node) -> Option<Volume> {

@@ -250,3 +250,12 @@ proptest! {
         let _ = TaskDefinition::read(&format!("{}{}", "[".repeat(depth), "]".repeat(depth)), &reading());
     }
 }
+
+#[test]
+fn a_secret_has_the_place_where_its_source_is_named() {
+    let text = "{\"containerDefinitions\": [{\"name\": \"a\", \"image\": \"x\",\n  \"secrets\": [{\"name\": \"V\", \"valueFrom\": \"shop/v\"}]}]}";
+    let reading = Reading { file: "task.json".into(), ..Reading::default() };
+    let read = TaskDefinition::read(text, &reading).expect("a definition");
+    let place = &read.secrets[&("a".to_owned(), "V".to_owned())];
+    assert_eq!(place.to_string(), "task.json:2:42");
+}

@@ -12,7 +12,7 @@ use quickserve_core::{ErrorKind, Result};
 use quickserve_docker::router::RouterControl;
 use quickserve_docker::{DotenvSecrets, Engine, ImageStore};
 
-use super::{Stage, ports};
+use super::{Local, ports};
 use crate::target::Target;
 
 /// What is looked at again for a release.
@@ -28,14 +28,14 @@ pub(crate) struct StandingFacts {
 
 impl StandingFacts {
     /// For a release that passed its checks.
-    pub(crate) fn new(stage: &Stage, target: &Target, release: &Release) -> Self {
+    pub(crate) fn new(local: &Local, target: &Target, release: &Release) -> Self {
         Self {
             target: target.clone(),
             release: release.clone(),
-            engine: stage.engine.clone(),
-            router: stage.control.clone(),
-            images: Arc::clone(&stage.images),
-            secrets: Arc::clone(&stage.secrets),
+            engine: local.engine.clone(),
+            router: local.control.clone(),
+            images: Arc::clone(&local.images),
+            secrets: Arc::clone(&local.secrets),
         }
     }
 

@@ -11,7 +11,7 @@ use quickserve_core::workload::Workload;
 use quickserve_docker::Engine;
 
 /// The bytes that are free for whoever is not root on the disk of a folder; `None` where it is not on this machine.
-pub(crate) fn free(folder: &Path) -> Option<u64> {
+fn free(folder: &Path) -> Option<u64> {
     let seen = rustix::fs::statvfs(folder).ok()?;
     Some(seen.f_bavail * seen.f_frsize)
 }
@@ -26,7 +26,7 @@ pub(crate) async fn check(
     let machine = engine.machine().await?;
     let architecture = preflight::architecture(images, &machine.platform);
     let tasks = settings.deploy.tasks.unwrap_or(1);
-    let at_a_time = match settings.deploy.strategy_for(workload) {
+    let at_a_time = match settings.strategy_for(workload) {
         Strategy::Recreate => tasks,
         Strategy::Rolling => tasks.saturating_mul(settings.deploy.maximum_percent) / 100,
         Strategy::BlueGreen | Strategy::Canary | Strategy::Linear => tasks.saturating_mul(2),

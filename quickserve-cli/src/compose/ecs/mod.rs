@@ -1,0 +1,129 @@
+//! The parts on AWS ECS. Nothing of AWS is loaded or asked before an environment on ECS needs it.
+
+mod images;
+mod last_look;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use quickserve_aws::ecs::{self, Ecs};
+use quickserve_aws::registry::{self, Anonymous, DockerConfig, Ecr, RegistryCredentials, RemoteRegistry};
+use quickserve_aws::secrets::AwsSecrets;
+use quickserve_aws::{Clients, chain};
+use quickserve_core::Result;
+use quickserve_core::config;
+use quickserve_core::engine::{Deployer, Parts};
+use quickserve_core::event::Observer;
+use quickserve_core::service::ServiceKey;
+use quickserve_core::workload::Workload;
+use quickserve_docker::prober::HttpProber;
+
+use super::stage::{Place, Stage};
+use super::{Access, clock, journals, liveness, owner};
+use crate::failure::Failure;
+use crate::settings::Context;
+use crate::target::Target;
+
+pub(super) use images::check_images;
+pub(super) use last_look::StandingSecrets;
+
+/// What only ECS has.
+#[derive(Debug)]
+pub(crate) struct Cloud {
+    key: ServiceKey,
+    cluster: String,
+    service: String,
+    clients: Clients,
+    credentials: Arc<dyn RegistryCredentials>,
+}
+
+/// Puts the parts together. No call is made.
+pub(super) async fn stage(
+    context: &Context,
+    target: &Target,
+    settings: &config::Ecs,
+    access: Access,
+    observer: Arc<dyn Observer>,
+) -> Result<Stage, Failure> {
+    let journals = journals::store(context, target, access)?;
+    let definition = settings.definition.as_deref().map(|path| read(context, &target.path(path)));
+    let (region, assume_role) = (settings.region.clone(), settings.assume_role.clone());
+    let chain = chain::Settings { region, assume_role, ..chain::Settings::default() };
+    let clients = Clients::new(Box::pin(chain::load(&chain)).await?);
+    let key = target.key.clone();
+    let secrets = Arc::new(AwsSecrets::new(clients.clone()));
+    let platform = Arc::new(Ecs::new(ecs::Setup {
+        key: key.clone(),
+        clients: clients.clone(),
+        cluster: settings.cluster.clone(),
+        service: settings.service.clone(),
+        definition: definition.transpose()?,
+        secrets: Arc::clone(&secrets) as _,
+        clock: clock(),
+    }));
+    let parts = Parts {
+        key: key.clone(),
+        platform: Arc::clone(&platform) as _,
+        prober: Arc::new(HttpProber::default()),
+        journals,
+        clock: clock(),
+        observer,
+        liveness: liveness(),
+        owner: owner(context)?,
+        public: None,
+        retainers: Vec::new(),
+    };
+    let (cluster, service) = (settings.cluster.clone(), settings.service.clone());
+    let cloud = Cloud { key, cluster, service, clients, credentials: credentials(context) };
+    Ok(Stage { deployer: Deployer::new(parts), platform, secrets, place: Place::Cloud(cloud) })
+}
+
+/// How the service is made, in the words of a file.
+fn read(context: &Context, path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("the service's definition {} cannot be read: {error}", context.shown(path));
+        Failure::usage(message, "make it, or correct `service_definition` in quickserve.toml")
+    })
+}
+
+/// What `docker login` has kept for registries that are not ECR's.
+fn credentials(context: &Context) -> Arc<dyn RegistryCredentials> {
+    let named = context.variable("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = named.or_else(|| Some(Path::new(context.variable("HOME")?).join(".docker")));
+    match folder {
+        Some(folder) => Arc::new(DockerConfig::new(folder.join("config.json"))),
+        None => Arc::new(Anonymous),
+    }
+}
+
+impl Cloud {
+    /// The cluster's name or ARN.
+    pub(crate) fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// The service's name or ARN.
+    pub(crate) fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Where the images of a workload are.
+    pub(super) fn registry(&self, workload: &Workload) -> Result<RemoteRegistry> {
+        RemoteRegistry::new(registry::Setup {
+            key: self.key.clone(),
+            repositories: Vec::new(),
+            credentials: Arc::clone(&self.credentials),
+            ecr: Some(Ecr::new(self.clients.clone())),
+            platform: workload.platform().to_owned(),
+            mirrors: BTreeMap::new(),
+            clock: clock(),
+        })
+    }
+
+    /// The refusal of what only local Docker does, with what does it here.
+    pub(super) fn refused(&self, what: &str, instead: String) -> Failure {
+        let environment = self.key.environment();
+        Failure::refused(format!("{what} works on local Docker, and {environment} runs on ECS"), instead)
+    }
+}
