@@ -2,6 +2,7 @@
 //! subject.
 
 mod aws;
+mod brought;
 mod coverage;
 mod listening;
 mod liveness;
@@ -13,6 +14,7 @@ mod spring;
 pub(crate) mod tests;
 mod unrouted;
 
+use quickserve_core::finding::Severity;
 use quickserve_core::preflight::Report;
 
 use crate::definition::{Definition, hidden_version, missing_program, no_task_role};
@@ -38,7 +40,10 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
     report = report.and(Report::of(processors::check(subject, facts, definition)));
     report = report.and(Report::of(spring::health(subject, facts, definition, main).into_iter().collect()));
     if let Some(dockerfile) = dockerfile {
-        let found = missing_program(definition, main, dockerfile.base(), &installs(dockerfile));
+        let mut found = missing_program(definition, main, dockerfile.base(), &installs(dockerfile));
+        if let Some(finding) = found.as_mut().filter(|_| brought::unseen(dockerfile)) {
+            finding.severity = Severity::Warning;
+        }
         report = report.and(Report::of(found.into_iter().collect()));
     }
     if subject.is_for_ecs() {

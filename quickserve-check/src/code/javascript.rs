@@ -161,11 +161,11 @@ fn schema(text: &str, hits: &mut Vec<Hit>) {
     }
     for captures in ENTRY.all(text) {
         let (Some(name), Some(rule)) = (captures.get(1), captures.get(2)) else { continue };
-        // It goes on until the next entry, at most some lines below.
-        let all = context::lines(text, rule.start(), 4);
-        let next =
-            ENTRY.captures(&all[rule.as_str().find(['(', '.']).unwrap_or(0)..]).and_then(|next| next.get(0));
-        let rule = next.map_or(all, |next| &all[..all.len().min(next.start() + 2)]);
+        // It goes on until the next entry, at most some lines below. Its first word may stand lines above.
+        let start = rule.start() + rule.as_str().find(['(', '.']).unwrap_or(0);
+        let all = context::lines(text, start, 4);
+        let next = ENTRY.captures(all).and_then(|next| next.get(0));
+        let rule = next.map_or(all, |next| &all[..next.start()]);
         let is_optional =
             ["default", "optional(", "nullish(", "Default", ".catch("].iter().any(|word| rule.contains(word))
                 || (captures[2].starts_with(['J', 'j']) && !rule.contains("required("));
@@ -295,5 +295,7 @@ mod tests {
         let envalid = "cleanEnv(process.env, { API_KEY: str(), PORT: port({ default: 3000 }) })";
         assert_eq!(read(envalid), ["API_KEY Validated", "PORT Defaulted"]);
         assert!(read("const s = z.object({ A1: z.string() }); s.parse(body); process.env").is_empty());
+        let far = "schema.parse(process.env);\nconst schema = z.object({\n  PORT: z\n  // a\n  // b\n\n  // c\n    .string().optional() })";
+        assert_eq!(read(far), ["PORT Defaulted"]);
     }
 }

@@ -87,6 +87,12 @@ impl<'d> Container<'d> {
         self.pairs("secrets", "valueFrom")
     }
 
+    /// The words of its own `entryPoint` and `command`.
+    pub(super) fn runs(&self) -> Vec<&'d str> {
+        let lists = ["entryPoint", "command"].into_iter().flat_map(|key| self.items(key));
+        lists.filter_map(Node::as_str).collect()
+    }
+
     /// The command of its health check, and the place of what it runs; none where there is no check, or it is disabled.
     pub fn health_command(&self) -> Option<(Vec<&'d str>, Span)> {
         let command = self.get("healthCheck")?.get("command")?;

@@ -40,6 +40,8 @@ mod tests {
             ("stripe_api_key", "sk_live_4eC39HqLyjWDarj"),
             ("DATABASE_URL", "postgresql://app:s3cr3t@db.internal:5432/app"),
             ("JWT_SECRET", "dGhpcyBpcyBhIHNlY3JldA=="),
+            ("SESSION_KEY", "q8Zr1Lw0Tn5Vx2Kb"),
+            ("SERVICE_SECRET_KEY", "hunter2hunter2"),
         ] {
             assert!(plain_secret(name, value), "{name}");
         }
@@ -56,6 +58,11 @@ mod tests {
             ("DATABASE_URL", "postgresql://user:password@host:5432/db"),
             ("NEXT_PUBLIC_API_KEY", "pk_live_4eC39HqLyjWDarj"),
             ("MAX_TOKENS", "409600"),
+            ("STORAGE_KEY", "shop-cart-v1"),
+            ("FETCH_CREDENTIALS", "include"),
+            ("SERVICE_KEY", "orders"),
+            ("SESSION_KEY", "shop_sid"),
+            ("NEXT_PUBLIC_FIREBASE_API_KEY", concat!("AIza", "SyD4kQ7mR2tV9xZ1bN5cL8pW3jH6fG0sKqe")),
         ] {
             assert!(!plain_secret(name, value), "{name}");
         }

@@ -81,8 +81,9 @@ pub fn missing_program(
     rest: &str,
 ) -> Option<Finding> {
     let (command, span) = container.health_command()?;
-    let mentions =
-        |program: &str| rest.split(|char: char| !is_word(char)).any(|word| basename(word) == program);
+    let own = container.runs().join("\n");
+    let words = [rest, &own].into_iter().flat_map(|text| text.split(|char: char| !is_word(char)));
+    let mentions = |program: &str| words.clone().any(|word| basename(word) == program);
     let lacks = |program: &str| absent(program, base) == Some(true) && !mentions(program);
     let (file, name, code) = (&definition.file, container.name(), Code::HEALTH_CHECK_PROGRAM);
     if command.first() == Some(&"CMD-SHELL") && lacks("sh") {

@@ -1,7 +1,7 @@
 //! What is a secret, as far as a Dockerfile and its context need to know beside what [`secrets`] says of names and
 //! values: what everybody guesses, addresses with passwords, files, and lines.
 
-use crate::secrets::{self, is_placeholder, is_secret_name, may_be_secret};
+use crate::secrets::{self, is_placeholder, is_secret_under, may_be_secret};
 
 /// Whether a value is a key by its shape alone.
 pub(crate) fn is_key(value: &str) -> bool {
@@ -63,7 +63,7 @@ pub(crate) fn has_secret_value(text: &str) -> bool {
             return false;
         };
         let value = value.trim().trim_matches(['"', '\'']);
-        let named = is_secret_name(name.trim()) && is_kept(value);
+        let named = is_secret_under(name.trim(), value) && is_kept(value);
         named || is_key(value) || has_password(value)
     })
 }

@@ -15,7 +15,7 @@ pub(crate) fn commands(text: &Joined) -> Vec<Vec<Word>> {
     let mut commands: Vec<Vec<Word>> = vec![Vec::new()];
     for token in tokens(text.as_str()) {
         match token {
-            Token::Separator => commands.push(Vec::new()),
+            Token::Separator(_) => commands.push(Vec::new()),
             Token::Word(range) => {
                 let written = &text.as_str()[range.clone()];
                 let Some(command) = commands.last_mut() else { continue };
@@ -38,9 +38,23 @@ pub(crate) fn is_assignment(word: &str) -> bool {
     })
 }
 
+/// The operator at the end of a text after which a shell expects a command.
+pub(crate) fn dangling(text: &str) -> Option<Range<usize>> {
+    let ends_line = |token: &&Token| matches!(token, Token::Separator(at) if text[*at..].starts_with('\n'));
+    let tokens = tokens(text);
+    let mut last = tokens.iter().rev().skip_while(ends_line);
+    let Some(Token::Separator(end)) = last.next() else { return None };
+    let start = match last.next() {
+        Some(Token::Separator(before)) if before + 1 == *end => *before,
+        _ => *end,
+    };
+    matches!(&text[start..=*end], "&&" | "||" | "|").then_some(start..*end + 1)
+}
+
 enum Token {
     Word(Range<usize>),
-    Separator,
+    /// Where its character is, of one byte.
+    Separator(usize),
 }
 
 fn tokens(text: &str) -> Vec<Token> {
@@ -78,7 +92,7 @@ fn tokens(text: &str) -> Vec<Token> {
             }
             '&' | '|' | ';' | '\n' | '(' | ')' | '`' => {
                 tokens.extend(begin.take().map(|begin| Token::Word(begin..at)));
-                tokens.push(Token::Separator);
+                tokens.push(Token::Separator(at));
             }
             char if char.is_whitespace() => tokens.extend(begin.take().map(|begin| Token::Word(begin..at))),
             _ => {

@@ -7,6 +7,7 @@ use quickserve_core::finding::{Code, Finding, Place, Severity};
 
 use super::find::find;
 use super::plain;
+use super::rules::GOOGLE_KEY;
 use crate::code::git::Tracked;
 use crate::code::paths;
 use crate::code::pattern::Pattern;
@@ -173,6 +174,12 @@ fn secret(sighting: &Sighting, standing: Standing, is_tracked: bool) -> Finding 
             format!("{rule} stands in a file that git would take"),
             "read it from the environment, or list the file in .gitignore",
         )
+    };
+    // One of Firebase is meant to be there.
+    let hint = if rule == GOOGLE_KEY {
+        "restrict it to your sites and APIs, or revoke it where it is for a server"
+    } else {
+        hint
     };
     Finding::new(Code::COMMITTED_SECRET, severity, message).at(sighting.place.clone()).with_hint(hint)
 }

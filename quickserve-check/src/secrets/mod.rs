@@ -35,7 +35,8 @@ use crate::{Facts, Subject};
 /// ```
 pub fn plain(name: &str, value: &str) -> Option<&'static str> {
     let value = value.trim();
-    if let Some(found) = find(value).first() {
+    // What may be meant for everybody is, where the name says so.
+    if let Some(found) = find(value).iter().find(|found| found.certain || !name::is_public(name)) {
         return Some(found.rule);
     }
     // A value that is set under such a name is the secret even where it is as weak as `hunter2`.
@@ -44,8 +45,13 @@ pub fn plain(name: &str, value: &str) -> Option<&'static str> {
         || value.contains(char::is_whitespace)
         || value.contains("://")
         || matches!(value, "true" | "false" | "none" | "disabled" | "enabled" | "required" | "optional");
-    let is_secret = name::is_secret(name) && !is_setting && !is_placeholder(value);
+    let is_secret = is_secret_under(name, value) && !is_setting && !is_placeholder(value);
     is_secret.then_some("a value that looks secret")
+}
+
+/// Whether the name makes the value a secret; where it is a name of plain things too, the value must be random.
+pub(crate) fn is_secret_under(name: &str, value: &str) -> bool {
+    name::is_secret(name) && (!name::is_ambiguous(name) || entropy::is_random(value))
 }
 
 /// Whether a variable of that name and value holds a secret; see [`plain`].

@@ -41,6 +41,9 @@ const KEYS: [&str; 19] = [
     "service",
 ];
 
+/// Words before `key` that may as well make it the name under which something is stored, `STORAGE_KEY`, or of what has it.
+const MAYBE_KEYS: [&str; 7] = ["account", "admin", "app", "service", "session", "signature", "storage"];
+
 /// Words that make a name one of something public: `public_key`, `allow_empty_password`.
 const PUBLIC: [&str; 4] = ["public", "publishable", "pub", "allow"];
 
@@ -102,6 +105,22 @@ pub(crate) fn is_secret(name: &str) -> bool {
     let joined = SECRETS.iter().any(|secret| secret.len() > 4 && last.ends_with(secret));
     let is_public = is_public || FOLDERS.contains(&name);
     !is_public && (SECRETS.contains(&&**last) || joined || is_key || (last == "pass" && !before.is_empty()))
+}
+
+/// Whether a name of a secret is as often one of something plain: `SESSION_KEY=shop_sid`, `FETCH_CREDENTIALS=include`.
+pub(super) fn is_ambiguous(name: &str) -> bool {
+    let words = words(name);
+    let is_maybe = |pair: &[String]| MAYBE_KEYS.contains(&&*pair[0]) && matches!(&*pair[1], "key" | "keys");
+    let is_certain = |word: &String| {
+        SECRETS.contains(&&**word) && !word.starts_with("credential") || matches!(&**word, "pass")
+    };
+    let has_maybe = words.windows(2).any(is_maybe) || words.iter().any(|word| word.starts_with("credential"));
+    has_maybe && !words.iter().any(is_certain)
+}
+
+/// Whether a name says that everybody may have the value: `NEXT_PUBLIC_API_KEY`.
+pub(super) fn is_public(name: &str) -> bool {
+    words(name).iter().any(|word| PUBLIC.contains(&&**word))
 }
 
 /// Whether a value under this name may be secret: a word of it speaks of one, and the last does not say that it is only

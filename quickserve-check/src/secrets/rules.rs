@@ -16,6 +16,9 @@ pub(super) struct Rule {
     pub(super) certain: bool,
 }
 
+/// A key that is meant for browsers where it is one of Firebase or Maps.
+pub(super) const GOOGLE_KEY: &str = "a Google API key";
+
 const fn token(name: &'static str, begins: &'static str, shape: &'static str) -> Rule {
     Rule { name, begins, shape, certain: true }
 }
@@ -36,10 +39,12 @@ pub(super) const RULES: [Rule; 35] = [
     ),
     token("a Stripe key", r"[sr]k_live_", r"([sr]k_live_[A-Za-z0-9]{16,})"),
     token("a Stripe webhook secret", r"whsec_", r"(whsec_[A-Za-z0-9+/]{32,})"),
-    token("a Google API key", r"AIza", r"(AIza[A-Za-z0-9_-]{35})"),
+    // Firebase documentation, "Learn about using and managing API keys": it names the project, and browsers have it.
+    Rule { certain: false, ..token(GOOGLE_KEY, r"AIza", r"(AIza[A-Za-z0-9_-]{35})") },
     token("a Google OAuth secret", r"GOCSPX-", r"(GOCSPX-[A-Za-z0-9_-]{28})"),
     token("a SendGrid key", r"SG\.", r"(SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43})"),
-    token("a Twilio key", r"SK[0-9a-f]{6}", r"(SK[0-9a-f]{32})"),
+    // Twilio documentation, "API keys overview": the SID alone is a user name.
+    token("a Twilio key with its secret", r"SK[0-9a-f]{6}", r"SK[0-9a-f]{32}:([A-Za-z0-9]{32})"),
     token("a Twilio account with its token", r"AC[0-9a-f]{6}", r"AC[0-9a-f]{32}:([0-9a-f]{32})"),
     token("an npm token", r"npm_", r"(npm_[A-Za-z0-9]{36})"),
     token("an npm token", r":_authToken=", r":_authToken=([A-Za-z0-9_-]{8,}[A-Za-z0-9_=-]{16,})"),

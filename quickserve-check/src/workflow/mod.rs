@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub(crate) mod built;
+mod exported;
 mod git;
 mod mapped;
 mod pipelines;

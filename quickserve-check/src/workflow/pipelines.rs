@@ -187,10 +187,20 @@ impl Pipelines {
         if DEPLOY_ACTIONS.iter().any(|action| step.is_action(action)) {
             return true;
         }
-        let Some(unit) = Unit::of_step(workflow, job, step) else { return false };
-        let mut units = vec![unit];
-        self.add_called(&mut units);
+        let units = self.units_of_step(workflow, job, step);
         units.iter().any(|unit| unit.shell.commands.iter().any(Command::deploys))
+    }
+
+    /// The commands of a step, and the scripts that it calls.
+    pub(crate) fn units_of_step<'a>(
+        &'a self,
+        workflow: &'a Workflow,
+        job: &'a Job,
+        step: &'a Step,
+    ) -> Vec<Unit<'a>> {
+        let mut units: Vec<Unit<'a>> = Unit::of_step(workflow, job, step).into_iter().collect();
+        self.add_called(&mut units);
+        units
     }
 
     /// Whether a job puts a release into service.
@@ -224,6 +234,14 @@ impl<'a> Unit<'a> {
         match self.origin {
             Origin::Script(script) => Some(script),
             Origin::Step(..) => None,
+        }
+    }
+
+    /// The step that it is.
+    pub(crate) fn step(&self) -> Option<&'a Step> {
+        match self.origin {
+            Origin::Step(.., step) => Some(step),
+            Origin::Script(_) => None,
         }
     }
 

@@ -22,6 +22,11 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// How wide a column of such names is: as the longest, and at most 48, past which a name breaks the column.
+pub(crate) fn column<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    names.map(str::len).max().unwrap_or_default().min(48)
+}
+
 /// `96 B`, `3.4 kB`, `52 MB`, as disks are measured.
 pub(crate) fn bytes(bytes: u64) -> String {
     let (mut rest, mut unit) = (bytes, "B");

@@ -113,3 +113,25 @@ fn springs_state_of_everything_is_no_liveness() {
         assert_eq!(found(path, pom, settings), NONE, "{path} {settings}");
     }
 }
+
+#[test]
+fn a_program_that_a_script_may_install_is_no_error() {
+    let definition =
+        task(r#", "healthCheck": {"command": ["CMD-SHELL", "curl -f http://localhost/ || exit 1"]}"#);
+    let found = |run: &str| {
+        let dockerfile = format!("FROM debian:12-slim\nCOPY . /app\n{run}\nCMD [\"/app/serve\"]\n");
+        let files = [("deploy/task.json", definition.as_str()), ("Dockerfile", dockerfile.as_str())];
+        let found = Project::new(&files).coded("QS412");
+        found.iter().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("RUN apt-get update && apt-get install -y libpq5"), ["Error"]);
+    for run in [
+        "RUN xargs -a packages.txt apt-get install -y",
+        "RUN apt-get install -y $(cat packages.txt)",
+        "RUN ./install.sh",
+        "RUN bash /app/install",
+        "COPY --from=tools /usr/local/bin/ /usr/local/bin/",
+    ] {
+        assert_eq!(found(run), ["Warning"], "{run}");
+    }
+}

@@ -99,6 +99,12 @@ fn a_program_that_the_image_lacks_is_found() {
     let sidecar = r#"{"family": "t", "containerDefinitions": [{"name": "app", "memory": 4, "image": "redis:7-alpine@sha256:00"}, {"name": "side", "memory": 4, "image": "alpine:3@sha256:00", "healthCheck": {"command": ["CMD-SHELL", "curl -f localhost"]}}]}"#;
     let found = judge(&definition(sidecar), &on_ecs()).findings;
     assert_eq!(found.iter().filter(|finding| finding.code == Code::HEALTH_CHECK_PROGRAM).count(), 1);
+    let installs = sidecar.replace(
+        r#""name": "side","#,
+        r#""name": "side", "command": ["sh", "-c", "apk add curl && exec serve"],"#,
+    );
+    let found = judge(&definition(&installs), &on_ecs()).findings;
+    assert_eq!(found.iter().filter(|finding| finding.code == Code::HEALTH_CHECK_PROGRAM).count(), 0);
 }
 
 #[test]

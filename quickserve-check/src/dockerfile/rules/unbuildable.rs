@@ -4,6 +4,7 @@ use quickserve_core::finding::{Code, Finding};
 
 use super::{Judge, run_texts};
 use crate::dockerfile::instruction::{Body, Instruction};
+use crate::dockerfile::shell;
 
 /// Build arguments that are there without `ARG`. Docker's reference, "Automatic platform ARGs in the global scope".
 const GIVEN: [&str; 2] = ["TARGET", "BUILD"];
@@ -21,7 +22,7 @@ pub(super) fn bases(judge: &Judge<'_>) -> Vec<Finding> {
     stages.filter_map(finding).collect()
 }
 
-/// `COPY --from` of a name that is nearly that of a stage. Any other may be an image.
+/// `COPY --from` of a name that is nearly that of a stage. This one too may be an image, or a build context with a name.
 pub(super) fn stages(judge: &Judge<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut earlier: Vec<&str> = Vec::new();
@@ -34,7 +35,7 @@ pub(super) fn stages(judge: &Judge<'_>) -> Vec<Finding> {
             }
             if let Some(near) = quickserve_core::document::nearest(&from.value, earlier.iter().copied()) {
                 let message = format!("{} is no stage before this one", from.value);
-                let finding = judge.file().error(Code::MISSING_SOURCE, &from.span, message);
+                let finding = judge.file().warning(Code::MISSING_SOURCE, &from.span, message);
                 findings.push(finding.with_hint(format!("did you mean {near}")));
             }
         }
@@ -55,14 +56,19 @@ fn is_name(from: &str) -> bool {
 
 /// A `RUN` that ends in the middle of a list.
 pub(super) fn commands(judge: &Judge<'_>) -> Vec<Finding> {
-    let finding = |instruction: &Instruction| {
+    let finding = |(_, is_final, instruction): (usize, bool, &Instruction)| {
         let Body::Run { documents, .. } = &instruction.body else { return None };
         let text = run_texts(instruction).into_iter().next().filter(|_| documents.is_empty())?;
-        let end = ["&&", "||", "|"].iter().find(|end| text.as_str().trim_end().ends_with(**end))?;
-        let at = text.as_str().trim_end().len();
-        let message = format!("nothing follows {end}: no shell runs that");
-        let finding = judge.file().error(Code::DOCKERFILE_SYNTAX, &text.span(&(at - end.len()..at)), message);
+        let end = shell::dangling(text.as_str())?;
+        let message = format!("nothing follows {}: no shell runs that", &text.as_str()[end.clone()]);
+        let (code, span) = (Code::DOCKERFILE_SYNTAX, text.span(&end));
+        let finding = if is_final {
+            judge.file().error(code, &span, message)
+        } else {
+            // BuildKit builds no stage that nothing takes from.
+            judge.file().warning(code, &span, message)
+        };
         Some(finding.with_hint("remove it, or end the line with a backslash before the next command"))
     };
-    judge.dockerfile.instructions().filter_map(finding).collect()
+    judge.all().filter_map(finding).collect()
 }

@@ -10,7 +10,7 @@ use crate::dockerfile::instruction::{Body, Instruction, Pair, unquoted};
 use crate::dockerfile::lines::Joined;
 use crate::dockerfile::secrecy::{has_password, is_filled_in, is_guessed, is_kept, is_key};
 use crate::placeholder::awaits_person;
-use crate::secrets::{self, is_secret_name};
+use crate::secrets::{self, is_secret_name, is_secret_under};
 
 /// A finding without its line, which holds the secret.
 fn unseen(judge: &Judge<'_>, severity: Severity, span: &Span, message: String) -> Finding {
@@ -26,7 +26,7 @@ pub(super) fn plain_secrets(judge: &Judge<'_>) -> Vec<Finding> {
     let mut look = |keyword: &str, pair: &Pair| {
         let Some(value) = pair.value.as_deref().map(unquoted) else { return };
         let name = &pair.name;
-        let is_named = is_secret_name(name);
+        let is_named = is_secret_under(name, &value);
         let severity = if is_named && is_kept(&value) || is_key(&value) || has_password(&value) {
             Severity::Error
         } else if is_named && is_guessed(&value) {

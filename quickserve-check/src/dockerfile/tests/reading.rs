@@ -43,7 +43,7 @@ fn what_cannot_be_built_is_found() {
     ] {
         assert_fine(510, fine);
     }
-    let stage = "error 4: dpes is no stage before this one";
+    let stage = "warning 4: dpes is no stage before this one";
     assert_found(511, "FROM a AS deps\nRUN x\nFROM b\nCOPY --from=dpes /a /a", stage);
     for fine in [
         "FROM a AS deps\nFROM b\nCOPY --from=deps /a /a",
@@ -53,6 +53,11 @@ fn what_cannot_be_built_is_found() {
         assert_fine(511, fine);
     }
     assert_found(510, "FROM a\nRUN npm ci &&\nCMD x", "error 2: nothing follows &&: no shell runs that");
+    let builder = "warning 2: nothing follows ||: no shell runs that";
+    assert_found(510, "FROM a AS b\nRUN npm ci || # or\nFROM c", builder);
+    for fine in ["RUN cat x | tr , \\|", "RUN x # a ||", "RUN x '&&'", "RUN x &"] {
+        assert_fine(510, &format!("FROM a\n{fine}\nCMD x"));
+    }
     assert_fine(510, "FROM a\nRUN npm ci && \\\n  npm test\nCMD x");
 }
 

@@ -84,11 +84,18 @@ pub(super) fn unused_tag(pipelines: &Pipelines) -> Vec<Finding> {
         if !commands.iter().any(Command::deploys) || commands.iter().any(hands_on) {
             return Vec::new();
         }
-        let unused =
-            script.commands.assignments().filter(|set| is_version(set) && is_only_shown(script, set));
+        let unused = kept(script).filter(|set| is_version(set) && is_only_shown(script, set));
         unused.map(|set| unused_version(script, set)).collect()
     };
     pipelines.scripts.iter().flat_map(of_script).collect()
+}
+
+/// What a script sets for itself. Before a command it is in the environment of that command, which may use it.
+fn kept(script: &Script) -> impl Iterator<Item = &Assignment> {
+    let is_kept = |command: &&Command| {
+        command.words.is_empty() || matches!(command.name(), "local" | "readonly" | "typeset")
+    };
+    script.commands.commands.iter().filter(is_kept).flat_map(|command| &command.assignments)
 }
 
 /// Whether an option of `set` hands every variable on.

@@ -5,11 +5,11 @@ use quickserve_core::finding::{Code, Finding, Severity};
 
 use crate::workflow::Pipelines;
 use crate::workflow::actions::{Input, Job, Step, Workflow};
+use crate::workflow::exported::{CREDENTIALS, Exported, exported};
 use crate::workflow::pipelines::Unit;
 use crate::workflow::programs::RENDER_ACTION;
 use crate::workflow::shell::Command;
 
-const CREDENTIALS: &str = "aws-actions/configure-aws-credentials";
 const BUILD: &str = "docker/build-push-action";
 
 pub(super) fn check(pipelines: &Pipelines) -> Vec<Finding> {
@@ -20,7 +20,7 @@ pub(super) fn check(pipelines: &Pipelines) -> Vec<Finding> {
                 let earlier = &job.steps[..index];
                 if step.is_action(CREDENTIALS) {
                     findings.extend(token(workflow, job, step, earlier));
-                    findings.extend(region(workflow, job, step));
+                    findings.extend(region(pipelines, workflow, job, step, earlier));
                 }
                 findings.extend(checkout(workflow, job, step, earlier));
                 findings.extend(push(pipelines, workflow, step, earlier));
@@ -68,15 +68,26 @@ fn has_variable(workflow: &Workflow, job: &Job, step: &Step, names: &[&str]) -> 
     step.env.iter().chain(&job.env).chain(&workflow.env).any(is_one)
 }
 
-/// The action asks for a region whatever it does.
-fn region(workflow: &Workflow, job: &Job, step: &Step) -> Option<Finding> {
-    if step.input("aws-region").is_some()
-        || has_variable(workflow, job, step, &["AWS_REGION", "AWS_DEFAULT_REGION"])
-    {
+/// The action asks for a region whatever it does; that of a step before it will do.
+fn region(
+    pipelines: &Pipelines,
+    workflow: &Workflow,
+    job: &Job,
+    step: &Step,
+    earlier: &[Step],
+) -> Option<Finding> {
+    let names = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+    if step.input("aws-region").is_some() || has_variable(workflow, job, step, &names) {
         return None;
     }
     let message = "the action is given no aws-region, and ends".to_owned();
-    Some(lacks(workflow, name(step), message, "add `aws-region`, such as us-east-1"))
+    let mut finding = lacks(workflow, name(step), message, "add `aws-region`, such as us-east-1");
+    match names.iter().map(|name| exported(pipelines, workflow, job, earlier, name)).max()? {
+        Exported::Yes => return None,
+        Exported::Perhaps => finding.severity = Severity::Warning,
+        Exported::No => {}
+    }
+    Some(finding)
 }
 
 /// A build of files that nobody has put there.

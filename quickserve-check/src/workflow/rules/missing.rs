@@ -1,8 +1,9 @@
 //! QS809: scripts that are called and not there.
 
-use quickserve_core::finding::{Code, Finding};
+use quickserve_core::finding::{Code, Finding, Severity};
 
 use crate::workflow::Pipelines;
+use crate::workflow::actions::Step;
 use crate::workflow::pipelines::{Origin, Unit};
 use crate::workflow::scripts::Found;
 use crate::workflow::shell::{BlockKind, Command, Word};
@@ -37,7 +38,10 @@ fn missing(pipelines: &Pipelines, unit: Unit<'_>, word: &Word, direct: bool) -> 
         return (direct && !is_made_executable(unit, word)).then(|| finding.with_hint(hint));
     }
     let message = format!("{} is called and does not exist", word.text);
-    let finding = unit.file.error(Code::MISSING_SCRIPT, &word.span, message);
+    let mut finding = unit.file.error(Code::MISSING_SCRIPT, &word.span, message);
+    if may_be_made(unit) {
+        finding.severity = Severity::Warning;
+    }
     Some(finding.with_hint("write it, or remove the call"))
 }
 
@@ -58,7 +62,8 @@ fn is_in_checkout(unit: Unit<'_>, command: &Command, word: &Word) -> bool {
         fetches || writes || (names && !calls && !harmless)
     };
     let moves = |other: &Command| matches!(other.name(), "cd" | "pushd");
-    if before.into_iter().any(|other| brings(other) || moves(other))
+    if is_installed(&word.text)
+        || before.into_iter().any(|other| brings(other) || moves(other))
         || unit.shell.around(command.block).any(|block| block.kind == BlockKind::Then)
     {
         return false;
@@ -70,12 +75,33 @@ fn is_in_checkout(unit: Unit<'_>, command: &Command, word: &Word) -> bool {
             && step.input("repository").is_none()
     });
     let earlier = job.steps.iter().take_while(|other| other.span.start < step.span.start);
-    let downloads = earlier.filter(|other| {
-        let units = Unit::of_step_commands(other);
-        other.is_action("actions/download-artifact") || units.iter().any(brings)
-    });
+    let fetches = |other: &Step| {
+        let input = |name: &str| other.input(name).is_some_and(|input| input.value != "false");
+        let more = input("repository") || input("path") || input("submodules");
+        other.is_action("actions/download-artifact")
+            || other.is_action("actions/cache")
+            || (other.is_action("actions/checkout") && more)
+    };
+    let downloads =
+        earlier.filter(|other| fetches(other) || Unit::of_step_commands(other).iter().any(brings));
     let folder = step.run.as_ref().and_then(|run| run.folder.as_deref()).unwrap_or_default();
     checks_out_here && downloads.count() == 0 && !folder.contains('$')
+}
+
+/// Whether a path leads into a folder that an installation or a build makes, and that no repository has.
+fn is_installed(path: &str) -> bool {
+    let folders = ["node_modules", "vendor", ".venv", "venv", "target", "dist", "build"];
+    path.split('/').any(|part| folders.contains(&part))
+}
+
+/// Whether an action before this step may make a file: any but those of well-known owners.
+fn may_be_made(unit: Unit<'_>) -> bool {
+    let Origin::Step(_, job, step) = unit.origin else { return false };
+    let mut earlier = job.steps.iter().take_while(|other| other.span.start < step.span.start);
+    let owners = ["actions/", "aws-actions/", "docker/", "github/"];
+    earlier.any(|other| {
+        other.uses.as_ref().is_some_and(|(uses, _)| !owners.iter().any(|owner| uses.starts_with(owner)))
+    })
 }
 
 fn is_made_executable(unit: Unit<'_>, word: &Word) -> bool {

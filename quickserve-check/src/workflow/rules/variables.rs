@@ -1,27 +1,36 @@
 //! QS817: a variable that one step of a job has, and another uses as if it had it too.
 
-use quickserve_core::finding::{Code, Finding};
+use quickserve_core::finding::{Code, Finding, Severity};
 
 use crate::workflow::Pipelines;
 use crate::workflow::actions::{Input, Job, Step, Workflow};
+use crate::workflow::exported::{Exported, exported};
 use crate::workflow::pipelines::Unit;
 use crate::workflow::shell::{Command, Reference, Shell};
 
 pub(super) fn check(pipelines: &Pipelines) -> Vec<Finding> {
     let mut findings = Vec::new();
     for workflow in &pipelines.workflows {
-        for job in workflow.jobs.iter().filter(|job| !exports(job)) {
-            for step in &job.steps {
-                findings.extend(
-                    Unit::of_step(workflow, job, step).map(|unit| of_step(workflow, job, step, unit)),
-                );
+        for job in &workflow.jobs {
+            for (index, step) in job.steps.iter().enumerate() {
+                let earlier = &job.steps[..index];
+                if let Some(unit) = Unit::of_step(workflow, job, step) {
+                    findings.extend(of_step(pipelines, workflow, job, earlier, step, unit));
+                }
             }
         }
     }
-    findings.into_iter().flatten().collect()
+    findings
 }
 
-fn of_step(workflow: &Workflow, job: &Job, step: &Step, unit: Unit<'_>) -> Vec<Finding> {
+fn of_step(
+    pipelines: &Pipelines,
+    workflow: &Workflow,
+    job: &Job,
+    earlier: &[Step],
+    step: &Step,
+    unit: Unit<'_>,
+) -> Vec<Finding> {
     let has = |inputs: &[Input], name: &str| inputs.iter().any(|input| input.key == name);
     let is_set = |name: &str| {
         has(&step.env, name) || has(&job.env, name) || has(&workflow.env, name) || sets(unit.shell, name)
@@ -40,7 +49,13 @@ fn of_step(workflow: &Workflow, job: &Job, step: &Step, unit: Unit<'_>) -> Vec<F
             }
             if let Some(other) = elsewhere(name) {
                 said.push(name);
-                findings.push(finding(workflow, reference, other));
+                let mut finding = finding(workflow, reference, other);
+                match exported(pipelines, workflow, job, earlier, name) {
+                    Exported::Yes => continue,
+                    Exported::Perhaps => finding.severity = Severity::Warning,
+                    Exported::No => {}
+                }
+                findings.push(finding);
             }
         }
     }
@@ -70,9 +85,4 @@ fn sets(shell: &Shell, name: &str) -> bool {
                 .any(|word| word.text.contains(name) || matches!(command.name(), "eval" | "source" | "."))
     };
     shell.assignments().any(|set| set.name == name) || shell.commands.iter().any(reads)
-}
-
-/// Whether any step hands variables to those after it.
-fn exports(job: &Job) -> bool {
-    job.steps.iter().any(|step| step.run.as_ref().is_some_and(|run| run.text.contains("GITHUB_ENV")))
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cli::Format;
 use crate::failure::Failure;
 use crate::output;
-use crate::render::{Line, Style, Tone};
+use crate::render::{Line, Style, Tone, words};
 use crate::settings::Context;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let style = Style { colour: context.terminal.colour_data };
-    let width = code.usages.iter().map(|usage| usage.name.len()).max().unwrap_or_default();
+    let width = words::column(code.usages.iter().map(|usage| usage.name.as_str()));
     let mut usages: Vec<_> = code.usages.iter().collect();
     usages.sort_by(|one, next| (&one.name, &one.place).cmp(&(&next.name, &next.place)));
     let mut last = "";

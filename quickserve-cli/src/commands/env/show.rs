@@ -70,7 +70,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     }
     let style = Style { colour: context.terminal.colour_data };
     let mut lines = vec![Line::new("contract", format!("{shown} for {}", target.arrow()))];
-    let width = contract.names().map(str::len).max().unwrap_or_default();
+    let width = words::column(contract.names());
     for variable in &contract.variables {
         let from = from(&variable.name);
         let (label, tone, from) = match variable.required {

@@ -69,6 +69,16 @@ fn a_version_that_is_asked_for_and_not_used_is_found() {
 }
 
 #[test]
+fn a_version_before_a_command_is_that_commands() {
+    let deploys = "aws ecs update-service --service a --task-definition x\n";
+    for with in ["IMAGE_TAG=$1 envsubst < t > out", "TF_VAR_image_tag=\"$1\" terraform apply"] {
+        assert_eq!(script(&format!("set -eu\n{with}\n{deploys}")).coded("QS802"), NONE, "{with}");
+    }
+    let own = format!("set -eu\nreadonly IMAGE_TAG=$1\n{deploys}");
+    assert_eq!(script(&own).coded("QS802").len(), 1);
+}
+
+#[test]
 fn latest_is_not_pushed() {
     let found = |run: &str| job(&format!("      - run: {run}\n")).coded("QS803").len();
     for run in [
@@ -145,9 +155,14 @@ fn a_script_that_is_called_is_there() {
         "      - run: $DIR/a.sh\n",
         "      - uses: actions/download-artifact@v7\n      - run: ./a.sh\n",
         "      - run: git clone x\n      - run: x/a.sh\n",
+        "      - uses: actions/checkout@v6\n        with: { repository: acme/ci, path: ci-tools }\n      - run: ./ci-tools/a.sh\n",
+        "      - uses: actions/checkout@v6\n        with: { submodules: true }\n      - run: ./sub/a.sh\n",
+        "      - run: npm ci\n      - run: bash node_modules/acme/post.sh\n",
     ] {
         assert_eq!(found(steps), NONE, "{steps}");
     }
+    let made = "      - uses: acme/setup@v1\n      - run: ./a.sh\n";
+    assert_eq!(found(made), ["warning 8:14 ./a.sh is called and does not exist"]);
 }
 
 #[test]

@@ -182,6 +182,44 @@ fn a_variable_of_another_step_is_empty() {
     assert_eq!(job(own).coded("QS817"), NONE);
 }
 
+#[test]
+fn a_variable_that_github_or_an_action_gives_is_not_empty() {
+    let found = |name: &str, before: &str| {
+        let steps = format!(
+            "      - env: {{ {name}: x }}\n        run: a\n{before}      - run: docker push a:${name}\n"
+        );
+        let text = format!("on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n{steps}");
+        let set = "echo TAG=1 >> \"$GITHUB_ENV\"\n";
+        let files = [(".github/workflows/a.yml", text.as_str()), ("ci/set.sh", set)];
+        Project::new(&files).coded("QS817")
+    };
+    let credentials =
+        "      - uses: aws-actions/configure-aws-credentials@v6\n        with: { aws-region: x }\n";
+    assert_eq!(found("AWS_REGION", credentials), NONE);
+    assert_eq!(found("AWS_REGION", "").len(), 1);
+    assert_eq!(found("CI", ""), NONE);
+    assert_eq!(found("GITHUB_SHA", ""), NONE);
+    assert_eq!(found("TAG", "      - run: bash ci/set.sh\n"), NONE);
+    assert!(found("TAG", "      - uses: acme/setup@v1\n")[0].starts_with("warning "));
+    assert!(found("TAG", credentials)[0].starts_with("error "));
+}
+
+#[test]
+fn a_region_of_an_earlier_step_is_enough() {
+    let found = |before: &str| {
+        job(&format!(
+            "{before}      - uses: aws-actions/configure-aws-credentials@v6\n        with: {{ role-to-assume: a, role-chaining: true }}\n"
+        ))
+        .coded("QS819")
+    };
+    let message = "the action is given no aws-region, and ends";
+    assert_eq!(found(""), [format!("error 6:15 {message}")]);
+    let first = "      - uses: aws-actions/configure-aws-credentials@v6\n        with: { aws-access-key-id: a, aws-region: x }\n";
+    assert_eq!(found(first), NONE);
+    assert_eq!(found("      - run: echo AWS_REGION=x >> $GITHUB_ENV\n"), NONE);
+    assert_eq!(found("      - uses: acme/setup@v1\n"), [format!("warning 7:15 {message}")]);
+}
+
 /// Workflows in the shapes of well-known public projects: nothing of them surely fails.
 #[test]
 fn workflows_that_work_give_no_error() {

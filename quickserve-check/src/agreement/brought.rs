@@ -1,0 +1,33 @@
+//! What the build may put into an image without a name that the Dockerfile has.
+
+use crate::dockerfile::{Body, Dockerfile, Word};
+
+/// Whether the final image may have programs that its Dockerfile does not name: a script installs them, a list names
+/// them, or a folder of them is copied.
+pub(super) fn unseen(dockerfile: &Dockerfile) -> bool {
+    let chain = dockerfile.chain();
+    chain.iter().flat_map(|stage| &stage.instructions).any(|instruction| match &instruction.body {
+        Body::Run { command, documents } => {
+            !documents.is_empty() || command.simple().iter().any(|words| hides(words))
+        }
+        Body::Copy { destination, .. } => {
+            let folder = destination.text.trim_end_matches('/');
+            folder.is_empty() || folder.ends_with("bin")
+        }
+        _ => false,
+    })
+}
+
+/// Whether a command runs what is not written here, or installs what a file or a variable names.
+fn hides(words: &[Word]) -> bool {
+    let Some(program) = words.first().map(|word| &*word.text) else { return false };
+    let name = program.rsplit('/').next().unwrap_or(program);
+    let runs_another = matches!(
+        name,
+        "xargs" | "sh" | "bash" | "ash" | "source" | "." | "make" | "ansible-playbook" | "eval"
+    );
+    let is_script = program.contains('/') && !program.starts_with("/usr/") && !program.starts_with("/bin/");
+    let manager = matches!(name, "apt" | "apt-get" | "apk" | "yum" | "dnf" | "microdnf");
+    let by_list = words.iter().any(|word| word.text.contains(['$', '`', '<']));
+    runs_another || is_script || name.ends_with(".sh") || (manager && by_list)
+}
