@@ -1,5 +1,7 @@
 //! What the build may put into an image without a name that the Dockerfile has.
 
+use std::path::Path;
+
 use crate::dockerfile::{Body, Dockerfile, Word};
 
 /// Whether the final image may have programs that its Dockerfile does not name: a script installs them, a list names
@@ -29,5 +31,8 @@ fn hides(words: &[Word]) -> bool {
     let is_script = program.contains('/') && !program.starts_with("/usr/") && !program.starts_with("/bin/");
     let manager = matches!(name, "apt" | "apt-get" | "apk" | "yum" | "dnf" | "microdnf");
     let by_list = words.iter().any(|word| word.text.contains(['$', '`', '<']));
-    runs_another || is_script || name.ends_with(".sh") || (manager && by_list)
+    runs_another
+        || is_script
+        || Path::new(name).extension().is_some_and(|extension| extension == "sh")
+        || (manager && by_list)
 }

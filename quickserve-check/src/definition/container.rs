@@ -88,7 +88,7 @@ impl<'d> Container<'d> {
     }
 
     /// The words of its own `entryPoint` and `command`.
-    pub(super) fn runs(&self) -> Vec<&'d str> {
+    pub(super) fn runs(self) -> Vec<&'d str> {
         let lists = ["entryPoint", "command"].into_iter().flat_map(|key| self.items(key));
         lists.filter_map(Node::as_str).collect()
     }

@@ -2,8 +2,8 @@
 
 mod bootstrap;
 mod deploy;
-mod journal;
 mod differential;
+mod journal;
 mod registry;
 mod secrets;
 

@@ -59,6 +59,7 @@ pub(super) async fn stage(
         cluster: settings.cluster.clone(),
         service: settings.service.clone(),
         definition: definition.transpose()?,
+        alarms: target.settings.alarms.clone(),
         secrets: Arc::clone(&secrets) as _,
         clock: clock(),
     }));

@@ -241,13 +241,15 @@ struct Folders;
 #[async_trait]
 impl JournalFixture for Folders {
     async fn fresh(&self) -> Box<dyn JournalStage> {
-        Box::new(tempfile::tempdir().expect("a folder"))
+        Box::new(Folder(tempfile::tempdir().expect("a folder")))
     }
 }
 
-impl JournalStage for TempDir {
+struct Folder(TempDir);
+
+impl JournalStage for Folder {
     fn store(&self) -> Arc<dyn ObjectStore> {
-        journal::local(self.path()).expect("a store")
+        journal::local(self.0.path()).expect("a store")
     }
 }
 
