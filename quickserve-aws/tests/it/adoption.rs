@@ -11,7 +11,7 @@ use crate::register::version;
 use crate::support::fence;
 
 /// Their definition, registered as the first, and their service that runs it.
-async fn theirs(lab: &Lab) {
+fn theirs(lab: &Lab) {
     let mut state = lab.fake.state();
     state.register(
         json!({ "family": "shop", "containerDefinitions": [{ "name": "app", "image": "theirs:1" }] }),
@@ -32,7 +32,7 @@ fn heads_for(lab: &Lab) -> String {
 #[tokio::test]
 async fn a_failed_first_deployment_goes_back_to_their_revision() {
     let lab = Lab::open().await;
-    theirs(&lab).await;
+    theirs(&lab);
     lab.fake.state().fates.fail.insert(2, Vec::new());
     let finished = lab.deploy(version("1")).await;
     assert_eq!((finished.outcome, finished.exit_code), (Outcome::RolledBack, 4), "{finished:#?}");
@@ -44,7 +44,7 @@ async fn a_failed_first_deployment_goes_back_to_their_revision() {
 #[tokio::test]
 async fn one_that_ecs_finished_and_we_refuse_goes_back_too() {
     let lab = Lab::open().await;
-    theirs(&lab).await;
+    theirs(&lab);
     // Its tasks run another image than the release says: ECS sees nothing wrong in that.
     lab.fake.state().fates.other_image = Some(Digest::of(b"another"));
     let finished = lab.deploy(version("1")).await;
@@ -59,7 +59,7 @@ async fn one_that_ecs_finished_and_we_refuse_goes_back_too() {
 #[tokio::test]
 async fn a_good_first_deployment_adopts_it_and_leaves_their_number_of_tasks() {
     let lab = Lab::open().await;
-    theirs(&lab).await;
+    theirs(&lab);
     lab.fake.state().service.as_mut().expect("a service")["desiredCount"] = json!(3);
     let finished = lab.deploy(version("1")).await;
     assert_eq!(finished.outcome, Outcome::Done, "{finished:#?}");

@@ -128,8 +128,8 @@ async fn a_deployment_that_failed_tells_all_of_it_and_what_to_do() {
     let lab = Lab::open().await;
     assert_eq!(lab.deploy(version("1")).await.outcome, Outcome::Done);
     let task = |name: &str| {
-        let failed = task(name, 1, Some(137), Some("OutOfMemoryError: Container killed due to memory usage"));
-        let mut failed = failed;
+        let mut failed =
+            task(name, 1, Some(137), Some("OutOfMemoryError: Container killed due to memory usage"));
         failed["taskDefinitionArn"] = json!(State::arn(2));
         failed
     };

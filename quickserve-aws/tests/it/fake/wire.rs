@@ -109,7 +109,7 @@ fn xml(value: &Value) -> String {
 fn cbor(value: &Value) -> Vec<u8> {
     let head = |major: u8, length: usize| -> Vec<u8> {
         let length = u16::try_from(length).expect("a short answer");
-        [vec![major << 5 | 25], length.to_be_bytes().to_vec()].concat()
+        [vec![(major << 5) | 25], length.to_be_bytes().to_vec()].concat()
     };
     match value {
         Value::Object(members) => {
