@@ -158,7 +158,7 @@ fn is_given(key: &str, value: &Value) -> bool {
         Value::Null => false,
         Value::Bool(truth) => *truth != (key == "essential"),
         Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty() && !(key == "networkMode" && text == "bridge"),
+        Value::String(text) => !(text.is_empty() || key == "networkMode" && text == "bridge"),
         Value::Array(items) => !items.is_empty(),
         Value::Object(members) => !members.is_empty(),
     }

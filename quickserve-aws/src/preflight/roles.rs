@@ -1,5 +1,6 @@
 //! QS611: the roles are there, and ECS may take them.
 
+use aws_sdk_iam::operation::get_role::GetRoleError;
 use futures_util::future::join_all;
 use quickserve_core::finding::{Code, Finding};
 use quickserve_core::preflight::Report;
@@ -39,7 +40,9 @@ async fn trust(clients: &Clients, name: &str) -> Result<Option<String>> {
             let role = answer.role.and_then(|role| role.assume_role_policy_document);
             Ok(Some(role.unwrap_or_default()))
         }
-        Err(error) if error.as_service_error().is_some_and(|it| it.is_no_such_entity_exception()) => Ok(None),
+        Err(error) if error.as_service_error().is_some_and(GetRoleError::is_no_such_entity_exception) => {
+            Ok(None)
+        }
         Err(error) => Err(GET.failed(error)),
     }
 }
@@ -96,15 +99,12 @@ fn decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let digits = tail.get(..2).filter(|_| *first == b'%').and_then(|it| std::str::from_utf8(it).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
+        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            bytes.push(byte);
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aws_sdk_elasticloadbalancingv2::types::{Action, TargetGroup, TargetTypeEnum};
+use aws_sdk_elasticloadbalancingv2::operation::describe_listeners::DescribeListenersError;
+use aws_sdk_elasticloadbalancingv2::operation::describe_rules::DescribeRulesError;
+use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::DescribeTargetGroupsError;
+use aws_sdk_elasticloadbalancingv2::types::{Action, ForwardActionConfig, TargetGroup, TargetTypeEnum};
 use futures_util::future::join_all;
 use quickserve_core::Result;
 use quickserve_core::config::Strategy;
@@ -73,7 +76,11 @@ async fn group(clients: &Clients, subject: &Subject, declared: &Declared, arn: &
     let elb = clients.load_balancing();
     let groups = match elb.describe_target_groups().target_group_arns(arn).send().await {
         Ok(answer) => answer.target_groups.unwrap_or_default(),
-        Err(error) if error.as_service_error().is_some_and(|it| it.is_target_group_not_found_exception()) => {
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(DescribeTargetGroupsError::is_target_group_not_found_exception) =>
+        {
             Vec::new()
         }
         Err(error) => return Err(GROUPS.failed(error)),
@@ -196,7 +203,11 @@ async fn forwards(clients: &Clients, arn: &str) -> Result<Option<BTreeSet<String
             Ok(answer) => {
                 answer.rules.into_iter().flatten().next().map(|rule| rule.actions.unwrap_or_default())
             }
-            Err(error) if error.as_service_error().is_some_and(|it| it.is_rule_not_found_exception()) => None,
+            Err(error)
+                if error.as_service_error().is_some_and(DescribeRulesError::is_rule_not_found_exception) =>
+            {
+                None
+            }
             Err(error) => return Err(RULES.failed(error)),
         }
     } else {
@@ -205,7 +216,11 @@ async fn forwards(clients: &Clients, arn: &str) -> Result<Option<BTreeSet<String
                 let listener = answer.listeners.into_iter().flatten().next();
                 listener.map(|listener| listener.default_actions.unwrap_or_default())
             }
-            Err(error) if error.as_service_error().is_some_and(|it| it.is_listener_not_found_exception()) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DescribeListenersError::is_listener_not_found_exception) =>
+            {
                 None
             }
             Err(error) => return Err(LISTENERS.failed(error)),
@@ -215,7 +230,7 @@ async fn forwards(clients: &Clients, arn: &str) -> Result<Option<BTreeSet<String
 }
 
 fn groups(action: &Action) -> impl Iterator<Item = String> {
-    let several = action.forward_config().into_iter().flat_map(|it| it.target_groups());
+    let several = action.forward_config().into_iter().flat_map(ForwardActionConfig::target_groups);
     let several = several.filter_map(|it| it.target_group_arn());
     action.target_group_arn().into_iter().chain(several).map(str::to_owned)
 }
