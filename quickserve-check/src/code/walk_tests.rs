@@ -80,7 +80,7 @@ fn what_cannot_be_read_is_one_finding() {
     std::fs::set_permissions(&locked[2], std::fs::Permissions::from_mode(0o700)).expect("permissions");
     assert_eq!(code.usages.len(), 1);
     // Root reads everything.
-    if File::open(&locked[0]).is_err() {
+    if std::fs::File::open(&locked[0]).is_err() {
         assert_eq!(findings.len(), 1);
         assert!(findings[0].message.ends_with("secrets: a.js, b.js, c"), "{}", findings[0].message);
         assert_eq!(findings[0].severity, Severity::Info);

@@ -3,6 +3,7 @@
 use crate::workflow::Pipelines;
 use crate::workflow::actions::{Job, Step, Workflow};
 use crate::workflow::pipelines::Unit;
+use crate::workflow::shell::Command;
 
 /// Owners whose actions hand on no variable that they do not document.
 const KNOWN_OWNERS: [&str; 4] = ["actions/", "aws-actions/", "docker/", "github/"];
@@ -14,9 +15,11 @@ pub(crate) const CREDENTIALS: &str = "aws-actions/configure-aws-credentials";
 const OF_CREDENTIALS: [&str; 5] =
     ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
-/// Programs that run what is written elsewhere.
-const RUNNERS: [&str; 12] =
-    ["python", "python3", "node", "deno", "ruby", "make", "just", "task", "npm", "npx", "yarn", "pnpm"];
+/// Commands that run what is written elsewhere. What installs or tests a project hands nothing on.
+const RUNNERS: [&str; 13] = [
+    "python", "python3", "node", "deno run", "ruby", "make", "just", "task", "npx", "npm run", "yarn run",
+    "pnpm run", "bun run",
+];
 
 /// How sure it is that earlier steps hand on a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +71,7 @@ fn writes(unit: &Unit<'_>) -> bool {
 /// Whether a step runs an action, or a program, of which nobody knows here what it hands on.
 fn runs_the_unknown(step: &Step, units: &[Unit<'_>]) -> bool {
     let is_known = |uses: &str| KNOWN_OWNERS.iter().any(|owner| uses.starts_with(owner));
+    let runs = |command: &Command| RUNNERS.iter().any(|runner| command.is(runner)) && !command.tests();
     step.uses.as_ref().is_some_and(|(uses, _)| !is_known(uses))
-        || units.iter().flat_map(|unit| &unit.shell.commands).any(|command| RUNNERS.contains(&command.name()))
+        || units.iter().flat_map(|unit| &unit.shell.commands).any(runs)
 }

@@ -7,6 +7,7 @@ use quickserve_aws::journal::Location;
 use quickserve_core::clock::SystemClock;
 use quickserve_core::finding::{Code, Finding};
 
+use super::journal::make_bucket;
 use super::{ACCOUNT, Emulator};
 use crate::support::clients;
 
@@ -45,7 +46,7 @@ async fn a_bucket_is_made_once_and_nothing_is_wrong_with_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_somebody_made_is_looked_over_and_gets_what_it_lacks() {
     let emulator = Emulator::start().await;
-    emulator.bucket("acme-deploy");
+    make_bucket(&emulator, "acme-deploy");
     let rules = "<LifecycleConfiguration><Rule><ID>tidy</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter>\
                  <Expiration><Days>30</Days></Expiration></Rule></LifecycleConfiguration>";
     let scope = format!("{ACCOUNT}/20261129/us-east-1/s3/aws4_request");

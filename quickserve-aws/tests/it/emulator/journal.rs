@@ -17,13 +17,11 @@ use crate::journal::{abort, opened};
 use crate::proxy::Proxy;
 use crate::support::clients;
 
-impl Emulator {
-    pub(crate) fn bucket(&self, name: &str) {
-        let scope = format!("{ACCOUNT}/20261129/us-east-1/s3/aws4_request");
-        let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
-        let (status, body) = self.http("PUT", &format!("/{name}"), &[("authorization", &*signature)], b"");
-        assert_eq!(status, 200, "{name}: {body}");
-    }
+pub(crate) fn make_bucket(emulator: &Emulator, name: &str) {
+    let scope = format!("{ACCOUNT}/20261129/us-east-1/s3/aws4_request");
+    let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+    let (status, body) = emulator.http("PUT", &format!("/{name}"), &[("authorization", &*signature)], b"");
+    assert_eq!(status, 200, "{name}: {body}");
 }
 
 pub(crate) fn store(port: u16, place: &str) -> Arc<dyn ObjectStore> {
@@ -50,7 +48,7 @@ struct Stage {
 impl JournalFixture for Fixture {
     async fn fresh(&self) -> Box<dyn JournalStage> {
         let bucket = format!("stage-{}", self.stages.fetch_add(1, Ordering::Relaxed));
-        self.emulator.bucket(&bucket);
+        make_bucket(&self.emulator, &bucket);
         Box::new(Stage { port: self.emulator.port, place: format!("s3://{bucket}/team/journal") })
     }
 }
@@ -79,7 +77,7 @@ async fn a_bucket_that_is_not_there_is_told_with_how_to_make_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_are_lost_after_a_write_lose_and_double_no_record() {
     let emulator = Emulator::start().await;
-    emulator.bucket("acme-deploy");
+    make_bucket(&emulator, "acme-deploy");
     let proxy = Proxy::before(emulator.port).await;
     let place = "s3://acme-deploy/journal";
     let mut ada = read(store(proxy.port, place), "ada").await.expect("a journal");

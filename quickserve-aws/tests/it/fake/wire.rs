@@ -97,9 +97,13 @@ impl Protocol {
 fn xml(value: &Value) -> String {
     match value {
         Value::Object(members) => {
-            members.iter().map(|(name, inner)| format!("<{name}>{}</{name}>", xml(inner))).collect()
+            let elements = members.iter().map(|(name, inner)| format!("<{name}>{}</{name}>", xml(inner)));
+            elements.collect::<Vec<_>>().concat()
         }
-        Value::Array(items) => items.iter().map(|item| format!("<member>{}</member>", xml(item))).collect(),
+        Value::Array(items) => {
+            let members = items.iter().map(|item| format!("<member>{}</member>", xml(item)));
+            members.collect::<Vec<_>>().concat()
+        }
         Value::String(text) => text.replace('&', "&amp;").replace('<', "&lt;"),
         other => other.to_string(),
     }
@@ -109,7 +113,7 @@ fn xml(value: &Value) -> String {
 fn cbor(value: &Value) -> Vec<u8> {
     let head = |major: u8, length: usize| -> Vec<u8> {
         let length = u16::try_from(length).expect("a short answer");
-        [vec![(major << 5) | 25], length.to_be_bytes().to_vec()].concat()
+        [vec![(major << 5) | 0x19], length.to_be_bytes().to_vec()].concat()
     };
     match value {
         Value::Object(members) => {

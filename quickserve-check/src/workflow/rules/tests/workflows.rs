@@ -201,6 +201,8 @@ fn a_variable_that_github_or_an_action_gives_is_not_empty() {
     assert_eq!(found("GITHUB_SHA", ""), NONE);
     assert_eq!(found("TAG", "      - run: bash ci/set.sh\n"), NONE);
     assert!(found("TAG", "      - uses: acme/setup@v1\n")[0].starts_with("warning "));
+    assert!(found("TAG", "      - run: npm run set-tag\n")[0].starts_with("warning "));
+    assert!(found("TAG", "      - run: npm ci; npm run test\n")[0].starts_with("error "));
     assert!(found("TAG", credentials)[0].starts_with("error "));
 }
 
