@@ -9,7 +9,7 @@ use super::ignore::{Ignore, clean, glob};
 use super::secrecy;
 use crate::code::paths::is_beside;
 use crate::inside::inside;
-use crate::secrets::{is_env, is_values};
+use crate::secrets::is_values;
 use crate::{Subject, Text};
 
 /// Folders whose content nobody wrote. They are seen and not looked into.
@@ -144,16 +144,14 @@ fn entries(folder: &Path) -> Vec<String> {
 
 fn sensitive(folder: &Path, path: &str) -> Option<Sensitive> {
     let name = path.rsplit('/').next().unwrap_or(path);
-    // What is called a template may hold values all the same, and then it is none.
     let has_values = is_values(name);
-    let may_have_values = is_env(name);
-    if !may_have_values && !secrecy::is_key_file(name) || folder.join(path).is_dir() {
+    if !has_values && !secrecy::is_key_file(name) || folder.join(path).is_dir() {
         return None;
     }
     // What cannot be read as text is judged by its name: a key store is binary.
     let text = inside(folder, Path::new(path)).and_then(|there| Text::read(&there, path).ok());
     let holds_secret = match &text {
-        Some(text) if may_have_values => secrecy::has_secret_value(&text.text),
+        Some(text) if has_values => secrecy::has_secret_value(&text.text),
         Some(text) => secrecy::has_key(&text.text),
         None => false,
     };

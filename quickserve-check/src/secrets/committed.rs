@@ -52,14 +52,10 @@ impl Standing {
 /// Whether a file of that name holds the values of an environment: `.env`, `.env.production`, `prod.env`, and not
 /// `.env.example`.
 pub(crate) fn is_values(name: &str) -> bool {
-    is_env(name) && !is_template(name)
-}
-
-/// Whether a file of that name gives values to variables, be it a template.
-pub(crate) fn is_env(name: &str) -> bool {
     let name = name.to_lowercase();
     let extension = Path::new(&name).extension().and_then(|extension| extension.to_str());
-    matches!(&*name, ".env" | ".envrc") || name.starts_with(".env.") || extension == Some("env")
+    let is_env = matches!(&*name, ".env" | ".envrc") || name.starts_with(".env.") || extension == Some("env");
+    is_env && !is_template(&name)
 }
 
 fn is_template(name: &str) -> bool {

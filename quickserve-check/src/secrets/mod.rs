@@ -15,7 +15,7 @@ mod rules;
 pub use crate::placeholder::is_placeholder;
 pub use find::{Found, find};
 
-pub(crate) use committed::{Sighting, Standing, findings, is_env, is_searched, is_values, search};
+pub(crate) use committed::{Sighting, Standing, findings, is_searched, is_values, search};
 pub(crate) use name::{is_secret as is_secret_name, may_be_secret};
 
 use quickserve_core::finding::Code;
