@@ -21,7 +21,7 @@ const VERSION_VARIABLE: &str = "IMAGE_TAG";
 
 /// What `DescribeTaskDefinition` answers and `RegisterTaskDefinition` refuses. ECS API reference,
 /// `TaskDefinition` beside `RegisterTaskDefinition`.
-pub(super) const DESCRIBED_ONLY: &[&str] = &[
+pub(crate) const DESCRIBED_ONLY: &[&str] = &[
     "compatibilities",
     "deleteRequestedAt",
     "deregisteredAt",

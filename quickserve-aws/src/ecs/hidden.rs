@@ -16,7 +16,12 @@ const WORDS: &[&str] = &[
     "access_key",
     "private_key",
     "credential",
+    "authorization",
+    "cookie",
 ];
+
+/// What stands before the value itself in `Authorization: Bearer abc` (RFC 9110, 11.4).
+const SCHEMES: &[&str] = &["bearer", "basic", "token"];
 
 /// A line in which values of secrets are hidden, as far as the line shows that they are some. `names` are the
 /// variables of the container's secrets.
@@ -35,7 +40,14 @@ pub(super) fn hidden(line: &str, names: &BTreeSet<String>) -> String {
         if is_secret(name, names) {
             let value = rest.trim_start_matches(['"', '\'', ' ']);
             out.push_str(&rest[..rest.len() - value.len()]);
-            let end = value.find(|c: char| c.is_whitespace() || "\"',;&}".contains(c)).unwrap_or(value.len());
+            let end_of = |text: &str| {
+                text.find(|c: char| c.is_whitespace() || "\"',;&}".contains(c)).unwrap_or(text.len())
+            };
+            let mut end = end_of(value);
+            if SCHEMES.contains(&value[..end].to_lowercase().as_str()) {
+                let after = value[end..].trim_start();
+                end = value.len() - after.len() + end_of(after);
+            }
             if end > 0 {
                 out.push_str("***");
             }
@@ -89,6 +101,8 @@ mod tests {
             ("FATAL: no table orders", "FATAL: no table orders"),
             ("user-token=a&next=/", "user-token=***&next=/"),
             ("missing secret:", "missing secret:"),
+            ("> Authorization: Bearer eyJx.y, retried", "> Authorization: ***, retried"),
+            ("set-cookie: sid=abc; Path=/", "set-cookie: ***; Path=/"),
         ] {
             assert_eq!(hidden(line, &names), shown);
         }

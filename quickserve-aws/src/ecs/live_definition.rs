@@ -1,22 +1,12 @@
 //! The task definition that the service runs, as a document: for teams whose infrastructure code owns it.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use aws_sdk_ecs::types::TaskDefinitionField;
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 use quickserve_core::{Error, ErrorKind, Result};
 
+use super::answer::described;
 use super::definition::{DESCRIBED_ONLY, Tag, is_ours};
 use super::json::Object;
 use super::platform::Ecs;
 use super::written;
-use crate::error::{Call, call};
-
-const DESCRIBE: Call = call("ecs", "DescribeTaskDefinition");
 
 impl Ecs {
     /// The task definition that the service heads for, as a document to make a release from: what only a description
@@ -34,19 +24,7 @@ impl Ecs {
                 "name a file for the first deployment: task_definition = \"deploy/task-definition.json\"",
             )
         })?;
-        document(&self.described(&primary.revision).await?)
-    }
-
-    /// ECS's answer, byte for byte: types would lose what they do not know.
-    async fn described(&self, revision: &str) -> Result<String> {
-        let answer = Answer::default();
-        let request = self.client().describe_task_definition().task_definition(revision);
-        let request = request.include(TaskDefinitionField::Tags).customize().interceptor(answer.clone());
-        request.send().await.map_err(|error| DESCRIBE.failed(error))?;
-        let text = answer.text.lock().unwrap_or_else(PoisonError::into_inner).take();
-        text.ok_or_else(|| {
-            Error::new(ErrorKind::Unexpected, "ecs:DescribeTaskDefinition: read the answer, which is no text")
-        })
+        document(&described(self.client(), &primary.revision).await?.1)
     }
 }
 
@@ -72,30 +50,6 @@ fn document(answer: &str) -> Result<String> {
     serde_json::to_string(&definition).map_err(|error| {
         Error::new(ErrorKind::Unexpected, "write the live task definition").with_source(error)
     })
-}
-
-/// Keeps the body of an answer.
-#[derive(Debug, Clone, Default)]
-struct Answer {
-    text: Arc<Mutex<Option<String>>>,
-}
-
-#[dyn_dispatch_hint]
-impl Intercept for Answer {
-    fn name(&self) -> &'static str {
-        "keep the body of an answer"
-    }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let body = context.response().body().bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = body;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

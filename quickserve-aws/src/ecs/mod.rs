@@ -22,7 +22,7 @@ mod service;
 mod verdict;
 mod written;
 
-pub(crate) use answer::Answer;
-pub(crate) use definition::RELEASE_TAG;
+pub(crate) use answer::described;
+pub(crate) use definition::{DESCRIBED_ONLY, RELEASE_TAG};
 pub use platform::{Ecs, Setup};
 pub(crate) use service::{Live, live};

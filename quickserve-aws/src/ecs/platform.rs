@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use quickserve_core::Result;
 use quickserve_core::clock::Clock;
 use quickserve_core::fence::Fence;
 use quickserve_core::orchestrator::{Capabilities, Drive, Observed, Orchestrator, Revision, TaskFailure};
 use quickserve_core::release::{Release, ReleaseId};
 use quickserve_core::secrets::SecretStore;
 use quickserve_core::service::ServiceKey;
+use quickserve_core::{Error, ErrorKind, Result};
 use tokio::sync::Mutex;
 
 use super::known::Known;
@@ -58,6 +59,9 @@ struct Shared {
 
 /// ECS documentation, "Amazon ECS service quotas": tasks per service.
 const MAX_TASKS: u32 = 5000;
+
+/// For a report of a failure, which may take many calls: what failed is taken back after it, and the lease runs.
+const REPORT: Duration = Duration::from_secs(10);
 
 impl Ecs {
     /// A service of a cluster. Nothing is called.
@@ -137,16 +141,37 @@ impl Orchestrator for Ecs {
     }
 
     async fn explain(&self, release: &ReleaseId) -> Result<Vec<TaskFailure>> {
-        self.failures(release).await
+        within(REPORT, "why its tasks ended", self.failures(release)).await
     }
 
     async fn circumstances(&self, _: &ReleaseId, since: Timestamp) -> Result<Vec<String>> {
-        self.known_beside(since).await
+        within(REPORT, "what else ECS knows", self.known_beside(since)).await
     }
+}
+
+/// Asks for no longer than this.
+async fn within<T>(limit: Duration, what: &str, asked: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| {
+        let message = format!("AWS did not tell within {} s {what}", limit.as_secs());
+        Err(Error::new(ErrorKind::TimedOut, message).temporary())
+    })
 }
 
 impl fmt::Display for Ecs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ECS service {} in cluster {}", self.service(), self.cluster())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_report_that_does_not_come_is_not_waited_for() {
+        let never = std::future::pending::<Result<()>>();
+        let error = within(REPORT, "why its tasks ended", never).await.expect_err("too late");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(error.to_string(), "AWS did not tell within 10 s why its tasks ended");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_ecs::types::TaskDefinitionField;
 use quickserve_core::finding::{Code, Finding, Severity};
 use quickserve_core::preflight::Report;
 use quickserve_core::{Error, ErrorKind, Result};
@@ -10,10 +9,8 @@ use serde_json::{Map, Value};
 
 use super::subject::Subject;
 use crate::clients::Clients;
-use crate::ecs::{Answer, Live, RELEASE_TAG};
-use crate::error::{Call, call};
+use crate::ecs::{DESCRIBED_ONLY, Live, RELEASE_TAG, described};
 
-const DESCRIBE: Call = call("ecs", "DescribeTaskDefinition");
 /// How many fields are named.
 const NAMED: usize = 8;
 /// What a release decides, and what names a definition.
@@ -26,25 +23,15 @@ pub(super) async fn drift(clients: &Clients, subject: &Subject, live: Option<&Li
         return Ok(Report::default());
     };
     let Some(revision) = live.service.task_definition() else { return Ok(Report::default()) };
-    let answer = Answer::default();
-    let described = clients
-        .ecs()
-        .describe_task_definition()
-        .task_definition(revision)
-        .include(TaskDefinitionField::Tags)
-        .customize()
-        .interceptor(answer.clone())
-        .send()
-        .await
-        .map_err(|error| DESCRIBE.failed(error))?;
+    let (read, answer) = described(clients.ecs(), revision).await?;
     // What we have registered differs by what is deployed now, which the plan says.
-    if described.tags().iter().any(|tag| tag.key() == Some(RELEASE_TAG)) {
+    if read.tags().iter().any(|tag| tag.key() == Some(RELEASE_TAG)) {
         return Ok(Report::of(Vec::new()));
     }
     let unreadable =
         |error| Error::new(ErrorKind::Unexpected, "read the live task definition").with_source(error);
     let file: Value = serde_json::from_str(document).map_err(unreadable)?;
-    let live: Value = serde_json::from_str(&answer.text()).map_err(unreadable)?;
+    let live: Value = serde_json::from_str(&answer).map_err(unreadable)?;
     Ok(judge(revision, &differences(&file, &live["taskDefinition"])))
 }
 
@@ -141,17 +128,7 @@ fn covers(live: &Value, file: &Value) -> bool {
 
 /// Whether somebody must have given a value: ECS fills in empty lists, zeroes, and that a container is essential.
 fn is_given(key: &str, value: &Value) -> bool {
-    let described = [
-        "compatibilities",
-        "deregisteredAt",
-        "registeredAt",
-        "registeredBy",
-        "requiresAttributes",
-        "revision",
-        "status",
-        "taskDefinitionArn",
-    ];
-    if DECIDED.contains(&key) || described.contains(&key) {
+    if DECIDED.contains(&key) || DESCRIBED_ONLY.contains(&key) {
         return false;
     }
     match value {

@@ -29,14 +29,18 @@ impl LastLook for StandingSecrets {
         let sources: Vec<String> = self.secrets.iter().map(|binding| binding.source.clone()).collect();
         let mut report = Report::default();
         for (binding, presence) in self.secrets.iter().zip(self.store.check(&sources).await?) {
-            if let SecretPresence::Missing { .. } = presence {
-                let SecretBinding { container, variable, source, .. } = binding;
-                let message = format!("secret {variable} has gone since the checks: there is no {source}");
-                let finding = Finding::error(Code::SECRET_NOT_FOUND, message);
-                report.findings.push(finding.on(format!("container {container}")));
-            } else {
-                report.passed += 1;
-            }
+            let SecretBinding { container, variable, source, .. } = binding;
+            let gone = match presence {
+                SecretPresence::Present => {
+                    report.passed += 1;
+                    continue;
+                }
+                SecretPresence::Missing { .. } => format!("there is no {source}"),
+                SecretPresence::Empty => format!("{source} has no value"),
+            };
+            let message = format!("secret {variable} has gone since the checks: {gone}");
+            let finding = Finding::error(Code::SECRET_NOT_FOUND, message);
+            report.findings.push(finding.on(format!("container {container}")));
         }
         Ok(report)
     }

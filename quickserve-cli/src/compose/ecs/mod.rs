@@ -11,6 +11,7 @@ use quickserve_aws::ecs::{self, Ecs};
 use quickserve_aws::registry::{self, Anonymous, DockerConfig, Ecr, RegistryCredentials, RemoteRegistry};
 use quickserve_aws::secrets::AwsSecrets;
 use quickserve_aws::{Clients, chain};
+use quickserve_check::Text;
 use quickserve_core::Result;
 use quickserve_core::config;
 use quickserve_core::engine::{Deployer, Parts};
@@ -82,9 +83,9 @@ pub(super) async fn stage(
 
 /// How the service is made, in the words of a file.
 fn read(context: &Context, path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| {
-        let message = format!("the service's definition {} cannot be read: {error}", context.shown(path));
-        Failure::usage(message, "make it, or correct `service_definition` in quickserve.toml")
+    let read = Text::read(path, &context.shown(path)).map(|text| text.text);
+    read.map_err(|finding| {
+        Failure::usage(finding.message, "make it, or correct `service_definition` in quickserve.toml")
     })
 }
 
