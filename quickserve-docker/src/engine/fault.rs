@@ -43,6 +43,11 @@ pub(super) fn is_not_running(message: &str) -> bool {
     message.contains("is not running") || message.contains("can only kill running containers")
 }
 
+/// Whether a network was refused because another one has its bridge device, be it one that is only being made.
+pub(super) fn is_device_taken(error: &Bollard) -> bool {
+    matches!(answer(error), Some((403 | 409 | 500, message)) if message.contains("same bridge name"))
+}
+
 /// Whether a list could not be read because Podman has not yet tidied up after a container.
 pub(super) fn is_tidying(error: &Bollard) -> bool {
     matches!(error, Bollard::JsonDataError { message, .. } if message.contains("`stopped`"))

@@ -1,22 +1,28 @@
 //! Networks and volumes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptions};
 use quickserve_core::release::Digest;
 use quickserve_core::{Error, ErrorKind, Result};
+use tokio::time::{Instant, sleep};
 
 use super::containers::label_filters;
 use super::{Engine, fault};
 use crate::names;
+
+/// How long a network that another owner makes may be on its way, and how often it is looked for.
+const OTHERS_NETWORK: Duration = Duration::from_secs(10);
+const OTHERS_NETWORK_LOOK: Duration = Duration::from_millis(50);
 
 impl Engine {
     /// Makes an environment's bridge network where it does not exist.
     ///
     /// An engine before 25 allows two networks of one name. It never allows two with one bridge device,
     /// so the device's name is derived from the network's: of two owners that make it at once, one is refused
-    /// and finds the other's. Podman allows no two networks of one name; beside a Docker engine on the same machine it
+    /// and waits until it finds the other's. Podman allows no two networks of one name; beside a Docker engine on the same machine it
     /// needs devices of its own.
     pub(crate) async fn ensure_network(&self, environment: &str) -> Result<()> {
         let name = names::network(environment);
@@ -35,14 +41,17 @@ impl Engine {
             labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
             ..Default::default()
         };
-        match self.docker.create_network(request).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                if self.network_exists(&name).await? {
-                    return Ok(());
-                }
-                Err(fault::to_core(format!("create network {name}"), error))
+        let deadline = Instant::now() + OTHERS_NETWORK;
+        loop {
+            let Err(error) = self.docker.create_network(request.clone()).await else { return Ok(()) };
+            if self.network_exists(&name).await? {
+                return Ok(());
             }
+            // The engine takes the device first and shows the network later: another owner is about to have made it.
+            if !fault::is_device_taken(&error) || Instant::now() >= deadline {
+                return Err(fault::to_core(format!("create network {name}"), error));
+            }
+            sleep(OTHERS_NETWORK_LOOK).await;
         }
     }
 
