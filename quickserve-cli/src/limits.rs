@@ -18,9 +18,19 @@ pub(crate) struct Chosen {
 /// From how many tasks on local Docker has no service.
 const MOST_TASKS: u32 = 101;
 
-/// Whether this version has the strategy.
-pub(crate) fn is_built(strategy: Strategy) -> bool {
-    !matches!(strategy, Strategy::Canary | Strategy::Linear)
+/// Whether a platform has the strategy.
+fn is_built(platform: Platform, strategy: Strategy) -> bool {
+    match platform {
+        Platform::Docker => !matches!(strategy, Strategy::Canary | Strategy::Linear),
+        // It never stops all tasks before others start.
+        Platform::Ecs => strategy != Strategy::Recreate,
+    }
+}
+
+/// The strategies that a platform has, by name.
+pub(crate) fn built(platform: Platform) -> Vec<&'static str> {
+    let built = Strategy::ALL.iter().filter(|(_, strategy)| is_built(platform, *strategy));
+    built.map(|(name, _)| *name).collect()
 }
 
 /// All that cannot be done, as one refusal.
@@ -30,10 +40,12 @@ pub(crate) fn check(config: &Config, settings: &Settings, chosen: Option<Chosen>
     if let Some(Chosen { strategy, by }) = chosen {
         // What the file says does not count then.
         settings.deploy.strategy = Some(strategy);
-        if !is_built(strategy) {
+        if !is_built(settings.platform, strategy) {
             settings.deploy.strategy = None;
             let finding = Finding::not_built(&format!("the strategy is {strategy}"));
-            findings.push(finding.on(by).with_hint("use blue-green, rolling or recreate"));
+            findings.push(
+                finding.on(by).with_hint(format!("use one of {}", built(settings.platform).join(", "))),
+            );
         }
     }
     findings.extend(around(config, &settings));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -11,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::fence::{Epoch, Fence};
+use crate::plan::Strategy;
 use crate::release::{Digest, Release, ReleaseId};
 use crate::rollout::{ManagedRollout, Rollout};
-use crate::traffic::{Split, SplitVersion, TrafficRouter};
+use crate::traffic::{Percent, Split, SplitVersion, TrafficRouter};
 
 /// A platform, bound to one service in one environment.
 ///
@@ -94,6 +96,21 @@ pub struct Capabilities {
     /// It rolls releases out by itself: see [`Drive::Managed`].
     #[serde(default)]
     pub managed: bool,
+    /// The ways beside rolling that such a platform has by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native: Option<Native>,
+}
+
+/// What a platform can do that moves requests by itself in other ways than rolling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Native {
+    /// The strategies.
+    pub strategies: Vec<Strategy>,
+    /// The times that it keeps are multiples of this.
+    #[serde(with = "crate::workload::seconds")]
+    pub unit: Duration,
+    /// The least by which a linear shift rises.
+    pub least_step: Percent,
 }
 
 /// A platform's name for a registered release, such as a task definition's ARN.

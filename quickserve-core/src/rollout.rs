@@ -4,7 +4,9 @@
 //! it, to watch it, to answer where it asks, and to tell truthfully how it ended.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,8 @@ use crate::error::Result;
 use crate::fence::Fence;
 use crate::orchestrator::Revision;
 use crate::release::{Release, ReleaseId};
+use crate::traffic::Percent;
+use crate::workload::seconds;
 
 /// Rolls releases out by itself.
 ///
@@ -43,6 +47,13 @@ pub trait ManagedRollout: fmt::Display + fmt::Debug + Send + Sync + 'static {
         answer: Answer,
     ) -> Result<Answered>;
 
+    /// Has the platform take a rollout back that is under way, at a gate or between two. One that is on its way back
+    /// or over is a success: [`state`](Self::state) says which.
+    async fn abort(&self, fence: &Fence, rollout: &RolloutId) -> Result<()>;
+
+    /// Where a release answers that is rolled out and gets no ordinary requests yet, if there is such a place.
+    async fn preview(&self) -> Result<Option<SocketAddr>>;
+
     /// Removes the service, and answers whether it is gone: call until it is. One that does not exist is gone.
     ///
     /// # Errors
@@ -61,6 +72,45 @@ pub struct RolloutId(pub String);
 #[serde(transparent)]
 pub struct GateId(pub String);
 
+/// How a platform that rolls out by itself gets requests to the new tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "by")]
+pub enum Way {
+    /// Tasks are replaced a few at a time.
+    #[default]
+    Rolling,
+    /// All requests move at once to tasks that stand complete beside the old ones.
+    BlueGreen,
+    /// A part of the requests moves first, the rest after a time.
+    Canary {
+        /// The part.
+        percent: Percent,
+        /// For how long.
+        #[serde(with = "seconds")]
+        bake: Duration,
+    },
+    /// Requests move in equal steps.
+    Linear {
+        /// By how much each step rises.
+        percent: Percent,
+        /// From one step to the next.
+        #[serde(with = "seconds")]
+        bake: Duration,
+    },
+}
+
+/// The place in a rollout at which a gate stands. ECS documentation, "Lifecycle hooks".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The new tasks answer on the test listener, and nowhere else.
+    PostTestTrafficShift,
+    /// Ordinary requests are about to move; where they move in steps, before each.
+    PreProductionTrafficShift,
+    /// All ordinary requests go to the new tasks, and the old ones still run.
+    PostProductionTrafficShift,
+}
+
 /// The newest rollout of a service: what its platform heads for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollout {
@@ -74,6 +124,10 @@ pub struct Rollout {
     pub desired: u32,
     /// Whether it has ended well: its release serves, and nothing else does.
     pub succeeded: bool,
+    /// Whether it is under way in another way than [rolling](Way::Rolling): another can start once it is over or taken
+    /// back, and not before.
+    #[serde(default)]
+    pub gated: bool,
 }
 
 /// How a rollout should go.
@@ -92,6 +146,12 @@ pub struct RolloutSpec {
     pub minimum_healthy_percent: u32,
     /// How many tasks of all releases there may be meanwhile, in percent.
     pub maximum_percent: u32,
+    /// How requests get to the new tasks.
+    pub way: Way,
+    /// Where it waits for an answer.
+    pub gates: Vec<Stage>,
+    /// How long it waits at each, before the platform takes it back by itself.
+    pub gate_timeout: Duration,
 }
 
 /// What came of starting a rollout.
@@ -113,6 +173,8 @@ pub enum RolloutState {
     Waiting {
         /// The gate.
         gate: GateId,
+        /// Where it stands; none: where we want no gate.
+        stage: Option<Stage>,
     },
     /// Its release serves, and only it.
     Succeeded,
@@ -144,6 +206,9 @@ pub struct RolloutProgress {
     pub pending: u32,
     /// Tasks of its release that have failed.
     pub failed: u32,
+    /// The part of ordinary requests that its tasks get, where some is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production: Option<Percent>,
     /// What the platform said last, in its words.
     pub note: Option<String>,
 }
@@ -182,6 +247,30 @@ impl fmt::Display for RolloutProgress {
         if self.failed > 0 {
             write!(f, ", {} failed", self.failed)?;
         }
+        if let Some(percent) = self.production {
+            write!(f, ", {percent} of requests")?;
+        }
         self.note.as_ref().map_or(Ok(()), |note| write!(f, "; {note}"))
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rolling => f.write_str("rolling"),
+            Self::BlueGreen => f.write_str("blue-green"),
+            Self::Canary { percent, bake } => write!(f, "canary {percent} for {bake:?}"),
+            Self::Linear { percent, bake } => write!(f, "linear by {percent} every {bake:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::PostTestTrafficShift => "after the shift of test traffic",
+            Self::PreProductionTrafficShift => "before a shift of production traffic",
+            Self::PostProductionTrafficShift => "after the shift of production traffic",
+        })
     }
 }

@@ -79,6 +79,7 @@ impl Orchestrator for DockerPlatform {
             standby: true,
             max_tasks: MAX_TASKS,
             managed: false,
+            native: None,
         }
     }
 

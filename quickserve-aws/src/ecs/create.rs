@@ -8,6 +8,7 @@ use quickserve_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use super::body::instead;
+use super::configuration::members;
 use super::fence::fenced;
 use super::json::Object;
 use super::platform::Ecs;
@@ -57,6 +58,9 @@ impl Ecs {
         }
         deployment.set("minimumHealthyPercent", &spec.minimum_healthy_percent)?;
         deployment.set("maximumPercent", &spec.maximum_percent)?;
+        for (name, value) in members(spec)? {
+            deployment.set(name, &value)?;
+        }
         service.set("deploymentConfiguration", &deployment)?;
         let mut tags: Vec<Value> = service.get("tags")?.unwrap_or_default();
         tags.push(json!({ "key": MADE_TAG, "value": "true" }));

@@ -1,7 +1,13 @@
 //! ECS's own record of how its deployments ended.
 
-use aws_sdk_ecs::types::{ServiceDeployment, ServiceDeploymentAlarms, ServiceDeploymentStatus as Status};
+use aws_sdk_ecs::types::{
+    CreatedAt, DeploymentLifecycleHookStatus, DeploymentLifecycleHookTargetType, ServiceDeployment,
+    ServiceDeploymentAlarms, ServiceDeploymentStatus as Status,
+};
+use aws_smithy_types::DateTime;
 use quickserve_core::Result;
+use quickserve_core::rollout::{GateId, Stage};
+use quickserve_core::traffic::Percent;
 
 use super::platform::Ecs;
 use crate::error::{Call, call};
@@ -17,23 +23,71 @@ const AT_ONCE: i32 = 20;
 pub(super) enum Record {
     /// ECS keeps none, or none is seen yet.
     None,
-    /// Not over, in ECS's word for it.
-    Open(String),
+    /// Not over.
+    Open(Open),
     Successful,
     RolledBack(String),
     RollbackFailed(String),
     /// It was stopped, or another one took its place.
-    Stopped,
+    Stopped(String),
 }
 
+/// A deployment that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Open {
+    /// The deployment's ARN.
+    pub(super) arn: String,
+    /// In ECS's word for it.
+    pub(super) status: String,
+    /// Where it is.
+    pub(super) stage: Option<String>,
+    /// The gate at which it waits for an answer.
+    pub(super) gate: Option<GateId>,
+    /// The part of ordinary requests that its tasks are to get.
+    pub(super) production: Option<Percent>,
+}
+
+impl Open {
+    /// Whether ECS takes it back, or was told to.
+    pub(super) fn goes_back(&self) -> bool {
+        !["PENDING", "IN_PROGRESS"].contains(&self.status.as_str())
+    }
+
+    /// Where its gate stands, where that is one of ours. The SDK's list of stages lacks one, so words are compared.
+    pub(super) fn gate_stage(&self) -> Option<Stage> {
+        let stages = [
+            Stage::PostTestTrafficShift,
+            Stage::PreProductionTrafficShift,
+            Stage::PostProductionTrafficShift,
+        ];
+        let at = self.stage.as_deref()?;
+        stages.into_iter().find(|stage| word(*stage) == at)
+    }
+}
+
+/// ECS API reference, `DeploymentLifecycleHook`, `lifecycleStages`.
+pub(super) fn word(stage: Stage) -> &'static str {
+    match stage {
+        Stage::PostTestTrafficShift => "POST_TEST_TRAFFIC_SHIFT",
+        Stage::PreProductionTrafficShift => "PRE_PRODUCTION_TRAFFIC_SHIFT",
+        Stage::PostProductionTrafficShift => "POST_PRODUCTION_TRAFFIC_SHIFT",
+    }
+}
+
+/// How much earlier than the deployment that `DescribeServices` shows its record may have been made.
+const SLACK: i64 = 60;
+
 impl Ecs {
-    /// ECS's record of the newest deployment to a revision. No status is filtered: what ended is not missed.
-    pub(super) async fn record(&self, revision: &str) -> Result<Record> {
+    /// ECS's record of the newest deployment to a revision, not older than `since`. No status is filtered: what ended
+    /// is not missed.
+    pub(super) async fn record(&self, revision: &str, since: Option<DateTime>) -> Result<Record> {
+        let since = since.map(|since| DateTime::from_secs(since.secs() - SLACK));
         let listed = self
             .client()
             .list_service_deployments()
             .cluster(self.cluster())
             .service(self.service())
+            .set_created_at(since.map(|since| CreatedAt::builder().after(since).build()))
             .max_results(AT_ONCE)
             .send()
             .await
@@ -60,7 +114,7 @@ impl Ecs {
             .service_deployments()
             .iter()
             .filter(|it| it.target_service_revision_arn().is_some_and(|target| ours.contains(&target)))
-            .max_by_key(|it| it.created_at().map(aws_smithy_types::DateTime::as_nanos));
+            .max_by_key(|it| it.created_at().map(DateTime::as_nanos));
         let Some(arn) = newest.and_then(|it| it.service_deployment_arn()) else { return Ok(Record::None) };
         let described =
             self.client().describe_service_deployments().service_deployment_arns(arn).send().await;
@@ -82,9 +136,30 @@ fn read(deployment: &ServiceDeployment) -> Record {
         Status::Successful => Record::Successful,
         Status::RollbackSuccessful => Record::RolledBack(reason(deployment)),
         Status::RollbackFailed => Record::RollbackFailed(reason(deployment)),
-        Status::Stopped => Record::Stopped,
-        other => Record::Open(other.as_str().to_owned()),
+        Status::Stopped => Record::Stopped(reason(deployment)),
+        other => Record::Open(Open {
+            arn: deployment.service_deployment_arn().unwrap_or_default().to_owned(),
+            status: other.as_str().to_owned(),
+            stage: deployment.lifecycle_stage().map(|stage| stage.as_str().to_owned()),
+            gate: gate(deployment),
+            production: production(deployment),
+        }),
     }
+}
+
+fn gate(deployment: &ServiceDeployment) -> Option<GateId> {
+    let waits = deployment.lifecycle_hook_details().iter().find(|hook| {
+        hook.status() == Some(&DeploymentLifecycleHookStatus::AwaitingAction)
+            && hook.target_type() == Some(&DeploymentLifecycleHookTargetType::Pause)
+    });
+    waits?.hook_id().map(|id| GateId(id.to_owned()))
+}
+
+fn production(deployment: &ServiceDeployment) -> Option<Percent> {
+    let weight = deployment.target_service_revision()?.requested_production_traffic_weight()?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 1000")]
+    let tenths = (weight * 10.0).round().clamp(0.0, 1000.0) as u16;
+    Percent::from_tenths(tenths)
 }
 
 fn reason(deployment: &ServiceDeployment) -> String {
@@ -117,8 +192,10 @@ mod tests {
             read(&deployment(Status::RollbackSuccessful)),
             Record::RolledBack("circuit breaker".into())
         );
-        assert_eq!(read(&deployment(Status::Pending)), Record::Open("PENDING".into()));
-        assert_eq!(read(&deployment(Status::from("NEWER"))), Record::Open("NEWER".into()));
+        for word in ["PENDING", "NEWER"] {
+            let Record::Open(open) = read(&deployment(Status::from(word))) else { panic!("{word} is over") };
+            assert_eq!((open.status.as_str(), open.gate, open.production), (word, None, None));
+        }
     }
 
     #[test]

@@ -3,11 +3,13 @@
 mod answer;
 mod body;
 mod circumstances;
+mod configuration;
 mod create;
 mod definition;
 mod events;
 mod explain;
 mod fence;
+mod gates;
 mod hidden;
 mod history;
 mod json;

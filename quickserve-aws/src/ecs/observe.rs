@@ -54,6 +54,7 @@ impl Ecs {
             release: known.release.clone(),
             desired: live.desired(),
             succeeded: verdict(&primary.id, &live.deployments) == Verdict::Complete,
+            gated: live.is_gated(),
         }))
     }
 

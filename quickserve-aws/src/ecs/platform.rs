@@ -9,10 +9,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use quickserve_core::clock::Clock;
 use quickserve_core::fence::Fence;
-use quickserve_core::orchestrator::{Capabilities, Drive, Observed, Orchestrator, Revision, TaskFailure};
+use quickserve_core::orchestrator::{
+    Capabilities, Drive, Native, Observed, Orchestrator, Revision, TaskFailure,
+};
+use quickserve_core::plan::Strategy;
 use quickserve_core::release::{Release, ReleaseId};
 use quickserve_core::secrets::SecretStore;
 use quickserve_core::service::ServiceKey;
+use quickserve_core::traffic::Percent;
 use quickserve_core::{Error, ErrorKind, Result};
 use tokio::sync::Mutex;
 
@@ -37,6 +41,9 @@ pub struct Setup {
     /// ignores one that fires already when a deployment begins (ECS documentation, "How `CloudWatch` alarms detect
     /// Amazon ECS deployment failures").
     pub alarms: Vec<String>,
+    /// Where releases are asked before they get ordinary requests: `host:port` of the test listener of a service with
+    /// the strategy `BLUE_GREEN`, `CANARY` or `LINEAR`.
+    pub test_listener: Option<String>,
     /// What a release's secrets are to ECS.
     pub secrets: Arc<dyn SecretStore>,
     /// The time that leases are measured by.
@@ -66,7 +73,8 @@ const REPORT: Duration = Duration::from_secs(10);
 impl Ecs {
     /// A service of a cluster. Nothing is called.
     pub fn new(setup: Setup) -> Self {
-        Self { shared: Arc::new(Shared { setup, known: Mutex::default(), revisions: Mutex::default() }) }
+        let (known, revisions) = (Mutex::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { setup, known, revisions }) }
     }
 
     pub(super) fn client(&self) -> &aws_sdk_ecs::Client {
@@ -110,6 +118,11 @@ impl Ecs {
         &self.shared.revisions
     }
 
+    /// Where releases are asked before they get ordinary requests.
+    pub(super) fn test_name(&self) -> Option<&str> {
+        self.shared.setup.test_listener.as_deref()
+    }
+
     pub(super) fn cache(&self) -> &Mutex<BTreeMap<String, Arc<Known>>> {
         &self.shared.known
     }
@@ -125,10 +138,16 @@ impl Orchestrator for Ecs {
         Capabilities {
             side_by_side: true,
             weighted_traffic: false,
-            preview: false,
+            preview: self.test_name().is_some(),
             standby: false,
             max_tasks: MAX_TASKS,
             managed: true,
+            // ECS API reference, `LinearConfiguration`: steps of 3 % at least; all times are in whole minutes.
+            native: Percent::from_tenths(30).map(|least_step| Native {
+                strategies: vec![Strategy::BlueGreen, Strategy::Canary, Strategy::Linear],
+                unit: Duration::from_mins(1),
+                least_step,
+            }),
         }
     }
 

@@ -1,7 +1,9 @@
 //! ECS's rolling update as a rollout of the core.
 
+use std::net::SocketAddr;
+
 use async_trait::async_trait;
-use aws_sdk_ecs::types::{DeploymentAlarms, DeploymentCircuitBreaker, DeploymentConfiguration, Service};
+use aws_sdk_ecs::types::{DeploymentStrategy, Service};
 use quickserve_core::fence::Fence;
 use quickserve_core::orchestrator::Revision;
 use quickserve_core::release::ReleaseId;
@@ -10,6 +12,7 @@ use quickserve_core::rollout::{
 };
 use quickserve_core::{Error, ErrorKind, Result};
 
+use super::configuration::configuration;
 use super::fence::fenced;
 use super::history::{Record, same_revision};
 use super::platform::Ecs;
@@ -26,7 +29,7 @@ pub(super) fn rollout_id(of: &Deployment) -> RolloutId {
     RolloutId(format!("{}@{revision}", of.id))
 }
 
-fn parts(rollout: &RolloutId) -> Result<(&str, &str)> {
+pub(super) fn parts(rollout: &RolloutId) -> Result<(&str, &str)> {
     rollout.0.split_once('@').ok_or_else(|| {
         Error::new(ErrorKind::Invalid, format!("read {rollout} as an ECS deployment and its revision"))
     })
@@ -41,7 +44,7 @@ impl Ecs {
             let service = self.create(fence, spec).await?;
             return Ok(Started::Rollout(heading_for(&service, &spec.revision)?));
         };
-        live.deployable()?;
+        live.deployable(spec.way, &spec.gates)?;
         let newest = live.primary().map(rollout_id);
         if let Some(primary) = live.primary().filter(|primary| leads(primary, from, spec)) {
             if spec.tasks.is_some_and(|tasks| tasks != live.desired()) {
@@ -52,6 +55,10 @@ impl Ecs {
         if newest.as_ref() != from {
             let by = newest.map_or_else(|| "no deployment".to_owned(), |newest| newest.to_string());
             return Ok(Started::Superseded(by));
+        }
+        if live.is_gated() {
+            let message = format!("deploy service {}: another deployment is under way", self.service());
+            return Err(Error::new(ErrorKind::Conflict, message).with_hint("have it taken back first"));
         }
         // A failed deployment to the same revision is not begun anew by naming the revision once more.
         let same = live.primary().is_some_and(|it| same_revision(&it.revision, &spec.revision.0));
@@ -68,7 +75,11 @@ impl Ecs {
             .service(self.service())
             .task_definition(&spec.revision.0)
             .set_desired_count(spec.tasks.map(|tasks| i32::try_from(tasks).unwrap_or(i32::MAX)))
-            .deployment_configuration(configuration(live, spec, self.alarms())?)
+            .deployment_configuration(configuration(
+                live.service.deployment_configuration(),
+                spec,
+                self.alarms(),
+            )?)
             .set_force_new_deployment(force.then_some(true));
         let request = request.customize().config_override(fenced(fence, self.now())?);
         let answer = request.send().await.map_err(|error| UPDATE.failed(error))?;
@@ -86,17 +97,20 @@ impl Ecs {
             return Ok(RolloutState::Superseded { by: "the service is being removed".to_owned() });
         }
         let found = verdict(id, &live.deployments);
+        if live.strategy() != DeploymentStrategy::Rolling {
+            return self.stand_gated(&live, id, revision, found).await;
+        }
         Ok(match found {
             Verdict::Running(progress) => RolloutState::Running(progress),
             Verdict::Failed(reason) => RolloutState::Failed { reason: self.better(revision, reason).await },
             Verdict::TakenBack(reason) => {
                 RolloutState::RolledBack { reason: self.better(revision, reason).await }
             }
-            Verdict::Complete => match self.record(revision).await? {
+            Verdict::Complete => match self.record(revision, live.made(id)).await? {
                 Record::Successful | Record::None => RolloutState::Succeeded,
                 record => ended(record, "complete, and not successful in ECS's record"),
             },
-            Verdict::Replaced(by) => match self.record(revision).await? {
+            Verdict::Replaced(by) => match self.record(revision, live.made(id)).await? {
                 Record::Successful | Record::None => RolloutState::Superseded { by },
                 record => ended(record, &by),
             },
@@ -107,7 +121,7 @@ impl Ecs {
 impl Ecs {
     /// The reason by ECS's record, which names alarms, where that says more than the deployment does.
     async fn better(&self, revision: &str, reason: String) -> String {
-        match self.record(revision).await {
+        match self.record(revision, None).await {
             Ok(Record::RolledBack(recorded) | Record::RollbackFailed(recorded))
                 if recorded.starts_with("alarm ") =>
             {
@@ -119,17 +133,19 @@ impl Ecs {
     }
 }
 
-fn ended(record: Record, by: &str) -> RolloutState {
+pub(super) fn ended(record: Record, by: &str) -> RolloutState {
     match record {
         Record::RolledBack(reason) => RolloutState::RolledBack { reason },
         Record::RollbackFailed(reason) => {
             RolloutState::Failed { reason: format!("{reason}; ECS could not take it back") }
         }
-        Record::Open(status) => {
-            let note = Some(format!("{}: {by}", status.to_lowercase().replace('_', " ")));
+        Record::Open(open) => {
+            let note = Some(format!("{}: {by}", open.status.to_lowercase().replace('_', " ")));
             RolloutState::Running(RolloutProgress { note, ..RolloutProgress::default() })
         }
-        Record::None | Record::Successful | Record::Stopped => RolloutState::Superseded { by: by.to_owned() },
+        Record::None | Record::Successful | Record::Stopped(_) => {
+            RolloutState::Superseded { by: by.to_owned() }
+        }
     }
 }
 
@@ -148,32 +164,6 @@ fn heading_for(service: &Service, revision: &Revision) -> Result<RolloutId> {
             format!("start a deployment of {revision}: the service does not head for it after the call");
         Error::new(ErrorKind::Unexpected, message).temporary()
     })
-}
-
-/// The service's own configuration, with the circuit breaker that a client which dies relies on.
-fn configuration(live: &Live, spec: &RolloutSpec, alarms: &[String]) -> Result<DeploymentConfiguration> {
-    let mut configuration = live
-        .service
-        .deployment_configuration()
-        .cloned()
-        .unwrap_or_else(|| DeploymentConfiguration::builder().build());
-    let percent = |percent: u32| {
-        i32::try_from(percent)
-            .map_err(|_| Error::new(ErrorKind::Invalid, format!("deploy with {percent} % of the tasks")))
-    };
-    let breaker = DeploymentCircuitBreaker::builder().enable(true).rollback(true).build();
-    configuration.deployment_circuit_breaker = Some(breaker);
-    if !alarms.is_empty() {
-        let watched =
-            DeploymentAlarms::builder().set_alarm_names(Some(alarms.to_vec())).enable(true).rollback(true);
-        let watched = watched.build().map_err(|error| {
-            Error::new(ErrorKind::Unexpected, "name the alarms of the deployment").with_source(error)
-        })?;
-        configuration.alarms = Some(watched);
-    }
-    configuration.minimum_healthy_percent = Some(percent(spec.minimum_healthy_percent)?);
-    configuration.maximum_percent = Some(percent(spec.maximum_percent)?);
-    Ok(configuration)
 }
 
 #[async_trait]
@@ -197,9 +187,22 @@ impl ManagedRollout for Ecs {
         self.stand(rollout).await
     }
 
-    async fn answer(&self, _: &Fence, _: &RolloutId, _: &GateId, _: Answer) -> Result<Answered> {
-        // A rolling update has no gates.
-        Ok(Answered::Gone)
+    async fn answer(
+        &self,
+        fence: &Fence,
+        rollout: &RolloutId,
+        gate: &GateId,
+        answer: Answer,
+    ) -> Result<Answered> {
+        self.answer_gate(fence, rollout, gate, answer).await
+    }
+
+    async fn abort(&self, fence: &Fence, rollout: &RolloutId) -> Result<()> {
+        self.take_back(fence, rollout).await
+    }
+
+    async fn preview(&self) -> Result<Option<SocketAddr>> {
+        self.test_listener().await
     }
 
     async fn withdraw(&self, fence: &Fence) -> Result<bool> {

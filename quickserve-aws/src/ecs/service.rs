@@ -4,6 +4,8 @@ use aws_sdk_ecs::types::{
     Deployment as SdkDeployment, DeploymentController, DeploymentControllerType, DeploymentRolloutState,
     DeploymentStrategy, SchedulingStrategy, Service, ServiceField,
 };
+use aws_smithy_types::DateTime;
+use quickserve_core::rollout::{Stage, Way};
 use quickserve_core::{Error, ErrorKind, Result};
 
 use super::platform::Ecs;
@@ -40,8 +42,8 @@ impl Live {
         self.service.tags().iter().any(|tag| tag.key() == Some(MADE_TAG))
     }
 
-    /// Refuses a service that is deployed by other means than by ECS's own rolling update.
-    pub(crate) fn deployable(&self) -> Result<()> {
+    /// Refuses a service that is deployed by other means than by ECS itself, or cannot be in this way.
+    pub(crate) fn deployable(&self, way: Way, gates: &[Stage]) -> Result<()> {
         let refuse =
             |why: String, hint: &str| Err(Error::new(ErrorKind::Unsupported, why).with_hint(hint.to_owned()));
         let name = self.service.service_name().unwrap_or_default();
@@ -76,14 +78,61 @@ impl Live {
                 "its releases cannot stand side by side; deploy it by its own means",
             );
         }
-        let strategy = self.service.deployment_configuration().and_then(|it| it.strategy());
-        match strategy {
-            None | Some(DeploymentStrategy::Rolling) => Ok(()),
-            Some(other) => refuse(
+        match (way, self.strategy()) {
+            (Way::Rolling, other) if other != DeploymentStrategy::Rolling => refuse(
                 format!("service {name} has the deployment strategy {other}, and rolling was asked for"),
                 "set the service's strategy to ROLLING",
             ),
+            (Way::Rolling, _) => Ok(()),
+            (way, _) => self.shiftable(way, gates),
         }
+    }
+
+    /// Refuses a service whose requests ECS cannot move between two sets of tasks, and says what it lacks.
+    fn shiftable(&self, way: Way, gates: &[Stage]) -> Result<()> {
+        let name = self.service.service_name().unwrap_or_default();
+        let lacks = |what: String| {
+            let message = format!("deploy service {name} as {way}: {what}");
+            Err(Error::new(ErrorKind::Unsupported, message).with_hint(
+                "give its load balancers an advancedConfiguration: alternateTargetGroupArn, \
+                 productionListenerRule, testListenerRule and roleArn",
+            ))
+        };
+        if self.service.load_balancers().is_empty() {
+            return lacks("it has no load balancer that could move requests".to_owned());
+        }
+        for balancer in self.service.load_balancers() {
+            let group = balancer.target_group_arn().unwrap_or("a load balancer");
+            let Some(advanced) = balancer.advanced_configuration() else {
+                return lacks(format!("{group} has no advancedConfiguration"));
+            };
+            let tested = gates.contains(&Stage::PostTestTrafficShift);
+            let missing: Vec<&str> = [
+                ("alternateTargetGroupArn", advanced.alternate_target_group_arn().is_none()),
+                ("productionListenerRule", advanced.production_listener_rule().is_none()),
+                ("testListenerRule", tested && advanced.test_listener_rule().is_none()),
+                ("roleArn", advanced.role_arn().is_none()),
+            ]
+            .into_iter()
+            .filter_map(|(member, missing)| missing.then_some(member))
+            .collect();
+            if !missing.is_empty() {
+                return lacks(format!("{group} lacks {}", missing.join(", ")));
+            }
+        }
+        Ok(())
+    }
+
+    /// How ECS replaces its tasks.
+    pub(super) fn strategy(&self) -> DeploymentStrategy {
+        let configured = self.service.deployment_configuration().and_then(|it| it.strategy());
+        configured.cloned().unwrap_or(DeploymentStrategy::Rolling)
+    }
+
+    /// When the deployment was made, where the service still lists it.
+    pub(super) fn made(&self, id: &str) -> Option<DateTime> {
+        let deployment = self.service.deployments().iter().find(|it| it.id() == Some(id));
+        deployment.and_then(|it| it.created_at().copied())
     }
 }
 

@@ -84,7 +84,14 @@ fn named(deployment: &Deployment) -> String {
 impl Deployment {
     fn progress(&self, note: Option<String>) -> RolloutProgress {
         let &Self { desired, running, pending, failed, .. } = self;
-        RolloutProgress { desired, running, pending, failed, note: note.filter(|note| !note.is_empty()) }
+        RolloutProgress {
+            desired,
+            running,
+            pending,
+            failed,
+            production: None,
+            note: note.filter(|note| !note.is_empty()),
+        }
     }
 }
 

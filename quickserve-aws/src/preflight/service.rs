@@ -1,7 +1,9 @@
 //! QS609, QS610, QS619: the service is there or can be made, is ours to deploy, and can go back.
 
+use quickserve_core::config::Strategy;
 use quickserve_core::finding::{Code, Finding, Severity};
 use quickserve_core::preflight::Report;
+use quickserve_core::rollout::Way;
 
 use super::subject::Subject;
 use crate::ecs::Live;
@@ -21,7 +23,12 @@ fn there(subject: &Subject, live: Option<&Live>) -> Report {
 }
 
 fn deployable(subject: &Subject, live: Option<&Live>) -> Report {
-    let Some(error) = live.and_then(|live| live.deployable().err()) else { return Report::of(Vec::new()) };
+    // Whether requests can be shifted is told by what looks at the load balancer (QS614).
+    let way =
+        if subject.strategy == Strategy::Rolling { Way::Rolling } else { return Report::of(Vec::new()) };
+    let Some(error) = live.and_then(|live| live.deployable(way, &[]).err()) else {
+        return Report::of(Vec::new());
+    };
     let mut finding = Finding::error(Code::FOREIGN_CONTROLLER, error.to_string()).on(&*subject.service);
     finding.hint = error.hint().map(str::to_owned);
     Report::of(vec![finding])

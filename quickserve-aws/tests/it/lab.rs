@@ -1,31 +1,41 @@
 //! The engine with a service on the fake ECS, where time passes by waiting only.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use quickserve_aws::ecs::Ecs;
+use quickserve_core::Result;
 use quickserve_core::engine::{Control, Deployer, Parts, Request};
 use quickserve_core::event::{Envelope, Finished, Observer};
-use quickserve_core::fault::NoFaults;
+use quickserve_core::health::{HealthProber, ProbeReport, ProbeRequest};
 use quickserve_core::journal::{self, Liveness, Owner, Process};
-use quickserve_core::memory::{MemoryClock, World};
+use quickserve_core::memory::MemoryClock;
 use quickserve_core::orchestrator::TaskFailure;
-use quickserve_core::plan::{DeploymentConfig, Strategy};
+use quickserve_core::plan::{DeploymentConfig, Gradual, SmokeCheck, SmokeExpectation, Strategy};
 use quickserve_core::release::Release;
 use quickserve_core::service::ServiceKey;
 
 use crate::fake::Fake;
-use crate::register::ecs_at;
+use crate::register::{ecs_at, ecs_shifting};
 
 pub(crate) struct Lab {
     pub(crate) fake: Fake,
     pub(crate) clock: Arc<MemoryClock>,
     pub(crate) ecs: Ecs,
     pub(crate) bake_time: Duration,
+    /// What the release answers that is asked.
+    pub(crate) answers: Arc<AtomicU16>,
+    strategy: Strategy,
     parts: Parts,
     events: Arc<Collected>,
 }
 
+const MINUTE: Duration = Duration::from_mins(1);
 /// The number of the process that dies.
 const MORTAL: u32 = 1;
 
@@ -53,8 +63,30 @@ impl Observer for Collected {
     }
 }
 
+/// What answers is the release, with one status.
+#[derive(Debug)]
+struct Asked(Arc<AtomicU16>);
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the release")
+    }
+}
+
+#[async_trait]
+impl HealthProber for Asked {
+    async fn probe(&self, _: &ProbeRequest) -> Result<ProbeReport> {
+        Ok(ProbeReport::Answered { status: self.0.load(Ordering::SeqCst), body: String::new() })
+    }
+}
+
 impl Lab {
     pub(crate) async fn open() -> Self {
+        Self::with(Strategy::Rolling).await
+    }
+
+    /// With a service that is deployed in this way.
+    pub(crate) async fn with(strategy: Strategy) -> Self {
         let fake = Fake::start().await;
         let clock = Arc::new(MemoryClock::default());
         {
@@ -63,12 +95,13 @@ impl Lab {
             state.fates.alive = true;
             state.fates.takes = 3;
         }
-        let ecs = ecs_at(&fake, clock.clone());
+        let ecs = platform(&fake, clock.clone(), strategy);
+        let answers = Arc::new(AtomicU16::new(200));
         let events: Arc<Collected> = Arc::default();
         let parts = Parts {
             key: ServiceKey::new("shop", "production").expect("a key"),
             platform: Arc::new(ecs.clone()),
-            prober: Arc::new(World::new(clock.clone()).prober(Arc::new(NoFaults))),
+            prober: Arc::new(Asked(Arc::clone(&answers))),
             journals: journal::in_memory(),
             clock: clock.clone(),
             observer: events.clone(),
@@ -77,7 +110,7 @@ impl Lab {
             public: None,
             retainers: Vec::new(),
         };
-        Self { fake, clock, ecs, bake_time: Duration::from_secs(1), parts, events }
+        Self { fake, clock, ecs, bake_time: Duration::from_secs(1), answers, strategy, parts, events }
     }
 
     /// The owner with this number, a process of its own.
@@ -85,7 +118,7 @@ impl Lab {
         let process = Process { boot: "lab".into(), pid: number, started: 0, machine: None };
         let owner = Owner { nonce: format!("p{number}"), who: "ada@laptop".into(), process: Some(process) };
         // Nothing but the journal and the platform is known to a new process.
-        let platform = Arc::new(ecs_at(&self.fake, self.clock.clone()));
+        let platform = Arc::new(platform(&self.fake, self.clock.clone(), self.strategy));
         Deployer::new(Parts { owner, platform, ..self.parts.clone() })
     }
 
@@ -104,10 +137,15 @@ impl Lab {
     }
 
     pub(crate) fn request(&self, release: Release) -> Request {
+        let shifts = self.strategy != Strategy::Rolling;
+        let expect = SmokeExpectation { status: 200, json: BTreeMap::new() };
+        let smoke = SmokeCheck { path: "/health".into(), timeout: Duration::from_secs(1), expect };
         let config = DeploymentConfig {
-            strategy: Strategy::Rolling,
-            traffic: false,
+            strategy: self.strategy,
+            traffic: shifts,
+            smoke: shifts.then_some(smoke).into_iter().collect(),
             bake_time: self.bake_time,
+            gradual: Gradual { canary_bake_time: MINUTE, step_bake_time: MINUTE, ..Gradual::default() },
             ..DeploymentConfig::default()
         };
         Request { release, tasks: 2, config, retry: false, last_look: None }
@@ -126,5 +164,12 @@ impl Lab {
             _ => None,
         });
         failures.collect()
+    }
+}
+
+fn platform(fake: &Fake, clock: Arc<MemoryClock>, strategy: Strategy) -> Ecs {
+    match strategy {
+        Strategy::Rolling => ecs_at(fake, clock),
+        _ => ecs_shifting(fake, clock),
     }
 }

@@ -13,6 +13,7 @@ use quickserve_core::fence::Fence;
 use quickserve_core::orchestrator::{Orchestrator as _, Revision};
 use quickserve_core::release::{Digest, Release};
 use quickserve_core::service::ServiceKey;
+use serde_json::{Value, json};
 
 use crate::fake::{Fake, Fault, State};
 use crate::support::{clients, fence, release};
@@ -29,18 +30,42 @@ pub(crate) fn ecs_at(fake: &Fake, clock: Arc<dyn Clock>) -> Ecs {
     ecs_watching(fake, clock, &[])
 }
 
-pub(crate) fn ecs_watching(fake: &Fake, clock: Arc<dyn Clock>, alarms: &[&str]) -> Ecs {
-    let clients = clients(fake.port, "test");
+/// A service whose load balancer can move requests, and whose releases are asked on a test listener first.
+pub(crate) fn ecs_shifting(fake: &Fake, clock: Arc<dyn Clock>) -> Ecs {
+    let definition = json!({ "launchType": "FARGATE", "loadBalancers": balancers() }).to_string();
     Ecs::new(Setup {
+        definition: Some(definition),
+        test_listener: Some("127.0.0.1:9".into()),
+        ..setup(fake, clock)
+    })
+}
+
+/// Two target groups, and the rules that choose between them.
+pub(crate) fn balancers() -> Value {
+    json!([{ "targetGroupArn": "tg/1", "advancedConfiguration": {
+        "alternateTargetGroupArn": "tg/2", "productionListenerRule": "rule/1", "testListenerRule": "rule/2",
+        "roleArn": "role/1",
+    }}])
+}
+
+pub(crate) fn ecs_watching(fake: &Fake, clock: Arc<dyn Clock>, alarms: &[&str]) -> Ecs {
+    let alarms = alarms.iter().map(|name| (*name).to_owned()).collect();
+    Ecs::new(Setup { alarms, ..setup(fake, clock) })
+}
+
+fn setup(fake: &Fake, clock: Arc<dyn Clock>) -> Setup {
+    let clients = clients(fake.port, "test");
+    Setup {
         key: ServiceKey::new("shop", "production").expect("a key"),
         secrets: Arc::new(AwsSecrets::new(clients.clone())),
         clients,
         cluster: "main".into(),
         service: "shop-web".into(),
         definition: Some(r#"{"launchType": "FARGATE", "tags": [{"key": "team", "value": "shop"}]}"#.into()),
-        alarms: alarms.iter().map(|name| (*name).to_owned()).collect(),
+        alarms: Vec::new(),
+        test_listener: None,
         clock,
-    })
+    }
 }
 
 pub(crate) fn version(tag: &str) -> Release {

@@ -11,7 +11,7 @@ use crate::register::{ecs, version};
 use crate::support::{fence, spec};
 
 /// A service that serves a release, and its rollout.
-async fn serving(fake: &Fake, release: &Release, tasks: u32) -> RolloutId {
+pub(crate) async fn serving(fake: &Fake, release: &Release, tasks: u32) -> RolloutId {
     let ecs = ecs(fake);
     let revision = ecs.register(&fence(), release).await.expect("registered");
     let started = ecs.start(&fence(), None, &spec(release, &revision, Some(tasks))).await.expect("started");
@@ -21,11 +21,11 @@ async fn serving(fake: &Fake, release: &Release, tasks: u32) -> RolloutId {
     id
 }
 
-async fn registered(fake: &Fake, release: &Release) -> Revision {
+pub(crate) async fn registered(fake: &Fake, release: &Release) -> Revision {
     ecs(fake).register(&fence(), release).await.expect("registered")
 }
 
-fn nothing_amiss(fake: &Fake) {
+pub(crate) fn nothing_amiss(fake: &Fake) {
     assert_eq!(fake.state().violations, Vec::<String>::new());
 }
 

@@ -15,7 +15,7 @@ use quickserve_core::clock::{Clock, SystemClock};
 use quickserve_core::fence::{Epoch, Fence};
 use quickserve_core::orchestrator::Revision;
 use quickserve_core::release::{Digest, Image, Release};
-use quickserve_core::rollout::RolloutSpec;
+use quickserve_core::rollout::{RolloutSpec, Way};
 use quickserve_core::workload::{Reading, TaskDefinition};
 pub(crate) use quickserve_tests::tool;
 
@@ -65,5 +65,8 @@ pub(crate) fn spec(release: &Release, revision: &Revision, tasks: Option<u32>) -
         fresh: false,
         minimum_healthy_percent: 100,
         maximum_percent: 200,
+        way: Way::Rolling,
+        gates: Vec::new(),
+        gate_timeout: std::time::Duration::from_mins(15),
     }
 }

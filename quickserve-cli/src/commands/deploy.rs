@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quickserve_core::config::Strategy;
+use quickserve_core::config::{Platform, Strategy};
 use quickserve_core::engine::{Control, Request, serving};
 use quickserve_core::event::Finished;
 use quickserve_core::journal::State;
@@ -81,12 +81,12 @@ pub(super) fn drafted(
     arguments: &cli::Draft,
 ) -> Result<Draft, Failure> {
     // What cannot be done at all is said before what is missing for it.
-    limits::check(&project.config, &target.settings, chosen(context, arguments)?)?;
+    limits::check(&project.config, &target.settings, chosen(context, target.settings.platform, arguments)?)?;
     assemble::draft(context, project, &target.settings, &arguments.image)
 }
 
 /// The strategy that flag or variable name.
-fn chosen(context: &Context, arguments: &cli::Draft) -> Result<Option<Chosen>, Failure> {
+fn chosen(context: &Context, platform: Platform, arguments: &cli::Draft) -> Result<Option<Chosen>, Failure> {
     let (word, by) = match (&arguments.strategy, &context.strategy) {
         (Some(word), _) => (word, "--strategy"),
         (None, Some(word)) => (word, "QUICKSERVE_STRATEGY"),
@@ -94,10 +94,8 @@ fn chosen(context: &Context, arguments: &cli::Draft) -> Result<Option<Chosen>, F
     };
     let found = Strategy::ALL.iter().find(|(name, _)| name == word);
     found.map(|(_, strategy)| Some(Chosen { strategy: *strategy, by })).ok_or_else(|| {
-        let built = Strategy::ALL.iter().filter(|(_, strategy)| limits::is_built(*strategy));
-        let names: Vec<&str> = built.map(|(name, _)| *name).collect();
         let message = format!("there is no strategy {word}");
-        Failure::usage(message, format!("choose one of {}", names.join(", ")))
+        Failure::usage(message, format!("choose one of {}", limits::built(platform).join(", ")))
     })
 }
 
@@ -154,7 +152,7 @@ pub(super) async fn prepare(
         return Err(Failure::findings(Outcome::Refused, report.findings).with_serving(serving));
     }
     let mut settings = target.settings.clone();
-    if let Some(Chosen { strategy, .. }) = chosen(context, arguments)? {
+    if let Some(Chosen { strategy, .. }) = chosen(context, settings.platform, arguments)? {
         settings.deploy.strategy = Some(strategy);
     }
     let mut config = settings.deployment(&draft.workload)?;

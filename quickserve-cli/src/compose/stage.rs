@@ -8,7 +8,7 @@ use quickserve_core::engine::Deployer;
 use quickserve_core::event::Observer;
 use quickserve_core::journal::State;
 use quickserve_core::orchestrator::Orchestrator;
-use quickserve_core::plan::DeploymentConfig;
+use quickserve_core::plan::{self, DeploymentConfig};
 use quickserve_core::preflight::{LastLook, Report};
 use quickserve_core::registry::{Registry, ResolvedImage};
 use quickserve_core::release::Release;
@@ -124,7 +124,8 @@ impl Stage {
 
     /// Why smoke checks cannot be asked for, where there are any: a platform does not say where its services are reached.
     pub(crate) fn unasked(&self, config: &DeploymentConfig) -> Option<String> {
-        let cannot = self.local().is_none() && config.traffic && !config.smoke.is_empty();
+        let preview = self.platform.capabilities().preview && config.strategy != plan::Strategy::Rolling;
+        let cannot = self.local().is_none() && config.traffic && !config.smoke.is_empty() && !preview;
         cannot.then(|| {
             "the smoke checks are not made: ECS does not say where the service is reached".to_owned()
         })

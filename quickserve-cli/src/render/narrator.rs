@@ -248,6 +248,7 @@ impl Narrator {
             },
             Step::Place { .. }
             | Step::RollOut { .. }
+            | Step::Pass { .. }
             | Step::SmokeStaged { .. }
             | Step::SmokePublic { .. }
             | Step::Bake { .. }
@@ -260,6 +261,7 @@ impl Narrator {
             | Step::Verify { .. }
             | Step::Promote { .. }
             | Step::Retire { .. }
+            | Step::GiveUp { .. }
             | Step::Close
             | Step::Withdraw
             | Step::GoBack { .. } => return Vec::new(),

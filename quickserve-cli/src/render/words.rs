@@ -125,6 +125,8 @@ pub(crate) fn step(step: &Step) -> &'static str {
         Step::Register { .. } => "register",
         Step::Place { .. } => "tasks",
         Step::RollOut { .. } => "rollout",
+        Step::Pass { .. } => "gate",
+        Step::GiveUp { .. } => "give up",
         Step::SmokeStaged { .. } | Step::SmokePublic { .. } => "smoke",
         Step::Shift { .. } => "shift",
         Step::Bake { .. } => "bake",

@@ -10,6 +10,7 @@ use crate::config::stages::unless_off;
 use crate::document::{Decoder, Fields, Node, Value, table, values};
 use crate::plan::OnFailure;
 use crate::retention::Retention;
+use crate::traffic::Percent;
 
 /// How a release takes the place of another.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,34 +90,6 @@ impl fmt::Display for Strategy {
 
 const ON_FAILURE: &[(&str, OnFailure)] = &[("rollback", OnFailure::Rollback), ("freeze", OnFailure::Freeze)];
 
-/// A part of traffic, to a tenth of a percent: more than 0 %, at most 100 %.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Percent {
-    tenths: u16,
-}
-
-impl Percent {
-    /// That many tenths of a percent, 1 to 1000.
-    pub const fn from_tenths(tenths: u16) -> Option<Self> {
-        if tenths >= 1 && tenths <= 1000 { Some(Self { tenths }) } else { None }
-    }
-
-    /// In tenths of a percent.
-    pub const fn tenths(self) -> u16 {
-        self.tenths
-    }
-}
-
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.tenths % 10 {
-            0 => write!(f, "{} %", self.tenths / 10),
-            tenth => write!(f, "{}.{tenth} %", self.tenths / 10),
-        }
-    }
-}
-
 /// What runs once before a release's tasks, such as a change of the database's schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrate {
@@ -192,11 +165,9 @@ pub(super) fn read(fields: &mut Fields<'_, '_, '_>, platform: Platform) -> Deplo
             .optional("minimum_healthy_percent", values::integer(0..=100))
             .unwrap_or(100),
         maximum_percent: fields.optional("maximum_percent", values::integer(100..=1000)).unwrap_or(200),
-        canary_percent: fields
-            .optional("canary_percent", canary_percent)
-            .unwrap_or(vec![Percent { tenths: 50 }]),
+        canary_percent: fields.optional("canary_percent", canary_percent).unwrap_or(vec![Percent::CANARY]),
         canary_bake_time: fields.optional("canary_bake_time", values::duration).unwrap_or(defaults.canary),
-        step_percent: fields.optional("step_percent", percent).unwrap_or(Percent { tenths: 100 }),
+        step_percent: fields.optional("step_percent", percent).unwrap_or(Percent::STEP),
         step_bake_time: fields.optional("step_bake_time", values::duration).unwrap_or(defaults.step),
         migrate: fields.optional("migrate", unless_off(migrate)),
         judge: fields.optional("judge", unless_off(judge)),

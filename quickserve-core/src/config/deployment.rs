@@ -2,7 +2,7 @@
 
 use crate::config::{Platform, Settings, SmokeTest, Strategy};
 use crate::finding::{Finding, Problems};
-use crate::plan::{self, DeploymentConfig, SmokeCheck, SmokeExpectation};
+use crate::plan::{self, DeploymentConfig, Gradual, SmokeCheck, SmokeExpectation};
 use crate::workload::Workload;
 
 impl Settings {
@@ -18,8 +18,9 @@ impl Settings {
             strategy: match self.strategy_for(workload) {
                 Strategy::Recreate => plan::Strategy::Recreate,
                 Strategy::Rolling => plan::Strategy::Rolling,
-                // The last two are not built, and are chosen for no workload unasked.
-                Strategy::BlueGreen | Strategy::Canary | Strategy::Linear => plan::Strategy::BlueGreen,
+                Strategy::BlueGreen => plan::Strategy::BlueGreen,
+                Strategy::Canary => plan::Strategy::Canary,
+                Strategy::Linear => plan::Strategy::Linear,
             },
             traffic: workload.endpoint.is_some(),
             tasks: self.deploy.tasks,
@@ -28,6 +29,12 @@ impl Settings {
             timeout: self.deploy.timeout,
             minimum_healthy_percent: self.deploy.minimum_healthy_percent,
             maximum_percent: self.deploy.maximum_percent,
+            gradual: Gradual {
+                canary_percent: self.deploy.canary_percent.clone(),
+                canary_bake_time: self.deploy.canary_bake_time,
+                step_percent: self.deploy.step_percent,
+                step_bake_time: self.deploy.step_bake_time,
+            },
             smoke: self.smoke.iter().map(smoke_check).collect(),
             on_failure: self.deploy.on_failure,
             retention: self.deploy.retention,
@@ -48,9 +55,16 @@ impl Settings {
     pub fn not_built(&self) -> Vec<Finding> {
         let place = format!("[environments.{}", self.key.environment());
         let mut asked = Vec::new();
-        if let Some(strategy @ (Strategy::Canary | Strategy::Linear)) = self.deploy.strategy {
-            let instead = "use blue-green, rolling or recreate".to_owned();
-            asked.push((format!("the strategy is {strategy}"), instead));
+        match (self.platform, self.deploy.strategy) {
+            (Platform::Docker, Some(strategy @ (Strategy::Canary | Strategy::Linear))) => {
+                let instead = "use blue-green, rolling or recreate".to_owned();
+                asked.push((format!("the strategy is {strategy}"), instead));
+            }
+            (Platform::Ecs, Some(strategy @ Strategy::Recreate)) => {
+                let instead = "use rolling, blue-green, canary or linear".to_owned();
+                asked.push((format!("the strategy is {strategy}"), instead));
+            }
+            _ => {}
         }
         if self.deploy.migrate.is_some() {
             let instead = format!("run it before quickserve, and write migrate = false in {place}.deploy]");
@@ -60,8 +74,8 @@ impl Settings {
             let instead = format!("write judge = false in {place}.deploy]");
             asked.push(("a judge must decide".to_owned(), instead));
         }
-        if !self.alarms.is_empty() {
-            let instead = format!("write alarms = [] in {place}]");
+        if !self.alarms.is_empty() && self.platform != Platform::Ecs {
+            let instead = format!("write alarms = [] in {place}]: only ECS watches alarms");
             asked.push(("CloudWatch alarms must be watched".to_owned(), instead));
         }
         for test in self.smoke.iter().filter(|test| !is_plain(test)) {
@@ -132,6 +146,20 @@ mod tests {
     }
 
     #[test]
+    fn a_canary_is_ecs_own_and_keeps_what_the_file_says_of_it() {
+        let text = "service = 'a'\ntask_definition = 'live'\n[environments.production]\nplatform = 'ecs'\n\
+                    cluster = 'c'\necs_service = 's'\njournal = 'local'\n\
+                    [environments.production.deploy]\nstrategy = 'canary'\ncanary_percent = 7.5";
+        let config = Config::parse(text, "quickserve.toml").unwrap_or_else(|problems| panic!("{problems:#}"));
+        let settings = config.settings(None, Some("production")).expect("settings");
+        let deployment = settings.deployment(&web()).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(deployment.strategy, plan::Strategy::Canary);
+        let gradual = deployment.gradual;
+        assert_eq!(gradual.canary_percent.iter().map(ToString::to_string).collect::<Vec<_>>(), ["7.5 %"]);
+        assert_eq!(gradual.canary_bake_time, std::time::Duration::from_mins(10));
+    }
+
+    #[test]
     fn what_cannot_be_done_is_refused_in_one_go() {
         let text = r#"
             service = "a"
@@ -157,7 +185,7 @@ mod tests {
           hint: write judge = false in [environments.local.deploy]
         QS601 CloudWatch alarms must be watched, which this version cannot do yet
           --> a/local
-          hint: write alarms = [] in [environments.local]
+          hint: write alarms = [] in [environments.local]: only ECS watches alarms
         QS601 the smoke test of / sends or expects more than the status and JSON values of a GET, which this version cannot do yet
           --> a/local
           hint: remove method, headers, body and body_contains from it

@@ -46,8 +46,9 @@ mod stages;
 pub mod variables;
 
 pub use crate::plan::OnFailure;
+pub use crate::traffic::Percent;
 pub use build::Build;
-pub use deploy::{Deploy, Judge, Migrate, NoData, Percent, Strategy};
+pub use deploy::{Deploy, Judge, Migrate, NoData, Strategy};
 pub use file::Config;
 pub use health_check::HealthCheck;
 pub use platform::{Ecs, JournalLocation, Platform, PublicAddress, SecretPolicy, Tls};

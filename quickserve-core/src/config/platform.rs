@@ -77,6 +77,9 @@ pub struct Ecs {
     /// The file that says how the service is made where it does not exist: JSON as for `aws ecs create-service
     /// --cli-input-json`. Without one a service must exist.
     pub definition: Option<PathBuf>,
+    /// Where a release of a blue/green, canary or linear deployment is asked before it gets ordinary requests:
+    /// `host:port`, plain HTTP, as it is reached from whoever deploys. Without one its smoke checks are not made there.
+    pub test_listener: Option<String>,
 }
 
 /// Where the journal is kept.
@@ -196,10 +199,28 @@ pub(super) fn ecs(fields: &mut Fields<'_, '_, '_>, platform: Platform) -> Option
         fields.optional("cluster", values::name);
         fields.optional("ecs_service", values::name);
         fields.optional("service_definition", values::path);
+        fields.optional("test_listener", listener);
         return None;
     }
     let cluster = fields.required("cluster", "name the ECS cluster", values::name);
     let service = fields.required("ecs_service", "name the ECS service", values::name);
     let definition = fields.optional("service_definition", values::path);
-    Some(Ecs { region, assume_role, cluster: cluster?, service: service?, definition })
+    let test_listener = fields.optional("test_listener", listener);
+    Some(Ecs { region, assume_role, cluster: cluster?, service: service?, definition, test_listener })
+}
+
+/// `host:port`; the host may be an IPv6 address in brackets.
+fn listener(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+    let text = values::text(decoder, node)?;
+    let is_place = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let host_fits = !bare.is_empty() && (bare != host || !bare.contains([':', '/']));
+        host_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if !is_place {
+        let message = format!("{text:?} is not a host and a port");
+        decoder.bad_value(&node.span, message, "write it as \"internal-shop-1.example.com:8443\"");
+        return None;
+    }
+    Some(text)
 }

@@ -28,7 +28,7 @@ pub use deployer::Deployer;
 pub use end::serving;
 pub use parts::{Parts, Request};
 
-pub(crate) use run::{Run, Stop};
+pub(crate) use run::{Import, Run, Stop};
 pub(crate) use wait::Pace;
 
 #[cfg(test)]

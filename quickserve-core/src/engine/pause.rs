@@ -26,7 +26,9 @@ impl Step {
     fn commits(&self) -> bool {
         match self {
             Self::Shift { shares } => shares.iter().all(|share| share.role != Role::Preview),
-            Self::Promote { .. } | Self::RollOut { .. } => true,
+            // One with gates ends at the first, before any request moves.
+            Self::RollOut { gates, .. } => gates.is_empty(),
+            Self::Promote { .. } | Self::Pass { .. } => true,
             _ => false,
         }
     }
@@ -47,7 +49,12 @@ impl Run {
             return Ok(());
         }
         let now = self.clock.now();
-        let (left, until) = (between(now, self.deadline), after(now, PATIENCE));
+        let patience = match step {
+            // No longer than the platform waits there.
+            Step::Pass { .. } => self.opened.config.timeout.min(PATIENCE),
+            _ => PATIENCE,
+        };
+        let (left, until) = (between(now, self.deadline), after(now, patience));
         if !self.journal.park(step, left, until).await.map_err(Stop::Lost)? {
             return self.heed().await;
         }

@@ -96,6 +96,7 @@ impl Run {
         let observed = self.observe().await?;
         self.before = observed.sets.values().flat_map(|set| &set.tasks).map(|task| task.id.clone()).collect();
         self.from.clone_from(&observed.rollout);
+        self.rollout = None;
         let config = self.config_for(goal)?;
         let capabilities = self.platform.capabilities();
         let situation =
@@ -173,9 +174,11 @@ impl Run {
             Step::Drain { release, keep, timeout } => self.drain(release, *keep, *timeout).await,
             Step::Retire { release, keep } => self.retire(step, release, *keep).await,
             Step::Close => self.close().await,
-            Step::RollOut { release, tasks, fresh } => self.roll_out(release, *tasks, *fresh).await,
+            Step::RollOut { release, .. } => self.roll_out(release, step).await,
+            Step::Pass { release, stage, proofs } => self.pass(release, *stage, proofs).await,
+            Step::GiveUp { rollout } => self.give_up(rollout).await,
             Step::Withdraw => self.withdraw().await,
-            Step::GoBack { revision } => self.go_back(revision).await,
+            Step::GoBack { revision, way } => self.go_back(revision, *way).await,
         }
     }
 

@@ -19,7 +19,7 @@ use crate::journal::{AbortKind, Cause, Event, Journal, Opened};
 use crate::orchestrator::{Drive, Observed, Orchestrator, SetSpec, Standing, TaskId, TaskSets, TaskState};
 use crate::plan::{Purpose, Step};
 use crate::release::{Release, ReleaseId};
-use crate::rollout::{ManagedRollout, Rollout};
+use crate::rollout::{ManagedRollout, Rollout, RolloutId};
 use crate::traffic::TrafficRouter;
 use crate::workload::Workload;
 
@@ -43,6 +43,17 @@ pub(crate) enum Stop {
     Parked,
     /// We do not hold the service any more, or cannot tell: nothing may be touched.
     Lost(Error),
+}
+
+/// What the platform has done of a deployment while nobody watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Import {
+    /// It has not finished it.
+    Nothing,
+    /// Its release serves, and every gate was answered.
+    Finished,
+    /// Its release serves, and somebody else has let it through.
+    Past,
 }
 
 impl From<Error> for Stop {
@@ -78,6 +89,8 @@ pub(crate) struct Run {
     pub(crate) imported: bool,
     /// The newest rollout when the plan in hand was made, on a platform that rolls out by itself.
     pub(crate) from: Option<Rollout>,
+    /// The rollout that the plan in hand has started or found.
+    pub(crate) rollout: Option<RolloutId>,
     /// The journal record that announced the step in hand.
     pub(crate) op: u64,
     pub(super) step: Option<Step>,
@@ -123,6 +136,7 @@ impl Run {
             before: BTreeSet::new(),
             imported: false,
             from: None,
+            rollout: None,
             op: 0,
             step: None,
             waits: 0,
@@ -165,7 +179,7 @@ impl Run {
         }
     }
 
-    fn misplanned(&self) -> Stop {
+    pub(crate) fn misplanned(&self) -> Stop {
         let message = format!("{} is no step of {}", self.doing(), self.platform);
         Error::new(ErrorKind::Unexpected, message).into()
     }
@@ -278,13 +292,15 @@ impl Run {
                 | Step::SmokePublic { .. }
                 | Step::Bake { .. }
                 | Step::Verify { .. }
-                | Step::RollOut { .. },
+                | Step::RollOut { .. }
+                | Step::Pass { .. },
             ) => true,
             Some(
                 Step::Register { .. }
                 | Step::Promote { .. }
                 | Step::Drain { .. }
                 | Step::Retire { .. }
+                | Step::GiveUp { .. }
                 | Step::Close
                 | Step::Withdraw
                 | Step::GoBack { .. },

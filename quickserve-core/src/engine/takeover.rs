@@ -4,7 +4,7 @@ use super::control::Control;
 use super::deployer::Deployer;
 use super::end::ON_REQUEST;
 use super::follow::Followed;
-use super::run::Stop;
+use super::run::{Import, Stop};
 use super::turn::Turn;
 use super::wait::Pace;
 use crate::clock::after;
@@ -116,7 +116,8 @@ impl Deployer {
         } else {
             match run.import().await {
                 Err(stop) => run.lost_from(stop).await,
-                Ok(false) if open.opened.purpose == Purpose::Prove => {
+                Ok(Import::Past) => run.take_back(past_us()).await,
+                Ok(Import::Nothing) if open.opened.purpose == Purpose::Prove => {
                     run.take_back(Stop::Failed { cause, condemns: false }).await
                 }
                 // What the platform has finished by itself is looked at, not undone.
@@ -184,7 +185,8 @@ impl Deployer {
         } else {
             match run.import().await {
                 Err(stop) => run.lost_from(stop).await,
-                Ok(false) if late && open.opened.purpose == Purpose::Prove => {
+                Ok(Import::Past) => run.take_back(past_us()).await,
+                Ok(Import::Nothing) if late && open.opened.purpose == Purpose::Prove => {
                     let cause = Cause::new("its deadline passed while nobody worked on it");
                     run.take_back(Stop::Failed { cause, condemns: false }).await
                 }
@@ -241,6 +243,12 @@ fn late(error: Error) -> Error {
     }
     let message = "somebody else was first to take the deployment over, or to end it";
     Error::new(ErrorKind::Busy, message).with_hint("run the command again").with_source(error)
+}
+
+/// The end of a rollout that somebody else has let through.
+fn past_us() -> Stop {
+    let cause = Cause::new("the platform finished it past a gate that was not answered here");
+    Stop::Failed { cause, condemns: false }
 }
 
 impl OpenDeployment {

@@ -12,6 +12,7 @@ use crate::orchestrator::{Revision, TaskId};
 use crate::outcome::Outcome;
 use crate::plan::{DeploymentConfig, Goal, Plan, Purpose, Step};
 use crate::release::{Release, ReleaseId};
+use crate::rollout::{GateId, RolloutId, Stage};
 use crate::workload::seconds;
 
 /// The version of the envelope.
@@ -82,6 +83,15 @@ pub enum Event {
         /// Tasks that it destroys: they are doomed from here on, whatever follows.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         dooms: Vec<TaskId>,
+    },
+    /// A gate of the platform's rollout is about to be answered: what was to be shown there was.
+    Answering {
+        /// The rollout.
+        rollout: RolloutId,
+        /// The gate.
+        gate: GateId,
+        /// Where it stands.
+        stage: Stage,
     },
     /// A step has done what it should.
     Completed {
@@ -316,11 +326,12 @@ pub enum AbortKind {
 }
 
 /// The kinds of [`Event`]: an entry of one of these must be readable, any other is kept as it is.
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 21] = [
     "opened",
     "taken_over",
     "planned",
     "intended",
+    "answering",
     "completed",
     "failed",
     "promoted",

@@ -13,6 +13,7 @@ use crate::orchestrator::{Revision, TaskId};
 use crate::outcome::Outcome;
 use crate::plan::{DeploymentConfig, Goal, Plan, Purpose, Step};
 use crate::release::{Release, ReleaseId};
+use crate::rollout::{RolloutId, Stage};
 
 /// What a journal says, up to its last record.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -72,6 +73,9 @@ pub struct OpenDeployment {
     pub step: Option<(u32, Step, Timestamp)>,
     /// Whether that step has completed.
     pub step_completed: bool,
+    /// Where gates of a platform's rollout were answered.
+    #[serde(default)]
+    pub answered: Vec<(RolloutId, Stage)>,
     /// Why it failed, once it has.
     pub failed: Option<Cause>,
     /// How an abort was asked for, once it was.
@@ -178,6 +182,7 @@ impl State {
             }
             Event::TakenOver { .. }
             | Event::Planned { .. }
+            | Event::Answering { .. }
             | Event::Completed { .. }
             | Event::Failed { .. }
             | Event::AbortRequested { .. }
@@ -227,6 +232,7 @@ impl State {
             found: None,
             step: None,
             step_completed: false,
+            answered: Vec::new(),
             failed: None,
             abort: None,
             pause: None,
@@ -252,6 +258,7 @@ impl State {
                 open.step = Some((*index, step.clone(), record.at));
                 open.step_completed = false;
             }
+            Event::Answering { rollout, stage, .. } => open.answered.push((rollout.clone(), *stage)),
             Event::Completed { .. } => open.step_completed = true,
             Event::Failed { index, cause } => {
                 open.failed = Some(cause.clone());

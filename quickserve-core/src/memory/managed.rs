@@ -12,8 +12,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::native::{Due, Native};
 use super::platform::MemoryPlatform;
-use super::world::{Change, Inner, MemoryTask, World};
+use super::world::{Change, Inner, MemoryTask, PREVIEW, World};
 use crate::clock::after;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{Interceptor, intercept};
@@ -21,13 +22,14 @@ use crate::fence::Fence;
 use crate::orchestrator::{
     Capabilities, Drive, Health, Observed, Orchestrator, Revision, Standing, TaskFailure, TaskId, TaskPhase,
 };
+use crate::plan::Strategy;
 use crate::release::{Digest, Release, ReleaseId};
 use crate::rollout::{
     Answer, Answered, GateId, ManagedRollout, Rollout, RolloutId, RolloutProgress, RolloutSpec, RolloutState,
     Started,
 };
 use crate::steps::failure_threshold;
-use crate::traffic::{Role, Route, Split, SplitVersion, Upstream};
+use crate::traffic::{Percent, Role, Route, Split, SplitVersion, Upstream};
 
 /// How long a task may take until it answers well.
 const GRACE: Duration = Duration::from_secs(2);
@@ -50,6 +52,8 @@ pub(super) struct MemoryRollout {
     /// Of the call that started it: what the platform does by itself is done for it.
     fence: Fence,
     failed: u32,
+    /// What is left to do where it does not roll.
+    native: Option<Native>,
     end: Option<RolloutState>,
 }
 
@@ -94,10 +98,15 @@ impl Orchestrator for MemoryManaged {
         Capabilities {
             side_by_side: true,
             weighted_traffic: false,
-            preview: false,
+            preview: true,
             standby: false,
             max_tasks: 10,
             managed: true,
+            native: Some(crate::orchestrator::Native {
+                strategies: vec![Strategy::BlueGreen, Strategy::Canary, Strategy::Linear],
+                unit: Duration::from_secs(1),
+                least_step: Percent::CANARY,
+            }),
         }
     }
 
@@ -113,6 +122,7 @@ impl Orchestrator for MemoryManaged {
                 release: Some(rollout.release.clone()),
                 desired: inner.desired,
                 succeeded: inner.state(newest - 1, now) == RolloutState::Succeeded,
+                gated: rollout.end.is_none() && rollout.native.is_some(),
             });
             let mut sets = inner.sets(now, false);
             for task in sets.values_mut().flat_map(|set| &mut set.tasks) {
@@ -177,12 +187,46 @@ impl ManagedRollout for MemoryManaged {
         intercept(&*self.interceptor, "rollout", "state", false, state).await
     }
 
-    async fn answer(&self, fence: &Fence, _: &RolloutId, _: &GateId, _: Answer) -> Result<Answered> {
+    async fn answer(
+        &self,
+        fence: &Fence,
+        rollout: &RolloutId,
+        gate: &GateId,
+        answer: Answer,
+    ) -> Result<Answered> {
         let answer = || async {
-            self.world.lock().admit(fence, self.world.now())?;
-            Ok(Answered::Gone)
+            self.proceed();
+            let answered = {
+                let (now, mut inner) = (self.world.now(), self.world.lock());
+                inner.admit(fence, now)?;
+                inner.answer(rollout, gate, answer)
+            };
+            self.proceed();
+            Ok(answered)
         };
         intercept(&*self.interceptor, "rollout", "answer", true, answer).await
+    }
+
+    async fn abort(&self, fence: &Fence, rollout: &RolloutId) -> Result<()> {
+        let abort = || async {
+            self.proceed();
+            {
+                let (now, mut inner) = (self.world.now(), self.world.lock());
+                inner.admit(fence, now)?;
+                let newest = inner.rollouts.len().saturating_sub(1);
+                let open = inner.rollouts.last().filter(|last| last.id == *rollout && last.end.is_none());
+                if open.is_some() {
+                    inner.take_back(newest, "stopped on request".to_owned());
+                }
+            }
+            self.proceed();
+            Ok(())
+        };
+        intercept(&*self.interceptor, "rollout", "abort", true, abort).await
+    }
+
+    async fn preview(&self) -> Result<Option<SocketAddr>> {
+        intercept(&*self.interceptor, "rollout", "preview", false, || async { Ok(Some(PREVIEW)) }).await
     }
 
     async fn withdraw(&self, fence: &Fence) -> Result<bool> {
@@ -245,6 +289,10 @@ impl Inner {
             }
             _ => {}
         }
+        if let Some(newest) = self.rollouts.last().filter(|it| it.end.is_none() && it.native.is_some()) {
+            let message = format!("start a rollout: {} is under way", newest.id);
+            return Err(Error::new(ErrorKind::Conflict, message).with_hint("have it taken back first"));
+        }
         self.started += 1;
         let id = RolloutId(format!("rollout-{}", self.started));
         if let Some(before) = self.rollouts.last_mut() {
@@ -258,6 +306,7 @@ impl Inner {
             images,
             fence: *fence,
             failed: 0,
+            native: Native::of(spec),
             end: None,
         });
         Ok(Started::Rollout(id))
@@ -274,11 +323,19 @@ impl Inner {
             Some(RolloutState::Succeeded) if !newest => {
                 RolloutState::Superseded { by: self.rollouts[index + 1].id.to_string() }
             }
+            None if rollout.native.as_ref().is_some_and(|native| native.gate().is_some()) => {
+                let gate = rollout.native.as_ref().and_then(Native::gate);
+                gate.map_or_else(
+                    || RolloutState::Running(RolloutProgress::default()),
+                    |(gate, stage)| RolloutState::Waiting { gate, stage: Some(stage) },
+                )
+            }
             Some(RolloutState::Succeeded) | None => RolloutState::Running(RolloutProgress {
                 desired: self.desired,
                 running: u32::try_from(well).unwrap_or(u32::MAX),
                 pending: 0,
                 failed: rollout.failed,
+                production: None,
                 note: None,
             }),
             Some(ended) => ended.clone(),
@@ -332,25 +389,27 @@ impl Inner {
         if under_way && well.len() < self.desired as usize {
             return Vec::new();
         }
+        if under_way && let Some(native) = &mut self.rollouts[index].native {
+            match native.due(now) {
+                Due::Wait => return Vec::new(),
+                Due::Shift(part) => return self.shift(index, &well, part),
+                Due::TimedOut(stage) => {
+                    self.take_back(index, format!("nobody answered the gate {stage} in time"));
+                    return self.proceed(now);
+                }
+                Due::Over => {}
+            }
+        }
         self.rollouts[index].end = Some(RolloutState::Succeeded);
         self.serve(index, &well, now)
     }
 
     /// Requests go to these tasks and to no others, and the others end.
     fn serve(&mut self, index: usize, tasks: &[TaskId], now: Timestamp) -> Vec<Change> {
-        let release = &self.rollouts[index].release;
-        let upstream =
-            |id: &TaskId| self.tasks.get(id).map(|task| Upstream { task: id.clone(), address: task.address });
-        let route = Route {
-            release: release.clone(),
-            role: Role::Serving(u32::try_from(tasks.len()).unwrap_or(u32::MAX)),
-            protocol: crate::workload::Protocol::default(),
-            upstreams: tasks.iter().filter_map(upstream).collect(),
-        };
+        let route = self.route(index, tasks);
         let to = Split { routes: (!tasks.is_empty()).then_some(route).into_iter().collect() };
         if self.router.split != to {
-            self.router.version += 1;
-            return vec![Change::Shifted { from: std::mem::replace(&mut self.router.split, to.clone()), to }];
+            return vec![self.switch(to)];
         }
         let live: Vec<TaskId> = self.live(index, now).iter().map(|task| task.id.clone()).collect();
         let surplus: Vec<TaskId> = live.into_iter().skip(self.desired as usize).collect();
@@ -359,12 +418,73 @@ impl Inner {
         if doomed.is_empty() { Vec::new() } else { vec![Change::Doomed(doomed)] }
     }
 
+    /// So much of the requests goes to these tasks, and the rest where all went before.
+    fn shift(&mut self, index: usize, tasks: &[TaskId], part: Percent) -> Vec<Change> {
+        let mut route = self.route(index, tasks);
+        let mut routes = Vec::new();
+        if part != Percent::ALL {
+            let all = u32::from(Percent::ALL.tenths());
+            route.role = Role::Serving(u32::from(part.tenths()));
+            let others = self.router.split.routes.iter().filter(|other| other.release != route.release);
+            let rest = Role::Serving(all - u32::from(part.tenths()));
+            routes.extend(others.map(|other| Route { role: rest, ..other.clone() }));
+        }
+        routes.push(route);
+        let to = Split { routes };
+        vec![self.switch(to)]
+    }
+
+    fn switch(&mut self, to: Split) -> Change {
+        self.router.version += 1;
+        Change::Shifted { from: std::mem::replace(&mut self.router.split, to.clone()), to }
+    }
+
+    /// All requests of a rollout's release to these tasks.
+    fn route(&self, index: usize, tasks: &[TaskId]) -> Route {
+        let upstream =
+            |id: &TaskId| self.tasks.get(id).map(|task| Upstream { task: id.clone(), address: task.address });
+        Route {
+            release: self.rollouts[index].release.clone(),
+            role: Role::Serving(u32::try_from(tasks.len()).unwrap_or(u32::MAX)),
+            protocol: crate::workload::Protocol::default(),
+            upstreams: tasks.iter().filter_map(upstream).collect(),
+        }
+    }
+
+    fn answer(&mut self, rollout: &RolloutId, gate: &GateId, answer: Answer) -> Answered {
+        let newest = self.rollouts.len().saturating_sub(1);
+        let last = self.rollouts.last_mut().filter(|last| last.id == *rollout && last.end.is_none());
+        let Some(native) = last.and_then(|last| last.native.as_mut()) else { return Answered::Gone };
+        match answer {
+            Answer::Continue if native.let_through(gate) => Answered::Taken,
+            Answer::RollBack if native.gate().is_some_and(|(waits, _)| waits == *gate) => {
+                self.take_back(newest, "refused at a gate".to_owned());
+                Answered::Taken
+            }
+            _ => Answered::Gone,
+        }
+    }
+
+    /// The newest rollout's task that would answer on the test listener.
+    pub(super) fn newest_task(&self, now: Timestamp) -> Option<&MemoryTask> {
+        let number = self.rollouts.last()?.number;
+        let of = |task: &&MemoryTask| task.batch == number && task.stopping.is_none();
+        self.tasks.values().filter(of).find(|task| self.phase(task, now) == TaskPhase::Running)
+    }
+
     /// The circuit breaker: back to what was rolled out well before. Without any, the rollout stalls, as on ECS.
     fn break_off(&mut self, index: usize, now: Timestamp) -> Vec<Change> {
-        let good = |rollout: &MemoryRollout| rollout.end == Some(RolloutState::Succeeded);
-        let Some(before) = self.rollouts.iter().rposition(good) else { return Vec::new() };
         let failed = self.rollouts[index].failed;
-        let reason = format!("circuit breaker: {failed} tasks failed");
+        if !self.take_back(index, format!("circuit breaker: {failed} tasks failed")) {
+            return Vec::new();
+        }
+        self.proceed(now)
+    }
+
+    /// What was rolled out well before is the newest again, with the tasks that it has; whether there is any.
+    fn take_back(&mut self, index: usize, reason: String) -> bool {
+        let good = |rollout: &MemoryRollout| rollout.end == Some(RolloutState::Succeeded);
+        let Some(before) = self.rollouts.iter().rposition(good) else { return false };
         self.rollouts[index].end = Some(RolloutState::RolledBack { reason });
         self.started += 1;
         let back = MemoryRollout {
@@ -379,8 +499,7 @@ impl Inner {
         for task in self.tasks.values_mut().filter(|task| task.batch == number_before) {
             task.batch = adopted;
         }
-        let number = self.rollouts[index].number;
-        vec![Change::Doomed(self.stop(now, |task| task.batch == number))]
+        true
     }
 
     /// How many tasks of a rollout have ended by themselves or never answered in time.

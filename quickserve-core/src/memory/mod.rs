@@ -18,6 +18,7 @@
 
 mod clock;
 mod managed;
+mod native;
 mod platform;
 mod prober;
 mod registry;
@@ -32,4 +33,4 @@ pub use prober::MemoryProber;
 pub use registry::MemoryRegistry;
 pub use router::MemoryRouter;
 pub use secrets::MemorySecrets;
-pub use world::{Behaviour, Change, Monitor, PUBLIC, Truth, World};
+pub use world::{Behaviour, Change, Monitor, PREVIEW, PUBLIC, Truth, World};

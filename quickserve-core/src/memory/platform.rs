@@ -52,6 +52,7 @@ impl Orchestrator for MemoryPlatform {
             standby: true,
             max_tasks: 10,
             managed: false,
+            native: None,
         }
     }
 

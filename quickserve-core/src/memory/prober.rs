@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::world::{Behaviour, Inner, MemoryTask, PUBLIC, World};
+use super::world::{Behaviour, Inner, MemoryTask, PREVIEW, PUBLIC, World};
 use crate::error::Result;
 use crate::fault::{Interceptor, intercept};
 use crate::health::{HealthProber, ProbeReport, ProbeRequest};
@@ -38,6 +38,8 @@ impl HealthProber for MemoryProber {
             let inner = self.world.lock();
             let task = if request.address == PUBLIC {
                 inner.serving_task(now)
+            } else if request.address == PREVIEW {
+                inner.newest_task(now)
             } else {
                 inner.tasks.values().find(|task| task.address == request.address)
             };

@@ -22,6 +22,9 @@ use crate::traffic::{Role, Split};
 /// Where a world's public requests come in.
 pub const PUBLIC: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80));
 
+/// Where the newest rollout's tasks answer before they get ordinary requests.
+pub const PREVIEW: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 81));
+
 /// How the tasks of a release behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::retention::Retention;
+use crate::traffic::Percent;
 use crate::workload::seconds;
 
 /// How deployments of a service go.
@@ -33,6 +34,9 @@ pub struct DeploymentConfig {
     pub minimum_healthy_percent: u32,
     /// How many tasks of all releases may exist in a rolling deployment, in percent. ECS default: 200.
     pub maximum_percent: u32,
+    /// How requests move where they move by parts.
+    #[serde(default)]
+    pub gradual: Gradual,
     /// What is asked of a release before and after it gets traffic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub smoke: Vec<SmokeCheck>,
@@ -53,6 +57,36 @@ pub enum Strategy {
     Rolling,
     /// The new release stands complete beside the old one and takes all traffic at one instant.
     BlueGreen,
+    /// A part of the requests goes to the new release first, all of them later.
+    Canary,
+    /// Requests move to the new release in equal steps.
+    Linear,
+}
+
+/// How requests move where they move by parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gradual {
+    /// The parts that a canary gets, one after the other.
+    pub canary_percent: Vec<Percent>,
+    /// How long each is watched.
+    #[serde(with = "seconds")]
+    pub canary_bake_time: Duration,
+    /// By how much a linear shift rises at each step.
+    pub step_percent: Percent,
+    /// How long each step is watched.
+    #[serde(with = "seconds")]
+    pub step_bake_time: Duration,
+}
+
+impl Default for Gradual {
+    fn default() -> Self {
+        Self {
+            canary_percent: vec![Percent::CANARY],
+            canary_bake_time: Duration::from_secs(30),
+            step_percent: Percent::STEP,
+            step_bake_time: Duration::from_secs(10),
+        }
+    }
 }
 
 /// What a failure leads to.
@@ -98,6 +132,7 @@ impl Default for DeploymentConfig {
             timeout: Duration::from_mins(15),
             minimum_healthy_percent: 100,
             maximum_percent: 200,
+            gradual: Gradual::default(),
             smoke: Vec::new(),
             on_failure: OnFailure::Rollback,
             retention: Retention::default(),
@@ -111,6 +146,8 @@ impl fmt::Display for Strategy {
             Self::Recreate => "recreate",
             Self::Rolling => "rolling",
             Self::BlueGreen => "blue-green",
+            Self::Canary => "canary",
+            Self::Linear => "linear",
         })
     }
 }

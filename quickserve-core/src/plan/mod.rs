@@ -15,14 +15,14 @@ mod teardown;
 #[cfg(test)]
 mod tests;
 
-pub use config::{DeploymentConfig, OnFailure, SmokeCheck, SmokeExpectation, Strategy};
-pub use step::{Share, Step};
+pub use config::{DeploymentConfig, Gradual, OnFailure, SmokeCheck, SmokeExpectation, Strategy};
+pub use step::{Proof, Share, Step};
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fence::Epoch;
 use crate::orchestrator::{Capabilities, Observed, Revision};
 use crate::release::ReleaseId;
@@ -110,7 +110,7 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan> {
     let strategy = situation.config.strategy;
     let steps = match situation.goal {
         Goal::Nothing => teardown::steps(situation),
-        Goal::Before { revision } => vec![Step::GoBack { revision: revision.clone() }],
+        Goal::Before { revision } => managed::back(situation, revision),
         Goal::Serve { release, tasks } => {
             let target = Target { release, tasks: *tasks };
             target.check(situation)?;
@@ -120,6 +120,7 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan> {
                 (_, Strategy::Recreate) => recreate::steps(situation, target),
                 (_, Strategy::Rolling) => rolling::steps(situation, target)?,
                 (_, Strategy::BlueGreen) => blue_green::steps(situation, target),
+                (_, Strategy::Canary | Strategy::Linear) => return Err(unsupported(strategy)),
             }
         }
     };
@@ -135,6 +136,11 @@ impl fmt::Display for Plan {
     }
 }
 
+/// A strategy that the platform does not have.
+fn unsupported(strategy: Strategy) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("this platform does not have the strategy {strategy}"))
+}
+
 /// The release that shall serve and how many tasks of it.
 #[derive(Debug, Clone, Copy)]
 struct Target<'a> {
@@ -144,7 +150,6 @@ struct Target<'a> {
 
 impl Target<'_> {
     fn check(self, situation: &Situation<'_>) -> Result<()> {
-        use crate::error::{Error, ErrorKind};
         let unsupported = |message: String| Err(Error::new(ErrorKind::Unsupported, message));
         if self.tasks > situation.capabilities.max_tasks {
             let most = situation.capabilities.max_tasks;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::orchestrator::{Revision, Standing};
 use crate::release::ReleaseId;
+use crate::rollout::{RolloutId, Stage, Way};
 use crate::traffic::Role;
 
 /// One thing to be ensured. A step that finds it so already does nothing.
@@ -38,6 +39,26 @@ pub enum Step {
         /// Whether tasks are replaced by others of the same release.
         #[serde(default)]
         fresh: bool,
+        /// How requests get to its tasks.
+        #[serde(default)]
+        way: Way,
+        /// Where the platform asks before it goes on. With any, this step ends at the first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gates: Vec<Stage>,
+    },
+    /// The rollout is past a stage: at each gate there the release has proven itself, and was let through.
+    Pass {
+        /// The release.
+        release: ReleaseId,
+        /// Where the gates stand.
+        stage: Stage,
+        /// What it must show there.
+        proofs: Vec<Proof>,
+    },
+    /// A rollout that was under way is over: where it had not succeeded, the platform took it back.
+    GiveUp {
+        /// The rollout.
+        rollout: RolloutId,
     },
     /// Each staged task answers the smoke checks as expected.
     SmokeStaged {
@@ -105,6 +126,27 @@ pub enum Step {
     GoBack {
         /// Its name for that.
         revision: Revision,
+        /// How requests move there.
+        #[serde(default)]
+        way: Way,
+    },
+}
+
+/// What a release must show at a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "proof")]
+pub enum Proof {
+    /// It answers the smoke checks where it is reached before it serves.
+    SmokePreview,
+    /// The public port answers the smoke checks.
+    SmokePublic,
+    /// Its tasks stay healthy for a time.
+    Bake {
+        /// How many.
+        tasks: u32,
+        /// For how long.
+        #[serde(with = "crate::workload::seconds")]
+        duration: Duration,
     },
 }
 
@@ -126,6 +168,7 @@ impl Step {
             Self::Register { release }
             | Self::Place { release, .. }
             | Self::RollOut { release, .. }
+            | Self::Pass { release, .. }
             | Self::SmokeStaged { release }
             | Self::SmokePublic { release }
             | Self::Bake { release, .. }
@@ -134,7 +177,7 @@ impl Step {
             | Self::Drain { release, .. }
             | Self::Retire { release, .. } => vec![release],
             Self::Shift { shares } => shares.iter().map(|share| &share.release).collect(),
-            Self::Close | Self::Withdraw | Self::GoBack { .. } => Vec::new(),
+            Self::GiveUp { .. } | Self::Close | Self::Withdraw | Self::GoBack { .. } => Vec::new(),
         }
     }
 
@@ -144,6 +187,8 @@ impl Step {
             Self::Register { .. } => "register",
             Self::Place { .. } => "place",
             Self::RollOut { .. } => "roll_out",
+            Self::Pass { .. } => "pass",
+            Self::GiveUp { .. } => "give_up",
             Self::SmokeStaged { .. } => "smoke_staged",
             Self::Shift { .. } => "shift",
             Self::SmokePublic { .. } => "smoke_public",
@@ -166,11 +211,22 @@ impl fmt::Display for Step {
             Self::Place { release, tasks, .. } => {
                 write!(f, "place {release:#}: {} healthy", count(*tasks, "task"))
             }
-            Self::RollOut { release, tasks, fresh } => {
+            Self::RollOut { release, tasks, fresh, way, .. } => {
                 let again = if *fresh { " anew" } else { "" };
                 write!(f, "roll {release:#} out{again}")?;
+                if *way != Way::Rolling {
+                    write!(f, ", {way}")?;
+                }
                 tasks.map_or(Ok(()), |tasks| write!(f, ": {}", count(tasks, "task")))
             }
+            Self::Pass { release, stage, proofs } => {
+                write!(f, "let {release:#} through {stage}")?;
+                for (index, proof) in proofs.iter().enumerate() {
+                    write!(f, "{} {proof}", if index == 0 { ":" } else { "," })?;
+                }
+                Ok(())
+            }
+            Self::GiveUp { rollout } => write!(f, "have {rollout} taken back"),
             Self::SmokeStaged { release } => write!(f, "smoke {release:#} before it takes traffic"),
             Self::Shift { shares } if shares.is_empty() => {
                 f.write_str("shift traffic away from every release")
@@ -203,7 +259,17 @@ impl fmt::Display for Step {
             }
             Self::Close => f.write_str("close the public port"),
             Self::Withdraw => f.write_str("remove the service"),
-            Self::GoBack { revision } => write!(f, "go back to {}", revision.short()),
+            Self::GoBack { revision, .. } => write!(f, "go back to {}", revision.short()),
+        }
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SmokePreview => f.write_str("smoke on the test listener"),
+            Self::SmokePublic => f.write_str("smoke on the public port"),
+            Self::Bake { duration, .. } => write!(f, "bake for {duration:?}"),
         }
     }
 }

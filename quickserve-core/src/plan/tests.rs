@@ -63,6 +63,7 @@ fn capabilities() -> Capabilities {
         standby: true,
         max_tasks: 10,
         managed: false,
+        native: None,
     }
 }
 

@@ -3,13 +3,13 @@
 use crate::engine::{Pace, Run, Stop};
 use crate::journal::Cause;
 use crate::orchestrator::Revision;
-use crate::rollout::{Answer, RolloutSpec, RolloutState, Started};
+use crate::rollout::{Answer, RolloutSpec, RolloutState, Started, Way};
 
 use super::rollout::superseded;
 
 impl Run {
     /// It is known to be good by having served: it proves nothing, and passes every gate.
-    pub(crate) async fn go_back(&mut self, revision: &Revision) -> Result<Option<String>, Stop> {
+    pub(crate) async fn go_back(&mut self, revision: &Revision, way: Way) -> Result<Option<String>, Stop> {
         let config = &self.opened.config;
         let spec = &RolloutSpec {
             release: None,
@@ -18,6 +18,9 @@ impl Run {
             fresh: false,
             minimum_healthy_percent: config.minimum_healthy_percent,
             maximum_percent: config.maximum_percent,
+            way,
+            gates: Vec::new(),
+            gate_timeout: config.timeout,
         };
         let from = self.from.as_ref().map(|rollout| rollout.id.clone());
         let rollouts = &self.rollouts()?;
@@ -30,7 +33,7 @@ impl Run {
         loop {
             let shown = match self.insist(async |_| rollouts.state(&rollout).await).await? {
                 RolloutState::Running(progress) => progress.to_string(),
-                RolloutState::Waiting { gate } => {
+                RolloutState::Waiting { gate, .. } => {
                     let answer = Answer::Continue;
                     self.insist(async |fence| rollouts.answer(&fence, &rollout, &gate, answer).await).await?;
                     format!("gate {} passed", gate.0)

@@ -3,6 +3,7 @@
 mod bake;
 mod drain;
 mod explain;
+mod gates;
 mod go_back;
 mod place;
 mod promote;

@@ -40,6 +40,17 @@ impl Run {
         Ok(Some(format!("{passed}/{passed} on the public port")))
     }
 
+    /// Asks a release that is rolled out where it answers before it gets ordinary requests.
+    pub(crate) async fn smoke_preview(&mut self, release: &ReleaseId) -> Result<Option<String>, Stop> {
+        let rollouts = &self.rollouts()?;
+        let Some(address) = self.insist(async |_| rollouts.preview().await).await? else {
+            let cause = Cause::new("there is no test listener to ask for the smoke checks");
+            return Err(Stop::Failed { cause, condemns: false });
+        };
+        let passed = self.smoke(release, address, &[], "on the test listener").await?;
+        Ok(Some(format!("{passed}/{passed} on the test listener")))
+    }
+
     async fn smoke(
         &mut self,
         release: &ReleaseId,

@@ -1,5 +1,6 @@
 //! Where requests go: the split between releases, and the router that holds to it.
 
+mod percent;
 mod rule;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::orchestrator::TaskId;
 use crate::release::ReleaseId;
 use crate::workload::Protocol;
 
+pub use percent::Percent;
 pub use rule::{Closeness, Host, Prefix, Rule};
 
 /// The header with which a request asks for one release, by its name: a router that takes it from the caller gives the

@@ -101,6 +101,7 @@ impl Shop {
             service: "storefront".into(),
             definition: Some(r#"{"launchType": "FARGATE"}"#.into()),
             alarms: Vec::new(),
+            test_listener: None,
             clock: Arc::new(SystemClock),
         });
         let repository = pushed.0.trim_end_matches(":1").to_owned();

@@ -35,8 +35,10 @@ impl State {
             return;
         }
         self.fates.looks = 0;
-        let arn = self.deployments()[0]["taskDefinition"].as_str().unwrap_or_default().to_owned();
-        let number: usize = arn.rsplit(':').next().and_then(|it| it.parse().ok()).unwrap_or_default();
+        if let Some(walk) = self.walk.take() {
+            return self.step(walk);
+        }
+        let (arn, number) = self.newest();
         match self.fates.fail.get(&number).cloned() {
             None => {
                 self.complete();
@@ -57,11 +59,15 @@ impl State {
     /// The newest deployment, if it is under way, is given up for another.
     pub(super) fn overtaken(&mut self) {
         let alive = self.fates.alive;
+        self.fates.looks = 0;
+        if let Some(walk) = self.walk.take() {
+            self.records[walk.record() - 1].1 = "STOPPED";
+            return;
+        }
         let newest = self.deployments().first().filter(|it| alive && it["rolloutState"] == "IN_PROGRESS");
         if let Some(arn) = newest.and_then(|it| it["taskDefinition"].as_str()).map(str::to_owned) {
             self.records.push((arn, "STOPPED", ""));
         }
-        self.fates.looks = 0;
     }
 
     /// As many tasks of a definition as are desired, and none of another.
@@ -81,7 +87,7 @@ impl State {
     }
 
     /// The circuit breaker: back to what completed before, if anything did.
-    fn break_off(&mut self, seen: Vec<Value>) {
+    pub(super) fn break_off(&mut self, seen: Vec<Value>) {
         self.tasks.extend(seen);
         let id = format!("ecs-svc/{}", self.next_deployment());
         let deployments = self.deployments();

@@ -12,6 +12,7 @@ use super::beside::Beside;
 use super::death::Death;
 use super::fate::Fates;
 use super::model::Model;
+use super::stages::Walk;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -46,7 +47,11 @@ pub(crate) struct State {
     pub(crate) records: Vec<(String, &'static str, &'static str)>,
     /// The alarms that have taken the recorded deployments back.
     pub(crate) alarms: Vec<&'static str>,
+    /// What `DescribeServiceDeployments` says of a deployment beside its status, by its number from 1.
+    pub(crate) details: BTreeMap<usize, Value>,
     pub(crate) tasks: Vec<Value>,
+    /// The deployment under way, where it goes by stages.
+    pub(super) walk: Option<Walk>,
     deployed: u32,
 }
 
@@ -68,7 +73,9 @@ impl State {
             service: None,
             records: Vec::new(),
             alarms: Vec::new(),
+            details: BTreeMap::new(),
             tasks: Vec::new(),
+            walk: None,
             deployed: 0,
         }
     }
@@ -91,12 +98,28 @@ impl State {
 
     /// Whether an operation changes something.
     pub(crate) fn changes(operation: &str) -> bool {
-        ["Register", "Create", "Update", "Delete"].iter().any(|verb| operation.starts_with(verb))
+        ["Register", "Create", "Update", "Delete", "Continue", "Stop"]
+            .iter()
+            .any(|verb| operation.starts_with(verb))
     }
 
     /// The arn of a registered definition, by its number from 1.
     pub(crate) fn arn(number: usize) -> String {
         format!("arn:aws:ecs:us-east-1:123456789012:task-definition/shop:{number}")
+    }
+
+    /// The newest deployment waits at a hook of a stage.
+    pub(crate) fn wait(&mut self, hook: &str, stage: &str) {
+        let details = json!({
+            "lifecycleStage": stage,
+            "lifecycleHookDetails": [{ "hookId": hook, "targetType": "PAUSE", "status": "AWAITING_ACTION" }],
+            "targetServiceRevision": { "requestedProductionTrafficWeight": 5.0 },
+        });
+        self.details.insert(self.records.len(), details);
+    }
+
+    fn number(arn: &Value) -> usize {
+        arn.as_str().and_then(|arn| arn.trim_start_matches("d/").parse().ok()).unwrap_or(1)
     }
 
     pub(crate) fn deployments(&mut self) -> &mut Vec<Value> {
@@ -146,6 +169,7 @@ impl State {
                     "desiredCount": request["desiredCount"], "deployments": [],
                 });
                 service["deploymentConfiguration"] = request["deploymentConfiguration"].clone();
+                service["loadBalancers"] = request.get("loadBalancers").cloned().unwrap_or_else(|| json!([]));
                 self.service = Some(service);
                 self.deploy(request);
                 Ok(json!({ "service": self.service }))
@@ -201,8 +225,33 @@ impl State {
                 let number: usize = arn.trim_start_matches("d/").parse().unwrap_or(1);
                 let (_, status, reason) = &self.records[number - 1];
                 let alarms = json!({ "triggeredAlarmNames": self.alarms });
-                let described = json!({ "status": status, "statusReason": reason, "alarms": alarms });
-                Ok(json!({ "serviceDeployments": [described] }))
+                let mut deployment = json!({
+                    "serviceDeploymentArn": arn, "status": status, "statusReason": reason, "alarms": alarms,
+                });
+                for (member, value) in
+                    self.details.get(&number).and_then(Value::as_object).into_iter().flatten()
+                {
+                    deployment[member] = value.clone();
+                }
+                Ok(json!({ "serviceDeployments": [deployment] }))
+            }
+            "ContinueServiceDeployment" => {
+                let number = Self::number(&request["serviceDeploymentArn"]);
+                let hook = &self.details.get(&number).unwrap_or(&Value::Null)["lifecycleHookDetails"][0];
+                if hook["hookId"] != request["hookId"] || hook["status"] != "AWAITING_ACTION" {
+                    return Err(("InvalidParameterException", "The hook awaits no action.".to_owned()));
+                }
+                self.details.insert(number, json!({}));
+                if request["action"] == "ROLLBACK" {
+                    self.records[number - 1].1 = "ROLLBACK_REQUESTED";
+                }
+                Ok(json!({ "serviceDeploymentArn": request["serviceDeploymentArn"] }))
+            }
+            "StopServiceDeployment" => {
+                let number = Self::number(&request["serviceDeploymentArn"]);
+                self.details.insert(number, json!({}));
+                self.records[number - 1].1 = "ROLLBACK_REQUESTED";
+                Ok(json!({ "serviceDeploymentArn": request["serviceDeploymentArn"] }))
             }
             other => Err(("UnknownOperationException", other.to_owned())),
         }
@@ -234,7 +283,9 @@ impl State {
         let deployment = json!({
             "id": id, "status": "PRIMARY", "taskDefinition": request["taskDefinition"], "desiredCount": desired,
             "runningCount": 0, "pendingCount": 0, "failedTasks": 0, "rolloutState": "IN_PROGRESS",
+            "createdAt": self.clock.as_ref().map_or_else(Timestamp::now, |clock| clock.now()).as_second(),
         });
         self.deployments().insert(0, deployment);
+        self.set_out();
     }
 }

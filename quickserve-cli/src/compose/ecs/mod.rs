@@ -61,6 +61,7 @@ pub(super) async fn stage(
         service: settings.service.clone(),
         definition: definition.transpose()?,
         alarms: target.settings.alarms.clone(),
+        test_listener: settings.test_listener.clone(),
         secrets: Arc::clone(&secrets) as _,
         clock: clock(),
     }));

@@ -168,7 +168,7 @@ impl Lab {
         // Where there may be a moment at which nobody answers.
         let gap = recreate
             || matches!(scenario.act, Act::Down | Act::Scale(0))
-            || (crashes && scenario.strategy == Strategy::Rolling);
+            || (crashes && (scenario.strategy == Strategy::Rolling || scenario.managed));
         lab.monitor.apply(Rules {
             always_answers: scenario.before > 0 && !gap,
             full_set: (scenario.strategy != Strategy::Rolling).then_some(scenario.tasks),

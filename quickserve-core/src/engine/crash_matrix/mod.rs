@@ -138,6 +138,21 @@ async fn a_platform_that_rolls_out_by_itself_survives_a_crash_at_every_call() {
     matrix_of(Strategy::Rolling, 2, true).await;
 }
 
+#[tokio::test]
+async fn a_blue_green_rollout_of_the_platform_survives_a_crash_at_every_call() {
+    matrix_of(Strategy::BlueGreen, 2, true).await;
+}
+
+#[tokio::test]
+async fn a_canary_rollout_of_the_platform_survives_a_crash_at_every_call() {
+    matrix_of(Strategy::Canary, 2, true).await;
+}
+
+#[tokio::test]
+async fn a_linear_rollout_of_the_platform_survives_a_crash_at_every_call() {
+    matrix_of(Strategy::Linear, 2, true).await;
+}
+
 #[expect(clippy::disallowed_macros, reason = "the size of the matrix is part of what the test shows")]
 fn report(line: &str) {
     println!("{line}");

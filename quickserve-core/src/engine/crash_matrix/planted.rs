@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -269,6 +270,14 @@ impl ManagedRollout for Unfenced<dyn ManagedRollout> {
         answer: Answer,
     ) -> Result<Answered> {
         self.0.answer(&newest(fence), rollout, gate, answer).await
+    }
+
+    async fn abort(&self, fence: &Fence, rollout: &RolloutId) -> Result<()> {
+        self.0.abort(&newest(fence), rollout).await
+    }
+
+    async fn preview(&self) -> Result<Option<SocketAddr>> {
+        self.0.preview().await
     }
 
     async fn withdraw(&self, fence: &Fence) -> Result<bool> {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::lab::Recovery;
 use crate::memory::Behaviour;
 use crate::outcome::Outcome;
-use crate::plan::{DeploymentConfig, SmokeCheck, SmokeExpectation, Strategy};
+use crate::plan::{DeploymentConfig, Gradual, SmokeCheck, SmokeExpectation, Strategy};
 use crate::release::{Digest, Image, Release};
 use crate::retention::Retention;
+use crate::traffic::Percent;
 use crate::workload::{EndpointPort, HealthGate, Probe, Workload};
 
 /// One thing to try.
@@ -67,6 +68,9 @@ impl Scenario {
             (Strategy::Rolling, 3, false),
             (Strategy::BlueGreen, 2, false),
             (Strategy::Rolling, 2, true),
+            (Strategy::BlueGreen, 2, true),
+            (Strategy::Canary, 2, true),
+            (Strategy::Linear, 2, true),
         ];
         let acts = [
             ("first deploy", 0, Act::Deploy(GOOD), Outcome::Done),
@@ -132,6 +136,12 @@ impl Scenario {
             timeout: Duration::from_mins(2),
             // Three tasks are replaced one at a time.
             maximum_percent: if self.tasks == 3 { 134 } else { 200 },
+            gradual: Gradual {
+                canary_bake_time: Duration::from_secs(1),
+                step_percent: Percent::from_tenths(500).expect("50 %"),
+                step_bake_time: Duration::from_secs(1),
+                ..Gradual::default()
+            },
             // What serves and what a rollback goes to are kept beyond it.
             retention: Retention { keep_releases: 1, ..Retention::default() },
             smoke: vec![SmokeCheck { path: "/".into(), timeout: Duration::from_secs(1), expect }],

@@ -4,7 +4,9 @@ use super::*;
 use crate::event::Finished;
 use crate::fault::NoFaults;
 use crate::orchestrator::{Drive, Orchestrator, Revision};
-use crate::rollout::{ManagedRollout, RolloutSpec, Started};
+use crate::plan::{Gradual, SmokeCheck, SmokeExpectation};
+use crate::rollout::{Answer, ManagedRollout, RolloutSpec, RolloutState, Started, Way};
+use crate::traffic::Percent;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -50,6 +52,9 @@ async fn start_by_hand(stage: &Stage, release: Release, tasks: Option<u32>) {
         fresh: false,
         minimum_healthy_percent: 100,
         maximum_percent: 200,
+        way: Way::Rolling,
+        gates: Vec::new(),
+        gate_timeout: MINUTE,
     };
     let started = platform.start(&fence, from.as_ref(), &spec).await.expect("started");
     assert!(matches!(started, Started::Rollout(_)), "{started:?}");
@@ -251,9 +256,87 @@ async fn a_restart_replaces_every_task() {
 #[tokio::test]
 async fn ways_that_it_does_not_have_are_refused_when_planning() {
     let mut stage = stage(1);
-    stage.config.strategy = Strategy::BlueGreen;
+    stage.config.strategy = Strategy::Recreate;
     let actor = actor(&stage, FaultPlan::default());
     let refused = actor.deployer.plan(&stage.request(release(1))).await.expect_err("refused");
     assert_eq!(refused.kind(), crate::ErrorKind::Unsupported);
     assert!(matches!(stage.world.managed(Arc::new(NoFaults)).drive(), Drive::Managed(_)));
+}
+
+/// A stage whose first release serves, on which the second moves as a canary.
+async fn canary_stage() -> Stage {
+    let mut stage = Stage::new(Strategy::Canary, 2);
+    let expect = SmokeExpectation { status: 200, json: BTreeMap::new() };
+    stage.config.smoke = vec![SmokeCheck { path: "/".into(), timeout: Duration::from_secs(1), expect }];
+    assert_eq!(deploy(&stage, release(1)).await.outcome, Outcome::Done);
+    stage
+}
+
+#[tokio::test]
+async fn a_release_that_fails_at_a_gate_never_gets_a_request() {
+    let stage = canary_stage().await;
+    stage.world.set_behaviour(&release(2).id, Behaviour::Broken);
+    let finished = deploy(&stage, release(2)).await;
+    assert_eq!(finished.outcome, Outcome::RolledBack);
+    assert!(finished.condemned);
+    let cause = finished.cause.as_ref().expect("a cause");
+    assert!(cause.message.contains("failed on the test listener"), "{cause:?}");
+    assert_eq!(serving(&finished), [(release(1).id, 2)]);
+}
+
+#[tokio::test]
+async fn a_client_that_never_returns_leaves_a_rollout_that_goes_back_by_itself() {
+    let stage = canary_stage().await;
+    let dies = FaultPlan::default().on("rollout", "answer", 1, Fault::CrashAfter);
+    deploy_and_die(&stage, release(2), dies).await;
+    let platform = stage.world.managed(Arc::new(NoFaults));
+    stage.clock.advance(HOUR);
+    platform.observe().await.expect("observed");
+    stage.clock.advance(HOUR);
+    let observed = platform.observe().await.expect("observed");
+    assert_eq!(observed.rollout.expect("a rollout").release, Some(release(1).id));
+    let next = actor(&stage, FaultPlan::default());
+    let finished = next.deployer.resume(&next.control).await.expect("an end");
+    assert_eq!(finished.outcome, Outcome::RolledBack);
+    assert_eq!(current(&stage).await, Some(release(1).id));
+}
+
+#[tokio::test]
+async fn what_somebody_else_let_through_is_taken_back() {
+    let stage = canary_stage().await;
+    let dies = FaultPlan::default().on("rollout", "start", 1, Fault::CrashAfter);
+    deploy_and_die(&stage, release(2), dies).await;
+    let platform = stage.world.managed(Arc::new(NoFaults));
+    let fence = {
+        let epoch =
+            actor(&stage, FaultPlan::default()).deployer.journal().await.expect("a journal").state().epoch;
+        Fence { epoch, op: 0, not_after: jiff::Timestamp::MAX }
+    };
+    let rollout = platform.find(&release(2).id).await.expect("found").expect("a rollout");
+    while platform.state(&rollout).await.expect("its state") != RolloutState::Succeeded {
+        if let RolloutState::Waiting { gate, .. } = platform.state(&rollout).await.expect("its state") {
+            platform.answer(&fence, &rollout, &gate, Answer::Continue).await.expect("answered");
+        }
+        stage.clock.advance(MINUTE);
+    }
+    let next = actor(&stage, FaultPlan::default());
+    let finished = next.deployer.resume(&next.control).await.expect("an end");
+    assert_eq!(finished.outcome, Outcome::RolledBack);
+    assert_eq!(serving(&finished), [(release(1).id, 2)]);
+    assert!(!finished.condemned, "nobody has looked at it");
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_exactly_is_refused_when_planning() {
+    let mut stage = canary_stage().await;
+    let two = vec![Percent::CANARY, Percent::STEP];
+    for gradual in [
+        Gradual { canary_percent: two, ..Gradual::default() },
+        Gradual { canary_bake_time: Duration::from_millis(1500), ..Gradual::default() },
+    ] {
+        stage.config.gradual = gradual;
+        let actor = actor(&stage, FaultPlan::default());
+        let refused = actor.deployer.plan(&stage.request(release(2))).await.expect_err("refused");
+        assert_eq!(refused.kind(), crate::ErrorKind::Unsupported, "{refused}");
+    }
 }
