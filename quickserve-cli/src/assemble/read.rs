@@ -69,8 +69,8 @@ pub(crate) fn draft(
             return Err(Failure::refused("this version cannot read the live task definition", hint));
         }
     };
-    let kept = if let Some(ecs) = &settings.ecs {
-        Kept::Stores(ecs.region.clone().unwrap_or_else(|| "AWS".to_owned()))
+    let kept = if settings.ecs.is_some() {
+        Kept::Stores(settings.aws.region.clone().unwrap_or_else(|| "AWS".to_owned()))
     } else {
         let named = settings.env_file.is_some();
         Kept::File(named.then(|| context.shown(&env_file(project, settings))), values)

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use object_store::ObjectStore;
+use quickserve_aws::Clients;
 use quickserve_core::config::JournalLocation;
 use quickserve_core::journal::{self, Journal};
 
-use super::{clock, owner};
+use super::{aws, clock, owner};
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::target::Target;
@@ -19,11 +20,12 @@ pub(crate) enum Access {
     Write,
 }
 
-/// The store that has the service's journal.
-pub(super) fn store(
+/// The store that has the service's journal; on S3, with these clients where somebody has made them already.
+pub(super) async fn store(
     context: &Context,
     target: &Target,
     access: Access,
+    clients: Option<&Clients>,
 ) -> Result<Arc<dyn ObjectStore>, Failure> {
     match &target.settings.journal {
         JournalLocation::Local => {
@@ -34,15 +36,18 @@ pub(super) fn store(
             })
         }
         JournalLocation::Url(url) => {
-            let message = format!("the journal is in {url}, which this version cannot read");
-            let hint = format!("write journal = \"local\" in [environments.{}]", target.key.environment());
-            Err(Failure::refused(message, hint))
+            let place = url.parse()?;
+            let clients = match clients {
+                Some(clients) => clients.clone(),
+                None => aws::clients(&target.settings.aws).await?,
+            };
+            Ok(quickserve_aws::journal::store(&clients, &place, clock())?)
         }
     }
 }
 
 /// The service's journal, without its platform.
 pub(crate) async fn journal(context: &Context, target: &Target, access: Access) -> Result<Journal, Failure> {
-    let store = store(context, target, access)?;
+    let store = store(context, target, access, None).await?;
     Ok(Journal::read(store, &target.key, clock(), owner::nonce()?).await?)
 }

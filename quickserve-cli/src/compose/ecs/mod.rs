@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use quickserve_aws::Clients;
 use quickserve_aws::ecs::{self, Ecs};
 use quickserve_aws::registry::{self, Anonymous, DockerConfig, Ecr, RegistryCredentials, RemoteRegistry};
 use quickserve_aws::secrets::AwsSecrets;
-use quickserve_aws::{Clients, chain};
 use quickserve_check::Text;
 use quickserve_core::Result;
 use quickserve_core::config;
@@ -21,7 +21,7 @@ use quickserve_core::workload::Workload;
 use quickserve_docker::prober::HttpProber;
 
 use super::stage::{Place, Stage};
-use super::{Access, clock, journals, liveness, owner};
+use super::{Access, aws, clock, journals, liveness, owner};
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::target::Target;
@@ -47,11 +47,9 @@ pub(super) async fn stage(
     access: Access,
     observer: Arc<dyn Observer>,
 ) -> Result<Stage, Failure> {
-    let journals = journals::store(context, target, access)?;
+    let clients = aws::clients(&target.settings.aws).await?;
+    let journals = journals::store(context, target, access, Some(&clients)).await?;
     let definition = settings.definition.as_deref().map(|path| read(context, &target.path(path)));
-    let (region, assume_role) = (settings.region.clone(), settings.assume_role.clone());
-    let chain = chain::Settings { region, assume_role, ..chain::Settings::default() };
-    let clients = Clients::new(Box::pin(chain::load(&chain)).await?);
     let key = target.key.clone();
     let secrets = Arc::new(AwsSecrets::new(clients.clone()));
     let platform = Arc::new(Ecs::new(ecs::Setup {

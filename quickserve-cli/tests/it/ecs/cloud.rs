@@ -30,12 +30,13 @@ impl Cloud {
         cloud.ecs("CreateCluster", &json!({ "clusterName": CLUSTER }));
         let secret = json!({ "Name": "shop/stripe-key", "SecretString": "s3cret-value" });
         cloud.aws("secretsmanager", "secretsmanager.CreateSecret", &secret);
-        cloud.configure();
+        cloud.configure("local", "bake_time = \"1s\"");
         cloud.define("shop/stripe-key", "");
         cloud
     }
 
-    fn configure(&self) {
+    /// Writes quickserve.toml with this place of the journal and these lines of `[deploy]`.
+    pub(super) fn configure(&self, journal: &str, deploy: &str) {
         let service = &self.shop.service;
         self.shop.write(
             "quickserve.toml",
@@ -48,9 +49,9 @@ region = "us-east-1"
 cluster = "{CLUSTER}"
 ecs_service = "{SERVICE}"
 service_definition = "service.json"
-journal = "local"
+journal = "{journal}"
 [environments.production.deploy]
-bake_time = "1s"
+{deploy}
 timeout = "3m"
 "#
             ),
@@ -103,15 +104,29 @@ timeout = "3m"
 
     /// Runs the command in the environment that is on ECS.
     pub(super) fn run(&self, arguments: &[&str]) -> Ran {
-        let endpoint = format!("http://127.0.0.1:{}", self.emulator.port);
-        let variables = [
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", Emulator::ACCOUNT),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-        ];
-        let arguments: Vec<&str> = arguments.iter().copied().chain(["-e", "production"]).collect();
-        self.shop.run_with(&variables, &arguments)
+        let variables = self.variables();
+        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, &**value)).collect();
+        self.shop.run_with(&variables, &in_production(arguments))
+    }
+
+    /// What the command finds AWS by.
+    pub(super) fn variables(&self) -> [(&'static str, String); 4] {
+        [
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.emulator.port)),
+            ("AWS_ACCESS_KEY_ID", Emulator::ACCOUNT.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]
+    }
+
+    /// Makes a bucket, and lets the service keep its journal there.
+    pub(super) fn share(&self, deploy: &str) {
+        let scope = format!("{}/20261129/us-east-1/s3/aws4_request", Emulator::ACCOUNT);
+        let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+        let (status, body) =
+            self.emulator.http("PUT", "/acme-deploy", &[("authorization", &*signature)], b"");
+        assert_eq!(status, 200, "{body}");
+        self.configure("s3://acme-deploy/journal", deploy);
     }
 
     /// Runs it to this exit code.
@@ -146,6 +161,11 @@ timeout = "3m"
         let described = self.ecs("DescribeTaskDefinition", &json!({ "taskDefinition": revision }));
         described["taskDefinition"].clone()
     }
+}
+
+/// Arguments of a command that is about the environment on ECS.
+pub(super) fn in_production<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    ["-e", "production"].into_iter().chain(arguments.iter().copied()).collect()
 }
 
 impl Drop for Cloud {

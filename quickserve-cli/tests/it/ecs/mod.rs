@@ -1,6 +1,8 @@
 //! The command on ECS: an emulator answers for AWS and runs real containers.
 
 mod cloud;
+mod machine;
+mod shared;
 
 use serde_json::Value;
 
