@@ -5,7 +5,9 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use quickserve_aws::Clients;
 use quickserve_core::config::JournalLocation;
+use quickserve_core::finding::{Code, Finding};
 use quickserve_core::journal::{self, Journal};
+use quickserve_core::preflight::Report;
 
 use super::{aws, clock, owner};
 use crate::failure::Failure;
@@ -42,6 +44,29 @@ pub(super) async fn store(
                 None => aws::clients(&target.settings.aws).await?,
             };
             Ok(quickserve_aws::journal::store(&clients, &place, clock())?)
+        }
+    }
+}
+
+/// What is wrong with the bucket that the journal is in, with these clients where somebody has made them already. That it
+/// cannot be asked is a finding: without its journal nothing is deployed.
+pub(super) async fn inspect(target: &Target, clients: Option<&Clients>) -> Report {
+    let JournalLocation::Url(url) = &target.settings.journal else { return Report::default() };
+    let inspected = async {
+        let place = url.parse()?;
+        let clients = match clients {
+            Some(clients) => clients.clone(),
+            None => aws::clients(&target.settings.aws).await?,
+        };
+        quickserve_aws::bootstrap::inspect(&clients, &place, clock()).await
+    };
+    match inspected.await {
+        Ok(findings) => Report::of(findings),
+        Err(error) => {
+            let message = format!("the journal cannot be reached: {}", error.causes().join(": "));
+            let mut finding = Finding::error(Code::JOURNAL_UNSEEN, message).on(&**url);
+            finding.hint = error.hint().map(str::to_owned);
+            Report::of(vec![finding])
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The parts on AWS ECS. Nothing of AWS is loaded or asked before an environment on ECS needs it.
 
+mod account;
 mod images;
 mod last_look;
 
@@ -25,6 +26,7 @@ use super::{Access, aws, clock, journals, liveness, owner};
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::target::Target;
+pub(super) use account::StandingAccount;
 
 pub(super) use images::check_images;
 pub(super) use last_look::StandingSecrets;
@@ -35,6 +37,8 @@ pub(crate) struct Cloud {
     key: ServiceKey,
     cluster: String,
     service: String,
+    /// How the service is made, where a file says it.
+    definition: Option<String>,
     clients: Clients,
     credentials: Arc<dyn RegistryCredentials>,
 }
@@ -52,12 +56,13 @@ pub(super) async fn stage(
     let definition = settings.definition.as_deref().map(|path| read(context, &target.path(path)));
     let key = target.key.clone();
     let secrets = Arc::new(AwsSecrets::new(clients.clone()));
+    let definition = definition.transpose()?;
     let platform = Arc::new(Ecs::new(ecs::Setup {
         key: key.clone(),
         clients: clients.clone(),
         cluster: settings.cluster.clone(),
         service: settings.service.clone(),
-        definition: definition.transpose()?,
+        definition: definition.clone(),
         alarms: target.settings.alarms.clone(),
         secrets: Arc::clone(&secrets) as _,
         clock: clock(),
@@ -75,7 +80,7 @@ pub(super) async fn stage(
         retainers: Vec::new(),
     };
     let (cluster, service) = (settings.cluster.clone(), settings.service.clone());
-    let cloud = Cloud { key, cluster, service, clients, credentials: credentials(context) };
+    let cloud = Cloud { key, cluster, service, definition, clients, credentials: credentials(context) };
     Ok(Stage { deployer: Deployer::new(parts), platform, secrets, place: Place::Cloud(cloud) })
 }
 

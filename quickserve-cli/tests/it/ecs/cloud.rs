@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use quickserve_tests::docker::{build, docker};
-use quickserve_tests::{Emulator, artifact};
+use quickserve_tests::{Calls, Emulator, artifact};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -18,6 +18,7 @@ pub(super) struct Cloud {
     pub(super) shop: Shop,
     emulator: Emulator,
     images: Vec<String>,
+    calls: Option<Calls>,
 }
 
 impl Cloud {
@@ -26,7 +27,8 @@ impl Cloud {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let emulator = runtime.block_on(Emulator::start());
         emulator.repository(SERVICE);
-        let cloud = Self { shop: Shop::empty(), emulator, images: Vec::new() };
+        let cloud = Self { shop: Shop::empty(), emulator, images: Vec::new(), calls: None };
+        cloud.emulator.role(Emulator::ACCOUNT, "ecsTaskExecutionRole", "ecs-tasks.amazonaws.com");
         cloud.ecs("CreateCluster", &json!({ "clusterName": CLUSTER }));
         let secret = json!({ "Name": "shop/stripe-key", "SecretString": "s3cret-value" });
         cloud.aws("secretsmanager", "secretsmanager.CreateSecret", &secret);
@@ -111,22 +113,29 @@ timeout = "3m"
 
     /// What the command finds AWS by.
     pub(super) fn variables(&self) -> [(&'static str, String); 4] {
+        let port = self.calls.as_ref().map_or(self.emulator.port, |calls| calls.port);
         [
-            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.emulator.port)),
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
             ("AWS_ACCESS_KEY_ID", Emulator::ACCOUNT.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ]
     }
 
+    /// Writes down what is called from now on.
+    pub(super) fn watch(&mut self) {
+        self.calls = Some(Calls::before(self.emulator.port));
+    }
+
+    /// What was called since.
+    pub(super) fn calls(&self) -> &Calls {
+        self.calls.as_ref().expect("nobody watches")
+    }
+
     /// Makes a bucket, and lets the service keep its journal there.
     pub(super) fn share(&self, deploy: &str) {
-        let scope = format!("{}/20261129/us-east-1/s3/aws4_request", Emulator::ACCOUNT);
-        let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
-        let (status, body) =
-            self.emulator.http("PUT", "/acme-deploy", &[("authorization", &*signature)], b"");
-        assert_eq!(status, 200, "{body}");
         self.configure("s3://acme-deploy/journal", deploy);
+        self.ends(0, &["aws", "bootstrap"]);
     }
 
     /// Runs it to this exit code.

@@ -1,5 +1,7 @@
 //! The command on ECS: an emulator answers for AWS and runs real containers.
 
+mod account;
+mod bootstrap;
 mod cloud;
 mod machine;
 mod shared;

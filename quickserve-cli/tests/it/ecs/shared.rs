@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::cloud::Cloud;
 use super::machine::Machine;
 use super::{finished, outcomes, serving, status};
+use crate::support::Shop;
 
 /// Waits until a command on another machine begins this step.
 fn until(child: &mut Child, step: &str) -> impl BufRead + use<> {
@@ -116,4 +117,28 @@ fn of_two_machines_one_deploys_and_the_other_learns_who_and_steers_it() {
     let by: Vec<&str> =
         by.as_array().expect("a list").iter().filter_map(|entry| entry["by"].as_str()).collect();
     assert!(by.contains(&"grace@runner-1") && by.iter().any(|who| who.starts_with("ada@")), "{by:?}");
+}
+
+#[test]
+fn a_service_on_docker_may_have_its_journal_there_too() {
+    let cloud = Cloud::open();
+    cloud.share("");
+    let shop = Shop::with_images(&["1"]);
+    let path = shop.path().join("quickserve.toml");
+    let text = std::fs::read_to_string(&path).expect("the file");
+    let journal = "journal = \"s3://acme-deploy/engines\"\nregion = \"us-east-1\"\n";
+    shop.write("quickserve.toml", &format!("{text}{journal}"));
+    let variables = cloud.variables();
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, &**value)).collect();
+    let ends = |arguments: &[&str]| {
+        let ran = shop.run_with(&variables, arguments);
+        assert_eq!(ran.code, 0, "{ran}");
+        ran
+    };
+    ends(&["deploy", "--image", &shop.image("1")]);
+    assert_eq!(shop.version(), "1");
+    assert_eq!(ends(&["status", "--format", "json"]).json()["consistent"], true);
+    assert_eq!(ends(&["history", "--format", "json"]).json()[0]["outcome"], "done");
+    assert!(!shop.state().join("journal").exists());
+    ends(&["down", "--volumes"]);
 }
