@@ -116,6 +116,9 @@ pub(crate) enum Command {
     /// The local router's own commands
     #[command(subcommand)]
     Router(Router),
+    /// What AWS has to have, and to allow, before anything is deployed there
+    #[command(subcommand)]
+    Aws(Aws),
     /// Write a shell's completions to stdout
     Completions {
         /// The shell
@@ -404,6 +407,43 @@ pub(crate) enum Router {
         #[arg(long)]
         force: bool,
     },
+}
+
+/// `aws`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Aws {
+    /// Make the bucket for journals with the settings that it should have, or give it what it lacks
+    Bootstrap(Bootstrap),
+    /// Print the least policies of whoever deploys and of the task's execution role, as JSON
+    Policy(Policy),
+}
+
+/// `aws bootstrap`.
+#[derive(Debug, Args)]
+pub(crate) struct Bootstrap {
+    /// Such as s3://acme-deploy/journal; without it, the environment's `journal`
+    #[arg(value_name = "s3://BUCKET/PREFIX")]
+    pub(crate) place: Option<String>,
+    /// Only print the commands of AWS's own tool that do the same
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+/// `aws policy`.
+#[derive(Debug, Args)]
+pub(crate) struct Policy {
+    /// Only this one, as `aws iam put-role-policy` takes it
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<Role>,
+}
+
+/// Whom a policy is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// The identity that deploys
+    Deployer,
+    /// The role that ECS takes to pull images, read secrets and write logs
+    Execution,
 }
 
 impl Command {

@@ -1,8 +1,6 @@
 //! What may be asked of a deployment and this version cannot do: refused, never passed over.
 
-use quickserve_core::config::{
-    Config, JournalLocation, Platform, Scan, Settings, Stages, Strategy, WorkloadSource,
-};
+use quickserve_core::config::{Config, Platform, Scan, Settings, Stages, Strategy, WorkloadSource};
 use quickserve_core::finding::{Code, Finding};
 use quickserve_core::outcome::Outcome;
 
@@ -81,9 +79,6 @@ fn around(config: &Config, settings: &Settings) -> Vec<Finding> {
     if !stages.is_empty() {
         let hint = "run them before quickserve, and switch them off for this environment with false";
         refuse(&format!("the stages {} must pass first", stages.join(", ")), hint);
-    }
-    if let JournalLocation::Url(_) = settings.journal {
-        refuse("the journal is in object storage", "write journal = \"local\" for this environment");
     }
     if let (Platform::Docker, Some(tasks @ MOST_TASKS..)) = (settings.platform, settings.deploy.tasks) {
         let most = MOST_TASKS - 1;

@@ -92,6 +92,35 @@ impl Emulator {
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("{target}: {error} in {body}"))
     }
 
+    /// A call of a service that speaks AWS's query protocol; what it answers is XML.
+    pub fn query(&self, account: &str, service: &str, form: &[(&str, &str)]) -> String {
+        let scope = format!("{account}/20261129/us-east-1/{service}/aws4_request");
+        let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", &*signature)];
+        let body: Vec<String> =
+            form.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let (status, answer) = self.http("POST", "/", &headers, body.join("&").as_bytes());
+        assert_eq!(status, 200, "{form:?}: {answer}");
+        answer
+    }
+
+    /// Makes a role that this service of AWS may take, and that may do everything.
+    pub fn role(&self, account: &str, name: &str, trusted: &str) {
+        let trust = json!({ "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "Service": trusted } }] });
+        let all = json!({ "Statement": [{ "Effect": "Allow", "Action": "*", "Resource": "*" }] });
+        let (trust, all) = (trust.to_string(), all.to_string());
+        let role = [("Action", "CreateRole"), ("RoleName", name), ("AssumeRolePolicyDocument", &trust)];
+        self.query(account, "iam", &role);
+        let policy = [
+            ("Action", "PutRolePolicy"),
+            ("RoleName", name),
+            ("PolicyName", "all"),
+            ("PolicyDocument", &all),
+        ];
+        self.query(account, "iam", &policy);
+    }
+
     /// Makes a repository for images.
     pub fn repository(&self, name: &str) {
         let target = "AmazonEC2ContainerRegistry_V20150921.CreateRepository";
@@ -119,4 +148,13 @@ impl Drop for Emulator {
             }
         }
     }
+}
+
+/// RFC 3986, 2.1.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
 }

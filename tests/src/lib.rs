@@ -2,6 +2,7 @@
 //! and what the engine has of it. It is for tests, so it panics where something is not as it should be.
 #![expect(clippy::missing_panics_doc, reason = "every panic here is a test that fails")]
 
+mod calls;
 pub mod docker;
 mod emulator;
 pub mod load;
@@ -10,6 +11,7 @@ mod shop;
 pub mod soak;
 mod tap;
 
+pub use calls::Calls;
 pub use emulator::Emulator;
 pub use ran::Ran;
 pub use shop::{Settings, Shop, artifact, free_port, quickserve, tool};

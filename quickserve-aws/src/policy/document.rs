@@ -42,7 +42,8 @@ struct Statement<'a> {
 /// The least policy for a service, as JSON text. Nothing is called.
 ///
 /// Statements whose name begins with `Check` are for the checks alone: without them a deployment works, and less of
-/// it is known beforehand. The journal's bucket is not in it.
+/// it is known beforehand. That the deployer may read the value of a secret is not in it, on purpose: that it is there is
+/// enough.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`] where the task definition cannot be read.

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use quickserve_core::Result;
 
 use super::place::Place;
-use crate::preflight::{Declared, Subject};
+use crate::preflight::{Declared, LogTarget, Subject};
+use crate::s3::Location;
 use crate::secrets::{ParameterRef, SecretRef, Source};
 
 const ANY: &str = "*";
@@ -68,6 +69,7 @@ pub(crate) fn deployer(subject: &Subject, place: &Place) -> Result<Vec<Need>> {
     needs.extend(roles(&declared, place));
     needs.extend(images(&declared, place));
     needs.extend(bindings(&declared, place));
+    needs.extend(journal(subject, place));
     needs.extend(checks(subject, &declared, place));
     needs.retain(|need| !need.resources.is_empty());
     Ok(needs)
@@ -121,11 +123,9 @@ fn roles(declared: &Declared, place: &Place) -> Vec<Need> {
             to,
         )
     };
-    let balancers = declared.service.load_balancers.iter().flatten();
-    let shifting = balancers.filter_map(|it| it.shift.as_ref()?.role.as_ref()).map(|role| place.role(role));
     vec![
         pass("GiveRolesToTasks", declared.roles(place), "ecs-tasks.amazonaws.com"),
-        pass("GiveRoleToService", shifting.collect(), "ecs.amazonaws.com"),
+        pass("GiveRoleToService", declared.shifting_roles(place), "ecs.amazonaws.com"),
     ]
 }
 
@@ -179,11 +179,43 @@ fn bindings(declared: &Declared, place: &Place) -> Vec<Need> {
     ]
 }
 
+/// Records, snapshots and leases of the service, of which only snapshots ever go.
+fn journal(subject: &Subject, place: &Place) -> Vec<Need> {
+    use Purpose::Deploy;
+    let Some(Location { bucket, prefix, .. }) = &subject.journal else { return Vec::new() };
+    let of_bucket = format!("arn:{}:s3:::{bucket}", place.partition);
+    let slash = if prefix.is_empty() { "" } else { "/" };
+    let (environment, service) = (subject.key.environment(), subject.key.service());
+    let folder = format!("{of_bucket}{slash}{prefix}/{environment}/{service}");
+    let objects = &["s3:GetObject", "s3:PutObject"];
+    let settings = &[
+        "s3:GetBucketPolicy",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketVersioning",
+        "s3:GetEncryptionConfiguration",
+        "s3:GetLifecycleConfiguration",
+    ];
+    vec![
+        Need::new(Deploy, "Journal", objects, [format!("{folder}/*")]),
+        Need::new(Deploy, "JournalSnapshots", &["s3:DeleteObject"], [format!("{folder}/snapshots/*")]),
+        // Without it S3 does not say that an object is not there.
+        Need::new(Deploy, "JournalBucket", &["s3:ListBucket"], [of_bucket.clone()]),
+        Need::new(Purpose::Check, "CheckJournal", settings, [of_bucket]),
+    ]
+}
+
 fn checks(subject: &Subject, declared: &Declared, place: &Place) -> Vec<Need> {
     use Purpose::Check;
     let cluster = subject.cluster_name();
     let ecs = |resource: String| [place.arn("ecs", resource)];
     let balanced = subject.workload.endpoint.is_some().then(|| ANY.to_owned());
+    let secrets = (!declared.secrets.is_empty()).then(|| ANY.to_owned());
+    let repositories = declared.repositories(place);
+    let names = repositories.first().map(|_| ANY.to_owned());
+    let lines = declared.log_groups(place, |_| true).into_iter().map(|group| format!("{group}:log-stream:*"));
+    let shifting = declared.shifting_roles(place);
+    let ours = subject.assume_role.iter().map(|role| place.role(role));
+    let roles: BTreeSet<String> = declared.roles(place).into_iter().chain(shifting).chain(ours).collect();
     let alarms = (!subject.alarms.is_empty()).then(|| ANY.to_owned());
     let logs = (!declared.logs.is_empty()).then(|| ANY.to_owned());
     vec![
@@ -199,13 +231,10 @@ fn checks(subject: &Subject, declared: &Declared, place: &Place) -> Vec<Need> {
             &["ecs:DescribeContainerInstances"],
             ecs(format!("container-instance/{cluster}/*")),
         ),
-        Need::new(
-            Check,
-            "CheckRoles",
-            &["iam:GetRole", "iam:SimulatePrincipalPolicy"],
-            declared.roles(place),
-        ),
-        Need::new(Check, "CheckImages", &["ecr:GetLifecyclePolicy"], declared.repositories(place)),
+        Need::new(Check, "CheckRoles", &["iam:GetRole", "iam:SimulatePrincipalPolicy"], roles),
+        Need::new(Check, "CheckImages", &["ecr:GetLifecyclePolicy"], repositories),
+        Need::new(Check, "CheckNamesOfImages", &["ecr:DescribeRepositories"], names),
+        Need::new(Check, "CheckNamesOfSecrets", &["secretsmanager:ListSecrets"], secrets),
         Need::new(
             Check,
             "CheckTraffic",
@@ -214,10 +243,12 @@ fn checks(subject: &Subject, declared: &Declared, place: &Place) -> Vec<Need> {
                 "elasticloadbalancing:DescribeRules",
                 "elasticloadbalancing:DescribeTargetGroupAttributes",
                 "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTargetHealth",
             ],
             balanced,
         ),
         Need::new(Check, "CheckLogs", &["logs:DescribeLogGroups"], logs),
+        Need::new(Check, "CheckOutput", &["logs:GetLogEvents"], lines),
         Need::new(Check, "CheckAlarms", &["cloudwatch:DescribeAlarms"], alarms),
     ]
 }
@@ -229,21 +260,14 @@ pub(crate) fn execution_role(subject: &Subject, place: &Place) -> Result<Vec<Nee
     let repositories = declared.repositories(place);
     let login = repositories.iter().map(|_| ANY.to_owned()).take(1);
     let pull = &["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
-    let groups = |made_only: bool| {
-        let wanted = declared.logs.iter().filter(move |logs| logs.is_made || !made_only);
-        let arns: BTreeSet<String> = wanted
-            .map(|logs| {
-                let region = logs.region.as_deref().unwrap_or(&place.region);
-                place.arn_in("logs", region, format!("log-group:{}:*", logs.group))
-            })
-            .collect();
-        arns
+    let streams = |wanted: fn(&LogTarget) -> bool| {
+        declared.log_groups(place, wanted).into_iter().map(|group| format!("{group}:*"))
     };
     let mut needs = vec![
         Need::new(Deploy, "RegistryLogin", &["ecr:GetAuthorizationToken"], login),
         Need::new(Deploy, "PullImages", pull, repositories),
-        Need::new(Deploy, "WriteLogs", &["logs:CreateLogStream", "logs:PutLogEvents"], groups(false)),
-        Need::new(Deploy, "MakeLogGroups", &["logs:CreateLogGroup"], groups(true)),
+        Need::new(Deploy, "WriteLogs", &["logs:CreateLogStream", "logs:PutLogEvents"], streams(|_| true)),
+        Need::new(Deploy, "MakeLogGroups", &["logs:CreateLogGroup"], streams(|logs| logs.is_made)),
         Need::new(Deploy, "ReadSecrets", &["secretsmanager:GetSecretValue"], secrets(&declared, place)),
         Need::new(Deploy, "ReadParameters", &["ssm:GetParameters"], parameters(&declared, place)),
         Need::new(Deploy, "Decrypt", &["kms:Decrypt"], place.keys.iter().map(|key| place.key(key))),

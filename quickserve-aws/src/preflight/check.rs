@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use quickserve_core::finding::{Code, Finding};
+use quickserve_core::finding::{Code, Finding, Severity};
 use quickserve_core::preflight::Report;
 use quickserve_core::{ErrorKind, Result};
 
@@ -51,14 +51,41 @@ pub async fn check(clients: &Clients, subject: &Subject) -> Report {
 }
 
 /// Where a service is, and with which keys its secrets are encrypted: what [`policy::document`](crate::policy::document)
-/// writes a policy for.
+/// writes a policy for. Keys that could not be looked up are findings.
 ///
 /// # Errors
-/// When AWS cannot be asked, or the task definition cannot be read.
-pub async fn place(clients: &Clients, subject: &Subject) -> Result<Place> {
+/// When AWS cannot be asked who asks, or the task definition cannot be read.
+pub async fn place(clients: &Clients, subject: &Subject) -> Result<(Place, Vec<Finding>)> {
     let declared = Declared::read(subject)?;
     let (who, keys) = tokio::join!(identity::find(clients), keys(clients, &declared));
-    Ok(of(clients, &who?, keys?))
+    let (keys, unseen) = match keys {
+        Ok(keys) => (keys, Vec::new()),
+        Err(error) => (BTreeSet::new(), vec![unchecked("the keys of the secrets", &error)]),
+    };
+    Ok((of(clients, &who?, keys), unseen))
+}
+
+/// What changes by itself between the checks and the deployment, looked at once more: the service, its log groups, its
+/// target groups and the alarms. Only what refuses is told.
+pub async fn again(clients: &Clients, subject: &Subject) -> Report {
+    let live = match ecs::live(clients.ecs(), &subject.cluster, &subject.service).await {
+        Ok(live) => live,
+        Err(error) => return Report::of(vec![unseen(subject, &error)]),
+    };
+    let declared = match Declared::read(subject) {
+        Ok(declared) => declared,
+        Err(error) => return Report::of(vec![unchecked("what the service needs of AWS", &error)]),
+    };
+    let balancers = balancers(&declared, live.as_ref());
+    let (logs, targets, alarms) = tokio::join!(
+        logs::log_groups(clients, &declared.logs),
+        targets::targets(clients, subject, &declared, &balancers),
+        alarms::alarms(clients, &subject.alarms),
+    );
+    let mut report =
+        service::service(subject, live.as_ref()).and(logs).and(targets).and(told("alarms", alarms));
+    report.findings.retain(|finding| finding.severity == Severity::Error);
+    sorted(report)
 }
 
 fn of(clients: &Clients, who: &Identity, keys: BTreeSet<String>) -> Place {
@@ -88,10 +115,7 @@ async fn around(
     who: &Identity,
     live: Option<&Live>,
 ) -> Report {
-    let balancers: Vec<Balancer> = match live {
-        Some(live) => live.service.load_balancers().iter().map(Balancer::from).collect(),
-        None => declared.service.load_balancers.clone().unwrap_or_default(),
-    };
+    let balancers = balancers(declared, live);
     let place = of(clients, who, BTreeSet::new());
     let taken = taken(declared, &balancers, &place);
     let (permissions, roles, headroom, logs, targets, alarms, drift) = tokio::join!(
@@ -111,6 +135,14 @@ async fn around(
         .and(targets)
         .and(told("alarms", alarms))
         .and(told("the live task definition", drift))
+}
+
+/// What stands in front of the service, or will.
+fn balancers(declared: &Declared, live: Option<&Live>) -> Vec<Balancer> {
+    match live {
+        Some(live) => live.service.load_balancers().iter().map(Balancer::from).collect(),
+        None => declared.service.load_balancers.clone().unwrap_or_default(),
+    }
 }
 
 /// The roles that must be there, and who takes them. A role of another account is a finding of its own.

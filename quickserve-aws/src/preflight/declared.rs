@@ -64,6 +64,7 @@ struct Definition {
 #[serde(rename_all = "camelCase")]
 struct ContainerDefinition {
     name: Option<String>,
+    image: Option<String>,
     log_configuration: Option<LogConfiguration>,
     repository_credentials: Option<RepositoryCredentials>,
 }
@@ -93,6 +94,11 @@ impl Declared {
         let of_images = containers.iter().filter_map(|it| it.repository_credentials.as_ref());
         let of_images = of_images.filter_map(|it| it.credentials_parameter.clone());
         let sources: BTreeSet<String> = of_workload.chain(of_images).collect();
+        let unnamed = containers
+            .iter()
+            .filter(|it| !it.name.as_ref().is_some_and(|name| subject.images.contains_key(name)));
+        let unnamed = unnamed.filter_map(|it| without_placeholder(it.image.as_deref()?));
+        let images: Vec<&str> = subject.images.values().map(String::as_str).chain(unnamed).collect();
         Ok(Self {
             family: definition.family.unwrap_or_else(|| subject.family.clone()),
             execution_role: definition.execution_role_arn,
@@ -101,7 +107,7 @@ impl Declared {
             logs: containers.iter().filter_map(log_target).collect(),
             secrets: sources.iter().map(|source| Source::parse(source)).collect::<Result<_>>()?,
             service: read(subject.definition.as_deref(), "the service's definition")?,
-            repositories: subject.images.values().filter_map(|image| repository(image)).collect(),
+            repositories: images.into_iter().filter_map(repository).collect(),
         })
     }
 
@@ -115,6 +121,22 @@ impl Declared {
             )
         };
         self.repositories.iter().map(arn).collect()
+    }
+
+    /// The ARN of each log group that is wanted, without the streams in it.
+    pub(crate) fn log_groups(&self, place: &Place, wanted: impl Fn(&LogTarget) -> bool) -> BTreeSet<String> {
+        let wanted = self.logs.iter().filter(|logs| wanted(logs));
+        let arn = |logs: &LogTarget| {
+            let region = logs.region.as_deref().unwrap_or(&place.region);
+            place.arn_in("logs", region, format!("log-group:{}", logs.group))
+        };
+        wanted.map(arn).collect()
+    }
+
+    /// The ARNs of the roles with which ECS shifts traffic.
+    pub(crate) fn shifting_roles(&self, place: &Place) -> BTreeSet<String> {
+        let balancers = self.service.load_balancers.iter().flatten();
+        balancers.filter_map(|it| it.shift.as_ref()?.role.as_ref()).map(|role| place.role(role)).collect()
     }
 
     /// The ARNs of the roles that tasks are given.
@@ -142,8 +164,36 @@ fn log_target(container: &ContainerDefinition) -> Option<LogTarget> {
     })
 }
 
+/// An image as far as the file says which it is: `shop:${IMAGE_TAG}` is of the repository `shop`.
+fn without_placeholder(image: &str) -> Option<&str> {
+    let known = image.split("${").next()?.trim_end_matches([':', '@']);
+    // What ends within a name is another repository's.
+    let is_whole = known.len() == image.len() || image[known.len()..].starts_with([':', '@']);
+    is_whole.then_some(known)
+}
+
 fn repository(image: &str) -> Option<(String, String, String)> {
     let image: Reference = image.parse().ok()?;
     let (account, region) = registry_at(image.registry())?;
     Some((account.to_owned(), region.to_owned(), image.repository().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_repository_of_an_image_is_known_before_its_tag_is() {
+        let table = [
+            ("1.dkr.ecr/shop:${TAG}", Some("1.dkr.ecr/shop")),
+            ("1.dkr.ecr/shop:1.${MINOR}", None),
+            ("1.dkr.ecr/shop@${DIGEST}", Some("1.dkr.ecr/shop")),
+            ("1.dkr.ecr/shop:1", Some("1.dkr.ecr/shop:1")),
+            ("1.dkr.ecr/${NAME}:1", None),
+            ("${IMAGE}", None),
+        ];
+        for (image, known) in table {
+            assert_eq!(without_placeholder(image), known, "{image}");
+        }
+    }
 }

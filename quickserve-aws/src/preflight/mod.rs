@@ -19,8 +19,8 @@ mod subject;
 mod targets;
 mod told;
 
-pub use check::{check, place};
-pub(crate) use declared::Declared;
+pub use check::{again, check, place};
+pub(crate) use declared::{Declared, LogTarget};
 pub use subject::Subject;
 
 #[cfg(test)]

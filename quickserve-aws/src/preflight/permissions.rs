@@ -128,7 +128,7 @@ fn refused(result: &EvaluationResult) -> Vec<Denied> {
 }
 
 /// Services whose resources have policies of their own, which may allow what the identity's do not.
-const OWN_POLICIES: [&str; 3] = ["ecr", "kms", "secretsmanager"];
+const OWN_POLICIES: [&str; 4] = ["ecr", "kms", "s3", "secretsmanager"];
 
 fn finding(principal: &str, code: Code, denied: &BTreeSet<Denied>) -> Option<Finding> {
     let first = denied.first()?;

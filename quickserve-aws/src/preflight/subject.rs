@@ -4,11 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quickserve_core::config::Strategy;
+use quickserve_core::service::ServiceKey;
 use quickserve_core::workload::Workload;
+
+use crate::s3::Location;
 
 /// A service that shall be deployed, as its files say.
 #[derive(Debug, Clone)]
 pub struct Subject {
+    /// Whose journal it has.
+    pub key: ServiceKey,
+    /// Where the journal is, if it is on S3.
+    pub journal: Option<Location>,
     /// The cluster's name or ARN.
     pub cluster: String,
     /// The service's name or ARN.
@@ -19,7 +26,8 @@ pub struct Subject {
     pub assume_role: Option<String>,
     /// What runs. Its document is the task definition.
     pub workload: Workload,
-    /// The image of each container, as a reference.
+    /// The image of each container, as a reference. Of one that is not named yet, the repository in the task definition is
+    /// what policies are made from.
     pub images: BTreeMap<String, String>,
     /// How the service is made where it does not exist: JSON as for `aws ecs create-service --cli-input-json`.
     pub definition: Option<String>,
@@ -84,6 +92,8 @@ pub(crate) mod tests {
         let workload = TaskDefinition::read(definition, &Reading::default()).expect("a definition").workload;
         let image = "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/team/shop:1";
         Subject {
+            key: ServiceKey::new("shop", "production").expect("a key"),
+            journal: Some("s3://acme-deploy/journal".parse().expect("a place")),
             cluster: "main".into(),
             service: "arn:aws-cn:ecs:cn-north-1:123456789012:service/main/shop".into(),
             family: "other".into(),

@@ -14,6 +14,7 @@ use aws_smithy_types::body::SdkBody;
 use quickserve_aws::preflight::{Subject, check};
 use quickserve_core::config::Strategy;
 use quickserve_core::preflight::Report;
+use quickserve_core::service::ServiceKey;
 use quickserve_core::workload::{Reading, TaskDefinition};
 use serde_json::json;
 
@@ -101,6 +102,8 @@ fn subject() -> Subject {
     });
     let read = TaskDefinition::read(&definition.to_string(), &Reading::default()).expect("a definition");
     Subject {
+        key: ServiceKey::new("shop", "production").expect("a key"),
+        journal: None,
         cluster: "main".into(),
         service: "shop".into(),
         family: "shop".into(),

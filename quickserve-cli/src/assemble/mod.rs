@@ -6,5 +6,5 @@ mod read;
 mod values;
 
 pub(crate) use draft::{Draft, commit};
-pub(crate) use read::{draft, variables};
+pub(crate) use read::{draft, variables, workload};
 pub(crate) use values::env_file;

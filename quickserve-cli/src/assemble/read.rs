@@ -69,8 +69,8 @@ pub(crate) fn draft(
             return Err(Failure::refused("this version cannot read the live task definition", hint));
         }
     };
-    let kept = if let Some(ecs) = &settings.ecs {
-        Kept::Stores(ecs.region.clone().unwrap_or_else(|| "AWS".to_owned()))
+    let kept = if settings.ecs.is_some() {
+        Kept::Stores(settings.aws.region.clone().unwrap_or_else(|| "AWS".to_owned()))
     } else {
         let named = settings.env_file.is_some();
         Kept::File(named.then(|| context.shown(&env_file(project, settings))), values)
@@ -136,6 +136,31 @@ pub(crate) fn variables(
     quickserve_check::hide(&mut wrong);
     quickserve_check::sort(&mut wrong);
     (workload, wrong)
+}
+
+/// What runs, while its images need not be known yet: enough to say what it needs around it.
+pub(crate) fn workload(
+    context: &Context,
+    project: &Project,
+    settings: &Settings,
+) -> Result<Workload, Failure> {
+    let WorkloadSource::TaskDefinition(path) = &settings.workload else {
+        let hint = "name a file: task_definition = \"deploy/task-definition.json\"";
+        return Err(Failure::refused("only a task definition in a file says what the service needs", hint));
+    };
+    let path = project.path(path);
+    let unfit = |findings| Failure::findings(Outcome::UsageError, findings);
+    let text = configured(context, &path, "task_definition").map_err(|finding| unfit(vec![*finding]))?;
+    let reading = Reading {
+        values: context.placeholders().clone(),
+        // The built image's place is empty as long as nobody has named it.
+        image: Some("unnamed".to_owned()),
+        ..Reading::of(settings, context.shown(&path))
+    };
+    let read = TaskDefinition::read(&text, &reading);
+    let discreet =
+        |problems: Problems| quickserve_check::definition::discreet(&text, problems.into_findings());
+    Ok(read.map_err(|problems| unfit(discreet(problems)))?.workload)
 }
 
 /// The text of a file that quickserve.toml names, or the finding that it cannot be read.

@@ -123,15 +123,22 @@ pub(super) async fn prepare(
     // What only it knows is no reason to wait.
     subject.hadolint = None;
     let registry = stage.registry(&draft.workload)?;
-    let (resolved, entrance, journal, files, commit) = tokio::join!(
+    let history = async {
+        let journal = stage.deployer.journal().await?;
+        let state = Some(journal.state());
+        let account = stage.check_account(target, &draft.workload, &draft.references, state).await;
+        Ok::<_, Failure>((journal, account))
+    };
+    let (resolved, entrance, history, files, commit) = tokio::join!(
         preflight::resolve(registry.as_ref(), &draft.references),
         stage.check_entrance(target),
-        stage.deployer.journal(),
+        history,
         check::read(subject.clone()),
         assemble::commit(&project.folder),
     );
     let (resolved, report): (BTreeMap<String, ResolvedImage>, Report) = resolved?;
-    let state = journal?.state().clone();
+    let (journal, account) = history?;
+    let state = journal.state().clone();
     reporter.know(&state);
     if let Some(remark) = target.contract_beside(context) {
         reporter.remark(remark);
@@ -143,8 +150,12 @@ pub(super) async fn prepare(
         draft.check(stage.secrets.as_ref(), &resolved),
     )?;
     let report = notes.and(values).and(report).and(entrance?);
-    let mut report =
-        report.and(scanned).and(images).and(files?).accepting(&target.settings.accepted_findings);
+    let mut report = report
+        .and(scanned)
+        .and(images)
+        .and(account)
+        .and(files?)
+        .accepting(&target.settings.accepted_findings);
     quickserve_check::sort(&mut report.findings);
     if report.refuses() {
         // For the message only: empty when the platform does not answer.

@@ -2,6 +2,7 @@
 
 mod abort;
 mod amiss;
+mod aws;
 mod check;
 mod completions;
 mod deploy;
@@ -96,6 +97,10 @@ pub(crate) async fn run(command: Command, context: &Context) -> u8 {
             looked(shown, reporter)
         }
         Command::Router(command) => router_command(command, context).await,
+        Command::Aws(command) => {
+            let shown = aws::run(context, command, &reporter).await;
+            looked(shown, reporter)
+        }
         Command::Completions { shell } => {
             completions::run(shell);
             0

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use object_store::ObjectStore;
+use quickserve_aws::Clients;
 use quickserve_core::config::JournalLocation;
+use quickserve_core::finding::{Code, Finding};
 use quickserve_core::journal::{self, Journal};
+use quickserve_core::preflight::Report;
 
-use super::{clock, owner};
+use super::{aws, clock, owner};
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::target::Target;
@@ -19,11 +22,12 @@ pub(crate) enum Access {
     Write,
 }
 
-/// The store that has the service's journal.
-pub(super) fn store(
+/// The store that has the service's journal; on S3, with these clients where somebody has made them already.
+pub(super) async fn store(
     context: &Context,
     target: &Target,
     access: Access,
+    clients: Option<&Clients>,
 ) -> Result<Arc<dyn ObjectStore>, Failure> {
     match &target.settings.journal {
         JournalLocation::Local => {
@@ -34,15 +38,41 @@ pub(super) fn store(
             })
         }
         JournalLocation::Url(url) => {
-            let message = format!("the journal is in {url}, which this version cannot read");
-            let hint = format!("write journal = \"local\" in [environments.{}]", target.key.environment());
-            Err(Failure::refused(message, hint))
+            let place = url.parse()?;
+            let clients = match clients {
+                Some(clients) => clients.clone(),
+                None => aws::clients(&target.settings.aws).await?,
+            };
+            Ok(quickserve_aws::journal::store(&clients, &place, clock())?)
+        }
+    }
+}
+
+/// What is wrong with the bucket that the journal is in, with these clients where somebody has made them already. That it
+/// cannot be asked is a finding: without its journal nothing is deployed.
+pub(super) async fn inspect(target: &Target, clients: Option<&Clients>) -> Report {
+    let JournalLocation::Url(url) = &target.settings.journal else { return Report::default() };
+    let inspected = async {
+        let place = url.parse()?;
+        let clients = match clients {
+            Some(clients) => clients.clone(),
+            None => aws::clients(&target.settings.aws).await?,
+        };
+        quickserve_aws::bootstrap::inspect(&clients, &place, clock()).await
+    };
+    match inspected.await {
+        Ok(findings) => Report::of(findings),
+        Err(error) => {
+            let message = format!("the journal cannot be reached: {}", error.causes().join(": "));
+            let mut finding = Finding::error(Code::JOURNAL_UNSEEN, message).on(&**url);
+            finding.hint = error.hint().map(str::to_owned);
+            Report::of(vec![finding])
         }
     }
 }
 
 /// The service's journal, without its platform.
 pub(crate) async fn journal(context: &Context, target: &Target, access: Access) -> Result<Journal, Failure> {
-    let store = store(context, target, access)?;
+    let store = store(context, target, access, None).await?;
     Ok(Journal::read(store, &target.key, clock(), owner::nonce()?).await?)
 }

@@ -1,5 +1,6 @@
 //! What a deployer is made of, on the platform that an environment names.
 
+mod aws;
 mod docker;
 mod ecs;
 mod journals;
@@ -14,6 +15,7 @@ use quickserve_core::journal::{Liveness, Owner, Process};
 
 use crate::settings::Context;
 
+pub(crate) use aws::clients as aws_clients;
 pub(crate) use docker::{Local, Reach, for_rule, launch, router, router_arguments, url, worker_arguments};
 pub(crate) use journals::{Access, journal};
 pub(crate) use stage::Stage;

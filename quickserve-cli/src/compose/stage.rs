@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use quickserve_aws::preflight;
 use quickserve_core::config::Settings;
 use quickserve_core::engine::Deployer;
 use quickserve_core::event::Observer;
+use quickserve_core::finding::Code;
 use quickserve_core::journal::State;
 use quickserve_core::orchestrator::Orchestrator;
 use quickserve_core::plan::{self, DeploymentConfig};
@@ -19,7 +21,7 @@ use quickserve_docker::router::Status;
 
 use super::docker::Local;
 use super::ecs::Cloud;
-use super::{Access, docker, ecs};
+use super::{Access, docker, ecs, journals};
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::target::Target;
@@ -76,6 +78,17 @@ impl Stage {
         }
     }
 
+    /// What only ECS has, for what has no meaning elsewhere.
+    pub(crate) fn need_cloud(&self) -> Result<&Cloud, Failure> {
+        match &self.place {
+            Place::Cloud(cloud) => Ok(cloud),
+            Place::Local(_) => Err(Failure::usage(
+                "local Docker asks nobody for permission",
+                "choose an environment on ECS with -e",
+            )),
+        }
+    }
+
     /// Who has looked, when all agrees.
     pub(crate) fn witnesses(&self) -> &'static str {
         match &self.place {
@@ -114,11 +127,43 @@ impl Stage {
         }
     }
 
+    /// Whether the account that the service is in lets a deployment through, and whether its journal is safe. What cannot
+    /// be asked is told.
+    pub(crate) async fn check_account(
+        &self,
+        target: &Target,
+        workload: &Workload,
+        images: &BTreeMap<String, String>,
+        state: Option<&State>,
+    ) -> Report {
+        let Place::Cloud(cloud) = &self.place else { return journals::inspect(target, None).await };
+        // Nothing is said of a history that nobody could read.
+        let has_good_release = state.is_none_or(|state| state.current().is_some());
+        let subject = cloud.subject(target, workload, images, has_good_release);
+        let (account, journal) = tokio::join!(
+            preflight::check(cloud.clients(), &subject),
+            journals::inspect(target, Some(cloud.clients())),
+        );
+        let nobody = account
+            .findings
+            .iter()
+            .any(|finding| finding.code == Code::AWS_IDENTITY && finding.location.is_none());
+        // Who is nobody to AWS is nobody to S3: once is enough.
+        if nobody { account } else { account.and(journal) }
+    }
+
     /// What is looked at again once the lock is held.
     pub(crate) fn last_look(&self, target: &Target, release: &Release) -> Arc<dyn LastLook> {
         match &self.place {
             Place::Local(local) => Arc::new(local.last_look(target, release)),
-            Place::Cloud(_) => Arc::new(ecs::StandingSecrets::new(Arc::clone(&self.secrets), release)),
+            Place::Cloud(cloud) => {
+                let secrets = ecs::StandingSecrets::new(Arc::clone(&self.secrets), release);
+                let images = release.images.iter();
+                let images =
+                    images.map(|(container, image)| (container.clone(), image.reference.clone())).collect();
+                let subject = cloud.subject(target, &release.workload, &images, true);
+                Arc::new(ecs::StandingAccount::new(cloud.clients(), subject, Arc::new(secrets)))
+            }
         }
     }
 

@@ -51,7 +51,7 @@ pub use build::Build;
 pub use deploy::{Deploy, Judge, Migrate, NoData, Strategy};
 pub use file::Config;
 pub use health_check::HealthCheck;
-pub use platform::{Ecs, JournalLocation, Platform, PublicAddress, SecretPolicy, Tls};
+pub use platform::{Aws, Ecs, JournalLocation, Platform, PublicAddress, SecretPolicy, Tls};
 pub use router::Router;
 pub use settings::{Settings, WorkloadSource};
 pub use short_form::ShortForm;

@@ -63,13 +63,18 @@ pub enum Tls {
 
 const PROTOCOLS: &[(&str, Protocol)] = &[("http1", Protocol::Http1), ("h2c", Protocol::H2c)];
 
-/// The service on ECS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ecs {
+/// How AWS is reached: for a service on ECS, and for a journal on S3.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aws {
     /// Such as `us-east-1`; what the AWS configuration says without one.
     pub region: Option<String>,
     /// The ARN of the role to deploy as; the caller's own identity without one.
     pub assume_role: Option<String>,
+}
+
+/// The service on ECS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ecs {
     /// The cluster's name or ARN.
     pub cluster: String,
     /// The service's name or ARN.
@@ -191,10 +196,15 @@ pub(super) fn journal(decoder: &mut Decoder<'_>, node: &Node) -> Option<JournalL
     }
 }
 
-/// Reads the keys of ECS; the required ones are required only there.
-pub(super) fn ecs(fields: &mut Fields<'_, '_, '_>, platform: Platform) -> Option<Ecs> {
+/// Reads what says how AWS is reached.
+pub(super) fn aws(fields: &mut Fields<'_, '_, '_>) -> Aws {
     let region = fields.optional("region", values::name);
     let assume_role = fields.optional("assume_role", values::name);
+    Aws { region, assume_role }
+}
+
+/// Reads the keys of ECS; the required ones are required only there.
+pub(super) fn ecs(fields: &mut Fields<'_, '_, '_>, platform: Platform) -> Option<Ecs> {
     if platform != Platform::Ecs {
         fields.optional("cluster", values::name);
         fields.optional("ecs_service", values::name);
@@ -206,7 +216,7 @@ pub(super) fn ecs(fields: &mut Fields<'_, '_, '_>, platform: Platform) -> Option
     let service = fields.required("ecs_service", "name the ECS service", values::name);
     let definition = fields.optional("service_definition", values::path);
     let test_listener = fields.optional("test_listener", listener);
-    Some(Ecs { region, assume_role, cluster: cluster?, service: service?, definition, test_listener })
+    Some(Ecs { cluster: cluster?, service: service?, definition, test_listener })
 }
 
 /// `host:port`; the host may be an IPv6 address in brackets.

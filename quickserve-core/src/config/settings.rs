@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::config::platform::{self, Ecs, JournalLocation, Platform, PublicAddress, SecretPolicy};
+use crate::config::platform::{self, Aws, Ecs, JournalLocation, Platform, PublicAddress, SecretPolicy};
 use crate::config::short_form::{self, ShortForm};
 use crate::config::{Build, Deploy, HealthCheck, Router, SmokeTest, Stages};
 use crate::config::{build, deploy, health_check, router, smoke, stages};
@@ -53,6 +53,8 @@ pub struct Settings {
     pub public: PublicAddress,
     /// What the local router asks of clients and tasks, and does for the service.
     pub router: Router,
+    /// How AWS is reached, where it is.
+    pub aws: Aws,
     /// The service on ECS; always there when the platform is ECS.
     pub ecs: Option<Ecs>,
     /// Where the journal is kept.
@@ -114,6 +116,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_, '_>, key: ServiceKey) -> Settings
         router: fields
             .optional("router", |d, n| table(|fields| Some(router::read(fields)))(d, n))
             .unwrap_or_default(),
+        aws: platform::aws(fields),
         ecs: platform::ecs(fields, platform),
         journal: journal_of(fields, platform),
         secrets: fields.optional("secrets", platform::secrets).unwrap_or(SecretPolicy::Pinned),
@@ -145,8 +148,8 @@ fn journal_of(fields: &mut Fields<'_, '_, '_>, platform: Platform) -> JournalLoc
     let read = match platform {
         Platform::Docker => fields.optional("journal", platform::journal),
         Platform::Ecs => {
-            let hint =
-                "write journal = \"s3://bucket/prefix\", or \"local\" if only this machine ever deploys";
+            let hint = "write journal = \"s3://bucket/prefix\", whose bucket `quickserve aws bootstrap \
+                        s3://bucket/prefix` makes, or \"local\" if only this machine ever deploys";
             fields.required("journal", hint, platform::journal)
         }
     };

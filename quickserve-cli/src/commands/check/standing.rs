@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use quickserve_check::Subject;
 use quickserve_check::scanned::Deployed;
 use quickserve_core::finding::{Code, Finding};
+use quickserve_core::journal::Journal;
 use quickserve_core::preflight::{self, Report};
+use quickserve_core::workload::Workload;
 
 use super::{on_engine, scanned};
 use crate::assemble::{self, Draft};
@@ -21,6 +23,8 @@ use crate::target::Target;
 pub(super) struct Asked {
     /// None where no image is named, before one is built: the rest can be looked at all the same.
     draft: Option<Draft>,
+    /// What runs, whatever its images are.
+    workload: Option<Workload>,
     /// What keeps the files from being a release.
     mistakes: Vec<Finding>,
     stage: Result<Stage, Failure>,
@@ -39,7 +43,12 @@ impl Asked {
             Ok(draft) => (Some(draft), Vec::new()),
             Err(failure) => (None, failure.finished.findings),
         };
-        Self { draft, mistakes, stage: target.stage_to_look(context, reporter).await }
+        let workload = match &draft {
+            Some(draft) => Some(draft.workload.clone()),
+            // What keeps it from being read is among the findings already.
+            None => assemble::workload(context, project, &target.settings).ok(),
+        };
+        Self { draft, workload, mistakes, stage: target.stage_to_look(context, reporter).await }
     }
 
     /// Whether the values of this environment are looked at as a deployment looks at them.
@@ -50,7 +59,7 @@ impl Asked {
 
 /// Facts that change by themselves: ports, images, secrets. What cannot be asked is a finding beside the others.
 pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) -> Report {
-    let Asked { draft, mistakes, stage } = asked;
+    let Asked { draft, workload, mistakes, stage } = asked;
     let report = Report { passed: 0, findings: mistakes };
     let stage = match stage {
         Ok(stage) => stage,
@@ -62,9 +71,42 @@ pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) ->
             return report.and(scanned).and(told(Err(failure)));
         }
     };
-    let entrance = stage.check_entrance(target).await;
-    let report = report.and(told(entrance.map_err(Failure::from)));
-    let Some(draft) = draft else { return report };
+    let references = draft.as_ref().map(|draft| draft.references.clone()).unwrap_or_default();
+    let (entrance, account, inside) = tokio::join!(
+        stage.check_entrance(target),
+        account(&stage, target, workload.as_ref(), &references),
+        inside(&stage, target, draft, subject),
+    );
+    once(report.and(told(entrance.map_err(Failure::from))).and(account).and(inside))
+}
+
+/// Who is nobody to AWS is told so once, not by each that asked.
+fn once(mut report: Report) -> Report {
+    let nobody = report.findings.iter().find(|finding| finding.code == Code::AWS_IDENTITY).cloned();
+    if let Some(nobody) = nobody.filter(|nobody| nobody.hint.is_some()) {
+        report
+            .findings
+            .retain(|finding| finding.code != Code::PLATFORM_UNREACHABLE || finding.hint != nobody.hint);
+    }
+    report
+}
+
+/// What stands around the service, where it is in somebody's account.
+async fn account(
+    stage: &Stage,
+    target: &Target,
+    workload: Option<&Workload>,
+    references: &BTreeMap<String, String>,
+) -> Report {
+    // Without a workload nothing is known of what it needs, and that is told.
+    let Some(workload) = workload else { return Report::default() };
+    let journal = stage.deployer.journal().await.ok();
+    stage.check_account(target, workload, references, journal.as_ref().map(Journal::state)).await
+}
+
+/// What a release is made of.
+async fn inside(stage: &Stage, target: &Target, draft: Option<Draft>, subject: Subject) -> Report {
+    let Some(draft) = draft else { return Report::default() };
     let resolved = async {
         let registry = stage.registry(&draft.workload)?;
         preflight::resolve(registry.as_ref(), &draft.references).await
@@ -80,7 +122,7 @@ pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) ->
     );
     let parts = [values.map_err(Failure::from), scanned, fit.map_err(Failure::from)];
     let notes = Report { passed: 0, findings: draft.notes };
-    parts.into_iter().map(told).fold(report.and(notes).and(images), Report::and)
+    parts.into_iter().map(told).fold(notes.and(images), Report::and)
 }
 
 /// What was found, or why it could not be.

@@ -59,11 +59,12 @@ pub(super) async fn stage(
 ) -> Result<Stage, Failure> {
     let Target { key, reach, .. } = target;
     let local = Local::new(context, target, engine::connect(context).await?);
+    let journals = journals::store(context, target, access, None).await?;
     let parts = Parts {
         key: key.clone(),
         platform: Arc::clone(&local.platform) as _,
         prober: Arc::new(reach.prober()),
-        journals: journals::store(context, target, access)?,
+        journals,
         clock: clock(),
         observer,
         liveness: liveness(),

@@ -1,5 +1,6 @@
 //! The parts on AWS ECS. Nothing of AWS is loaded or asked before an environment on ECS needs it.
 
+mod account;
 mod images;
 mod last_look;
 
@@ -7,10 +8,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use quickserve_aws::Clients;
 use quickserve_aws::ecs::{self, Ecs};
 use quickserve_aws::registry::{self, Anonymous, DockerConfig, Ecr, RegistryCredentials, RemoteRegistry};
 use quickserve_aws::secrets::AwsSecrets;
-use quickserve_aws::{Clients, chain};
 use quickserve_check::Text;
 use quickserve_core::Result;
 use quickserve_core::config;
@@ -21,10 +22,11 @@ use quickserve_core::workload::Workload;
 use quickserve_docker::prober::HttpProber;
 
 use super::stage::{Place, Stage};
-use super::{Access, clock, journals, liveness, owner};
+use super::{Access, aws, clock, journals, liveness, owner};
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::target::Target;
+pub(super) use account::StandingAccount;
 
 pub(super) use images::check_images;
 pub(super) use last_look::StandingSecrets;
@@ -35,6 +37,8 @@ pub(crate) struct Cloud {
     key: ServiceKey,
     cluster: String,
     service: String,
+    /// How the service is made, where a file says it.
+    definition: Option<String>,
     clients: Clients,
     credentials: Arc<dyn RegistryCredentials>,
 }
@@ -47,19 +51,18 @@ pub(super) async fn stage(
     access: Access,
     observer: Arc<dyn Observer>,
 ) -> Result<Stage, Failure> {
-    let journals = journals::store(context, target, access)?;
+    let clients = aws::clients(&target.settings.aws).await?;
+    let journals = journals::store(context, target, access, Some(&clients)).await?;
     let definition = settings.definition.as_deref().map(|path| read(context, &target.path(path)));
-    let (region, assume_role) = (settings.region.clone(), settings.assume_role.clone());
-    let chain = chain::Settings { region, assume_role, ..chain::Settings::default() };
-    let clients = Clients::new(Box::pin(chain::load(&chain)).await?);
     let key = target.key.clone();
     let secrets = Arc::new(AwsSecrets::new(clients.clone()));
+    let definition = definition.transpose()?;
     let platform = Arc::new(Ecs::new(ecs::Setup {
         key: key.clone(),
         clients: clients.clone(),
         cluster: settings.cluster.clone(),
         service: settings.service.clone(),
-        definition: definition.transpose()?,
+        definition: definition.clone(),
         alarms: target.settings.alarms.clone(),
         test_listener: settings.test_listener.clone(),
         secrets: Arc::clone(&secrets) as _,
@@ -78,7 +81,7 @@ pub(super) async fn stage(
         retainers: Vec::new(),
     };
     let (cluster, service) = (settings.cluster.clone(), settings.service.clone());
-    let cloud = Cloud { key, cluster, service, clients, credentials: credentials(context) };
+    let cloud = Cloud { key, cluster, service, definition, clients, credentials: credentials(context) };
     Ok(Stage { deployer: Deployer::new(parts), platform, secrets, place: Place::Cloud(cloud) })
 }
 

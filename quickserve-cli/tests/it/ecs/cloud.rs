@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use quickserve_tests::docker::{build, docker};
-use quickserve_tests::{Emulator, artifact};
+use quickserve_tests::{Calls, Emulator, artifact};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -18,6 +18,7 @@ pub(super) struct Cloud {
     pub(super) shop: Shop,
     emulator: Emulator,
     images: Vec<String>,
+    calls: Option<Calls>,
 }
 
 impl Cloud {
@@ -26,16 +27,18 @@ impl Cloud {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let emulator = runtime.block_on(Emulator::start());
         emulator.repository(SERVICE);
-        let cloud = Self { shop: Shop::empty(), emulator, images: Vec::new() };
+        let cloud = Self { shop: Shop::empty(), emulator, images: Vec::new(), calls: None };
+        cloud.emulator.role(Emulator::ACCOUNT, "ecsTaskExecutionRole", "ecs-tasks.amazonaws.com");
         cloud.ecs("CreateCluster", &json!({ "clusterName": CLUSTER }));
         let secret = json!({ "Name": "shop/stripe-key", "SecretString": "s3cret-value" });
         cloud.aws("secretsmanager", "secretsmanager.CreateSecret", &secret);
-        cloud.configure();
+        cloud.configure("local", "bake_time = \"1s\"");
         cloud.define("shop/stripe-key", "");
         cloud
     }
 
-    fn configure(&self) {
+    /// Writes quickserve.toml with this place of the journal and these lines of `[deploy]`.
+    pub(super) fn configure(&self, journal: &str, deploy: &str) {
         let service = &self.shop.service;
         self.shop.write(
             "quickserve.toml",
@@ -48,9 +51,9 @@ region = "us-east-1"
 cluster = "{CLUSTER}"
 ecs_service = "{SERVICE}"
 service_definition = "service.json"
-journal = "local"
+journal = "{journal}"
 [environments.production.deploy]
-bake_time = "1s"
+{deploy}
 timeout = "3m"
 "#
             ),
@@ -103,15 +106,36 @@ timeout = "3m"
 
     /// Runs the command in the environment that is on ECS.
     pub(super) fn run(&self, arguments: &[&str]) -> Ran {
-        let endpoint = format!("http://127.0.0.1:{}", self.emulator.port);
-        let variables = [
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", Emulator::ACCOUNT),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-        ];
-        let arguments: Vec<&str> = arguments.iter().copied().chain(["-e", "production"]).collect();
-        self.shop.run_with(&variables, &arguments)
+        let variables = self.variables();
+        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, &**value)).collect();
+        self.shop.run_with(&variables, &in_production(arguments))
+    }
+
+    /// What the command finds AWS by.
+    pub(super) fn variables(&self) -> [(&'static str, String); 4] {
+        let port = self.calls.as_ref().map_or(self.emulator.port, |calls| calls.port);
+        [
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
+            ("AWS_ACCESS_KEY_ID", Emulator::ACCOUNT.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]
+    }
+
+    /// Writes down what is called from now on.
+    pub(super) fn watch(&mut self) {
+        self.calls = Some(Calls::before(self.emulator.port));
+    }
+
+    /// What was called since.
+    pub(super) fn calls(&self) -> &Calls {
+        self.calls.as_ref().expect("nobody watches")
+    }
+
+    /// Makes a bucket, and lets the service keep its journal there.
+    pub(super) fn share(&self, deploy: &str) {
+        self.configure("s3://acme-deploy/journal", deploy);
+        self.ends(0, &["aws", "bootstrap"]);
     }
 
     /// Runs it to this exit code.
@@ -146,6 +170,11 @@ timeout = "3m"
         let described = self.ecs("DescribeTaskDefinition", &json!({ "taskDefinition": revision }));
         described["taskDefinition"].clone()
     }
+}
+
+/// Arguments of a command that is about the environment on ECS.
+pub(super) fn in_production<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    ["-e", "production"].into_iter().chain(arguments.iter().copied()).collect()
 }
 
 impl Drop for Cloud {

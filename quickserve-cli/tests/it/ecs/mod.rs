@@ -1,6 +1,10 @@
 //! The command on ECS: an emulator answers for AWS and runs real containers.
 
+mod account;
+mod bootstrap;
 mod cloud;
+mod machine;
+mod shared;
 
 use serde_json::Value;
 
