@@ -44,6 +44,22 @@ impl Live {
 
     /// Refuses a service that is deployed by other means than by ECS itself, or cannot be in this way.
     pub(crate) fn deployable(&self, way: Way, gates: &[Stage]) -> Result<()> {
+        self.controllable()?;
+        match (way, self.strategy()) {
+            (Way::Rolling, other) if other != DeploymentStrategy::Rolling => {
+                let name = self.service.service_name().unwrap_or_default();
+                let why =
+                    format!("service {name} has the deployment strategy {other}, and rolling was asked for");
+                Err(Error::new(ErrorKind::Unsupported, why)
+                    .with_hint("set the service's strategy to ROLLING, or ask for blue-green"))
+            }
+            (Way::Rolling, _) => Ok(()),
+            (way, _) => self.shiftable(way, gates),
+        }
+    }
+
+    /// Refuses a service that is deployed by other means than by ECS itself.
+    pub(crate) fn controllable(&self) -> Result<()> {
         let refuse =
             |why: String, hint: &str| Err(Error::new(ErrorKind::Unsupported, why).with_hint(hint.to_owned()));
         let name = self.service.service_name().unwrap_or_default();
@@ -78,14 +94,7 @@ impl Live {
                 "its releases cannot stand side by side; deploy it by its own means",
             );
         }
-        match (way, self.strategy()) {
-            (Way::Rolling, other) if other != DeploymentStrategy::Rolling => refuse(
-                format!("service {name} has the deployment strategy {other}, and rolling was asked for"),
-                "set the service's strategy to ROLLING",
-            ),
-            (Way::Rolling, _) => Ok(()),
-            (way, _) => self.shiftable(way, gates),
-        }
+        Ok(())
     }
 
     /// Refuses a service whose requests ECS cannot move between two sets of tasks, and says what it lacks.

@@ -73,6 +73,8 @@ fn statement(need: &Need) -> Statement<'_> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use quickserve_core::config::Strategy;
+
     use super::*;
     use crate::preflight::subject_for_tests as subject;
 
@@ -89,6 +91,18 @@ mod tests {
     fn the_policy_of_the_deployer_names_what_is_of_the_service() {
         let subject = Subject { definition: Some("{}".into()), ..subject() };
         insta::assert_snapshot!(document(&subject, &place(), Whose::Deployer).expect("a policy"));
+    }
+
+    #[test]
+    fn only_a_service_that_shifts_requests_has_deployments_to_answer() {
+        let written = |strategy| {
+            let subject = Subject { strategy, ..subject() };
+            document(&subject, &place(), Whose::Deployer).expect("a policy")
+        };
+        assert!(!written(Strategy::Rolling).contains("ecs:ContinueServiceDeployment"));
+        let canary = written(Strategy::Canary);
+        assert!(canary.contains("ecs:ContinueServiceDeployment"), "{canary}");
+        assert!(canary.contains("ecs:StopServiceDeployment"), "{canary}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use quickserve_core::Result;
+use quickserve_core::config::Strategy;
 
 use super::place::Place;
 use crate::preflight::{Declared, LogTarget, Subject};
@@ -91,7 +92,7 @@ fn services(subject: &Subject, declared: &Declared, place: &Place) -> Vec<Need> 
             &["ecs:DescribeServices", "ecs:ListServiceDeployments", "ecs:UpdateService"],
             this.clone(),
         ),
-        Need::new(Deploy, "DeploymentsOfService", &["ecs:DescribeServiceDeployments"], deployments),
+        Need::new(Deploy, "DeploymentsOfService", &["ecs:DescribeServiceDeployments"], deployments.clone()),
         Need::new(Deploy, "RevisionsOfService", &["ecs:DescribeServiceRevisions"], revisions),
         Need::new(
             Deploy,
@@ -107,6 +108,10 @@ fn services(subject: &Subject, declared: &Declared, place: &Place) -> Vec<Need> 
         ),
         Need::new(Deploy, "Tasks", &["ecs:DescribeTasks"], ecs(format!("task/{cluster}/*"))),
     ];
+    if subject.strategy != Strategy::Rolling {
+        let actions = &["ecs:ContinueServiceDeployment", "ecs:StopServiceDeployment"];
+        needs.push(Need::new(Deploy, "AnswerDeployments", actions, deployments));
+    }
     if subject.definition.is_some() {
         // A first deployment makes the service, and removes it where it fails.
         let actions = &["ecs:CreateService", "ecs:DeleteService", "ecs:TagResource"];

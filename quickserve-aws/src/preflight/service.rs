@@ -23,12 +23,12 @@ fn there(subject: &Subject, live: Option<&Live>) -> Report {
 }
 
 fn deployable(subject: &Subject, live: Option<&Live>) -> Report {
-    // Whether requests can be shifted is told by what looks at the load balancer (QS614).
-    let way =
-        if subject.strategy == Strategy::Rolling { Way::Rolling } else { return Report::of(Vec::new()) };
-    let Some(error) = live.and_then(|live| live.deployable(way, &[]).err()) else {
-        return Report::of(Vec::new());
+    let refused = |live: &Live| match subject.strategy {
+        Strategy::Rolling => live.deployable(Way::Rolling, &[]).err(),
+        // Whether requests can be shifted is told by what looks at the load balancer (QS614).
+        _ => live.controllable().err(),
     };
+    let Some(error) = live.and_then(refused) else { return Report::of(Vec::new()) };
     let mut finding = Finding::error(Code::FOREIGN_CONTROLLER, error.to_string()).on(&*subject.service);
     finding.hint = error.hint().map(str::to_owned);
     Report::of(vec![finding])
