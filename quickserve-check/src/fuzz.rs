@@ -29,7 +29,7 @@ fn show(mut findings: Vec<Finding>) {
 /// A Dockerfile.
 pub fn dockerfile(text: &str) {
     let build = dockerfile::alone(Text::new("Dockerfile", text));
-    let circumstances = Circumstances { today: date(2026, 11, 29), has_other_health_check: false };
+    let circumstances = Circumstances::on(date(2026, 11, 29));
     show(dockerfile::judge(&build, &circumstances).findings);
 }
 

@@ -89,6 +89,8 @@ codes! {
     STATIC_HOST_PORT = 204;
     /// Two containers of a task that listen on one port.
     PORT_TWICE = 205;
+    /// A server that nobody outside of its container reaches.
+    LOOPBACK_ONLY = 206;
     /// An image does not exist.
     IMAGE_NOT_FOUND = 301;
     /// An image named by a tag that can move, or by none.
@@ -185,6 +187,10 @@ codes! {
     END_OF_LIFE = 513;
     /// A folder of several services that is judged as one.
     SEVERAL_SERVICES = 514;
+    /// What the image starts cannot be run.
+    CANNOT_START = 515;
+    /// A `RUN` by a tool that the base does not have.
+    FOREIGN_TOOL = 516;
     /// quickserve.toml asks for something that this version cannot do.
     NOT_BUILT = 601;
     /// The platform does not answer.

@@ -35,7 +35,7 @@ pub(super) fn claim(
     }
     let what = format!("the port that {} listens on", fixed.file.file);
     let claim = PortClaim::new(&fixed.file, &fixed.span, fixed.port, what);
-    match started(subject, main, facts.build.dockerfile.as_ref()) {
+    match started(subject, Some(main), facts.build.dockerfile.as_ref()) {
         // Of a server of another process, such as gunicorn, it is that one that listens.
         Some(command) if !runs(&command, &fixed) => None,
         // Which files a program was compiled from is not told.
@@ -45,17 +45,19 @@ pub(super) fn claim(
     }
 }
 
-fn fixed(subject: &Subject, facts: &Facts) -> Option<Fixed> {
+/// The files of code; nothing where there are so many that a server may be in any of them.
+pub(super) fn files(facts: &Facts) -> Option<Vec<(PathBuf, Language)>> {
     let is_code = |path: &PathBuf| {
         let language = Language::of(path).filter(|_| !paths::is_beside(path))?;
         Some((path.clone(), language))
     };
     let files: Vec<(PathBuf, Language)> = facts.code.files.iter().filter_map(is_code).collect();
-    if files.len() > ROUTES {
-        return None;
-    }
+    (files.len() <= ROUTES).then_some(files)
+}
+
+fn fixed(subject: &Subject, facts: &Facts) -> Option<Fixed> {
     let mut only = None;
-    for (path, language) in files {
+    for (path, language) in files(facts)? {
         let Ok(file) = inside::read(subject, &path) else { continue };
         let found = listening::of(language, &file.text);
         match (found.calls, found.fixed.as_slice()) {
@@ -70,8 +72,13 @@ fn fixed(subject: &Subject, facts: &Facts) -> Option<Fixed> {
 }
 
 /// What the container starts, in words: by the definition, or by the Dockerfile, and what `npm start` stands for.
-fn started(subject: &Subject, main: Container<'_>, dockerfile: Option<&Dockerfile>) -> Option<Vec<String>> {
+pub(super) fn started(
+    subject: &Subject,
+    main: Option<Container<'_>>,
+    dockerfile: Option<&Dockerfile>,
+) -> Option<Vec<String>> {
     let of_definition = || {
+        let main = main?;
         let items = main.items("entryPoint").iter().chain(main.items("command"));
         let words: Vec<&str> = items.filter_map(|item| item.as_str()).collect();
         (!words.is_empty()).then(|| words.join(" "))
@@ -84,10 +91,15 @@ fn started(subject: &Subject, main: Container<'_>, dockerfile: Option<&Dockerfil
         (!words.is_empty()).then(|| words.join(" "))
     };
     let command = of_definition().or_else(of_image)?;
-    let by_npm = ["npm start", "npm run start", "yarn start", "pnpm start"];
-    let script = by_npm.iter().any(|words| command.contains(words)).then(|| start_script(subject)).flatten();
+    let script = npm_start(&command).then(|| start_script(subject)).flatten();
     let command = script.unwrap_or(command);
     Some(command.split_whitespace().map(str::to_owned).collect())
+}
+
+/// Whether a command is the script `start` of `package.json`.
+pub(super) fn npm_start(command: &str) -> bool {
+    let by_npm = ["npm start", "npm run start", "yarn start", "pnpm start"];
+    by_npm.iter().any(|words| command.contains(words))
 }
 
 fn start_script(subject: &Subject) -> Option<String> {
@@ -104,15 +116,19 @@ const IN_FRONT: [&str; 5] = ["exec", "tini", "dumb-init", "docker-entrypoint.sh"
 
 /// Whether a command runs that file, or what a compiler makes of it, and does not name the port itself.
 fn runs(command: &[String], fixed: &Fixed) -> bool {
-    let stem = fixed.path.file_stem();
+    let says_port = command
+        .iter()
+        .any(|word| word.contains("port") || word.contains("bind") || matches!(&**word, "-p" | "-b"));
+    fixed.language == Language::Go || (is_run(command, &fixed.path) && !says_port)
+}
+
+/// Whether a command runs that file by its interpreter, or what a compiler makes of it.
+pub(super) fn is_run(command: &[String], path: &Path) -> bool {
+    let stem = path.file_stem();
     let is_it = |word: &String| Path::new(word).file_stem() == stem && Path::new(word).extension().is_some();
     let program = command
         .iter()
         .map(|word| word.rsplit('/').next().unwrap_or(word))
         .find(|word| !IN_FRONT.contains(word));
-    let says_port = command
-        .iter()
-        .any(|word| word.contains("port") || word.contains("bind") || matches!(&**word, "-p" | "-b"));
-    let is_run = program.is_some_and(|program| RUN.contains(&program)) && command.iter().any(is_it);
-    fixed.language == Language::Go || (is_run && !says_port)
+    program.is_some_and(|program| RUN.contains(&program)) && command.iter().any(is_it)
 }

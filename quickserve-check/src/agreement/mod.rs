@@ -2,10 +2,10 @@
 //! subject.
 
 mod aws;
-mod brought;
 mod coverage;
 mod listening;
 mod liveness;
+mod loopback;
 mod ports;
 mod probes;
 mod processors;
@@ -18,7 +18,7 @@ use quickserve_core::finding::Severity;
 use quickserve_core::preflight::Report;
 
 use crate::definition::{Definition, hidden_version, missing_program, no_task_role};
-use crate::dockerfile::Dockerfile;
+use crate::dockerfile::{Dockerfile, installs, unseen};
 use crate::{Facts, Subject};
 
 /// How many files of code are read at most to find routes and ports. In a larger project they may be anywhere.
@@ -34,6 +34,7 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
     let definition = facts.definition.as_ref();
     let described = definition.and_then(|definition| Some((definition, definition.main(subject)?)));
     report = report.and(Report::of(unrouted::check(subject, facts, described)));
+    report = report.and(Report::of(loopback::check(subject, facts, described)));
     let Some((definition, main)) = described else { return report };
     let dockerfile = facts.build.dockerfile.as_ref();
     report = report.and(Report::of(ports::check(subject, facts, definition, main)));
@@ -41,7 +42,7 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
     report = report.and(Report::of(spring::health(subject, facts, definition, main).into_iter().collect()));
     if let Some(dockerfile) = dockerfile {
         let mut found = missing_program(definition, main, dockerfile.base(), &installs(dockerfile));
-        if let Some(finding) = found.as_mut().filter(|_| brought::unseen(dockerfile)) {
+        if let Some(finding) = found.as_mut().filter(|_| unseen(dockerfile)) {
             finding.severity = Severity::Warning;
         }
         report = report.and(Report::of(found.into_iter().collect()));
@@ -60,13 +61,4 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
 /// Whether the main container surely runs the code of the project, and no proxy in front of it.
 fn runs_the_code(subject: &Subject, definition: &Definition) -> bool {
     definition.containers().len() == 1 || subject.container.is_some()
-}
-
-/// What the final image may have got beside its base.
-fn installs(dockerfile: &Dockerfile) -> String {
-    let chain = dockerfile.chain();
-    let runs = chain.iter().flat_map(|stage| &stage.instructions);
-    let text =
-        |instruction: &crate::dockerfile::Instruction| dockerfile.file.text.get(instruction.span.clone());
-    runs.filter_map(text).collect::<Vec<_>>().join("\n")
 }

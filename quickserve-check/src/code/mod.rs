@@ -16,6 +16,7 @@ mod javascript;
 mod jvm;
 mod language;
 pub(crate) mod listening;
+pub(crate) mod loopback;
 pub(crate) mod paths;
 pub(crate) mod pattern;
 mod php;

@@ -49,7 +49,8 @@ static SETTINGS: Pattern = Pattern::new(r"(?m)^class\s+\w+\([^)\n]*\bBaseSetting
 /// A field of it; its groups are its name and the default.
 static FIELD: Pattern = Pattern::new(r"(?m)^(?:    |\t)([a-zA-Z][A-Za-z0-9_]*)\s*:\s*([^=\n]+)(=[^\n]*)?$");
 
-static PREFIX: Pattern = Pattern::new(r#"env_prefix\s*=\s*["']([A-Za-z0-9_]*)["']"#);
+/// As an argument, an attribute, or an item of a dictionary.
+static PREFIX: Pattern = Pattern::new(r#"\benv_prefix["']?\s*[=:]\s*["']([A-Za-z0-9_]*)["']"#);
 
 /// Another name for a field.
 static ALIASED: Pattern =
@@ -120,24 +121,90 @@ fn settings(text: &str, hits: &mut Vec<Hit>) {
             .map(str::len)
             .sum();
         let body = &text[start..start + length];
-        let prefix = PREFIX.captures(body).map_or(String::new(), |captures| captures[1].to_owned());
+        let prefix = PREFIX.captures(body).or_else(|| PREFIX.captures(head.as_str()));
+        let prefix = prefix.map_or(String::new(), |captures| captures[1].to_owned());
         for captures in FIELD.all(body) {
-            let Some(field) = captures.get(1) else { continue };
-            let default = captures.get(3).map_or("", |default| default.as_str());
-            if field.as_str() == "model_config" || captures[2].contains("ClassVar") {
+            let (Some(field), Some(kind)) = (captures.get(1), captures.get(2)) else { continue };
+            let (kind, default) = divided(whole(&body[kind.start()..]));
+            if field.as_str() == "model_config" || kind.contains("ClassVar") {
                 continue;
             }
-            let alias = ALIASED.captures(default).map(|captures| captures[1].to_owned());
+            let alias = ALIASED.captures(default).or_else(|| ALIASED.captures(kind));
+            let alias = alias.map(|captures| captures[1].to_owned());
             let name = alias.unwrap_or_else(|| format!("{prefix}{}", field.as_str()).to_ascii_uppercase());
-            let is_field = default.contains("Field(");
-            let bare = [" ...", "(...", "=..."].iter().any(|ellipsis| default.contains(ellipsis))
-                || (is_field && !default.contains("default") && default.contains("Field()"))
-                || (is_field && !default.contains("default") && ALIASED.is_match(default));
-            let need = if default.is_empty() || bare { Need::Validated } else { Need::Defaulted };
+            let need = if is_required(default) { Need::Validated } else { Need::Defaulted };
             hits.push(Hit { name, span: start + field.start()..start + field.end(), need });
         }
         at = start;
     }
+}
+
+/// A value up to the end of its line, or of its brackets.
+fn whole(text: &str) -> &str {
+    let mut depth = 0_usize;
+    let end = text.find(|char: char| {
+        match char {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        char == '\n' && depth == 0
+    });
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// A type, and the default behind its equals sign; arguments of a type have such signs as well.
+fn divided(field: &str) -> (&str, &str) {
+    let mut depth = 0_usize;
+    let at = field.find(|char: char| {
+        match char {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        char == '=' && depth == 0
+    });
+    field.split_at(at.unwrap_or(field.len()))
+}
+
+/// Whether a field needs a value: it has no default, or `...` in its place, or a `Field` without one.
+fn is_required(default: &str) -> bool {
+    let value = default.trim_start_matches('=').trim();
+    let value = value.strip_prefix("pydantic.").unwrap_or(value);
+    let Some(arguments) = value.strip_prefix("Field(") else { return value.is_empty() || value == "..." };
+    let arguments = arguments.trim().trim_end_matches(')');
+    let keyword = |argument: &str| {
+        let (name, value) = argument.split_once('=')?;
+        let name = name.trim();
+        let is_name =
+            !name.is_empty() && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
+        (is_name && !value.starts_with('=')).then(|| (name.to_owned(), value.trim().to_owned()))
+    };
+    let arguments = split(arguments);
+    let first = arguments.first().map_or("", |first| first.trim());
+    let is_given = arguments
+        .iter()
+        .filter_map(|argument| keyword(argument))
+        .any(|(name, value)| name == "default_factory" || (name == "default" && value != "..."));
+    let by_place = !first.is_empty() && first != "..." && keyword(first).is_none();
+    !is_given && !by_place
+}
+
+/// The arguments of a call, at the commas that are in no bracket and in no text.
+fn split(arguments: &str) -> Vec<&str> {
+    let (mut depth, mut quote) = (0_usize, None);
+    arguments
+        .split(|char: char| {
+            match (char, quote) {
+                ('"' | '\'', None) => quote = Some(char),
+                (char, Some(open)) if char == open => quote = None,
+                ('(' | '[' | '{', None) => depth += 1,
+                (')' | ']' | '}', None) => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            char == ',' && depth == 0 && quote.is_none()
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -195,5 +262,28 @@ mod tests {
     fn fields_of_settings() {
         let text = "class Settings(BaseSettings):\n    model_config = SettingsConfigDict(env_prefix='APP_')\n    database_url: str\n    port: int = 8000\n    key: str = Field(..., alias='API_KEY')\n\n    def x(self):\n        pass\n\nclass Other:\n    name: str\n";
         assert_eq!(read(text), ["APP_DATABASE_URL Validated", "APP_PORT Defaulted", "API_KEY Validated"]);
+    }
+
+    #[test]
+    fn fields_without_a_default_are_required() {
+        let text = "class Settings(BaseSettings):\n    model_config = {\"env_prefix\": \"app_\"}\n    a: str = Field()\n    b: str = Field(description=\"the default, of a kind\")\n    c: str = Field(\n        ...,\n        min_length=1,\n    )\n    d: int = Field(8000, gt=0)\n    e: str = Field(default=\"x\")\n    f: list = Field(default_factory=list)\n    g: str = Field(default=...)\n    h: Annotated[str, Field(alias=\"H1\")]\n    i: str = ...\n    j: int = Field(gt=0)\n";
+        let expected = [
+            "APP_A Validated",
+            "APP_B Validated",
+            "APP_C Validated",
+            "APP_D Defaulted",
+            "APP_E Defaulted",
+            "APP_F Defaulted",
+            "APP_G Validated",
+            "H1 Validated",
+            "APP_I Validated",
+            "APP_J Validated",
+        ];
+        assert_eq!(read(text), expected);
+        let head = "class Settings(BaseSettings, env_prefix=\"SHOP_\"):\n    key: str\n";
+        assert_eq!(read(head), ["SHOP_KEY Validated"]);
+        let old =
+            "class Settings(BaseSettings):\n    key: str\n\n    class Config:\n        env_prefix = 'OLD_'\n";
+        assert_eq!(read(old), ["OLD_KEY Validated"]);
     }
 }

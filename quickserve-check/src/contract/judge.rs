@@ -14,6 +14,7 @@ use super::read::Contracts;
 use super::value::Value;
 use super::values::{Entry, Values};
 use crate::code::Need;
+use crate::definition::{Container, Definition};
 use crate::dockerfile::Dockerfile;
 use crate::placeholder::awaits_person;
 use crate::{Facts, Subject};
@@ -24,6 +25,11 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
         elsewhere.as_ref().map(|names| names.iter().map(String::as_str).collect());
     let main = facts.definition.as_ref().and_then(|definition| definition.main(subject));
     let mut report = judge(subject, &facts.contracts, names.as_ref(), main.map(|main| main.name()));
+    if let (Some(contract), Some(definition), Some(main)) =
+        (&facts.contracts.contract, &facts.definition, main)
+    {
+        report = report.and(Report::of(types_in(contract, definition, main)));
+    }
     let contract = facts.contracts.contract.iter();
     for variable in contract.flat_map(|contract| &contract.variables) {
         let is_its = |finding: &&mut Finding| {
@@ -217,6 +223,16 @@ fn types(contract: &Contract, values: &Values) -> Vec<Finding> {
             finding.severity = Severity::Warning;
         }
         Some(finding.at(entry.place.clone()))
+    });
+    each.collect()
+}
+
+/// The same in `environment` of the container that the contract is of. Without the line: it shows the value.
+fn types_in(contract: &Contract, definition: &Definition, main: Container<'_>) -> Vec<Finding> {
+    let each = main.environment().into_iter().filter_map(|(name, node, _)| {
+        let text = definition.filled(node)?;
+        let finding = wrong_type(contract.get(name)?, &Value::literal(text))?;
+        Some(finding.at(definition.file.source().place(node.span.start)))
     });
     each.collect()
 }

@@ -160,7 +160,7 @@ pub(super) fn integer(node: &Node) -> Option<i64> {
 }
 
 /// Port and path of a URL of the machine itself.
-pub(super) fn local_url(word: &str) -> Option<(u16, String)> {
+pub(crate) fn local_url(word: &str) -> Option<(u16, String)> {
     let (rest, default) = match word.strip_prefix("http://") {
         Some(rest) => (rest, 80),
         None => (word.strip_prefix("https://")?, 443),

@@ -30,12 +30,14 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use container::local_url;
 pub use container::{Container, HealthUrl, Mapping};
 pub use discretion::discreet;
 pub use listener::Listener;
 pub use liveness::liveness;
 pub use ports::{PortClaim, Weight, claims, disagree};
 pub use program::{absent, missing_program, program};
+pub(crate) use program::{instead, is_brought, simple_command};
 pub use read::{Definition, Network, read};
 pub use roles::no_task_role;
 pub use script::{Probe, probe};
@@ -75,6 +77,7 @@ const ON_ECS: &[Rule] = &[
     rejected::network,
     rejected::fargate,
     rejected::logs,
+    rejected::firelens,
     rejected::answer_only,
 ];
 

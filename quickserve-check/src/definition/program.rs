@@ -37,6 +37,28 @@ const LACKS: &[(&[&str], &[&str], &[&str])] = &[
     (&["mcr.microsoft.com/dotnet/aspnet", "mcr.microsoft.com/dotnet/runtime"], &[], &["curl", "wget", "nc"]),
 ];
 
+/// Languages that no image of a bare system has.
+const RUNTIMES: [&str; 10] =
+    ["node", "npm", "npx", "yarn", "pnpm", "python", "python3", "java", "ruby", "php"];
+
+/// Images of a bare system. Of Google's, all but those of a language.
+const BARE: [&str; 9] = [
+    "scratch",
+    "alpine",
+    "busybox",
+    "debian",
+    "ubuntu",
+    "gcr.io/distroless/static",
+    "gcr.io/distroless/base",
+    "gcr.io/distroless/cc",
+    "cgr.dev/chainguard/static",
+];
+
+/// Programs that start others, which each of these images has only where somebody installs them.
+const INITS: [&str; 4] = ["tini", "dumb-init", "gosu", "su-exec"];
+const WITHOUT_INIT: [&str; 9] =
+    ["scratch", "alpine", "busybox", "debian", "ubuntu", "node", "python", "ruby", "golang"];
+
 /// The program that the command of a health check runs first, if it is plainly one: of
 /// `["CMD-SHELL", "curl -f http://localhost || exit 1"]` it is `curl`.
 pub fn program<'c>(command: &[&'c str]) -> Option<&'c str> {
@@ -51,6 +73,17 @@ pub fn program<'c>(command: &[&'c str]) -> Option<&'c str> {
 pub fn absent(program: &str, base: &str) -> Option<bool> {
     let (repository, tag) = split(base);
     let tag = tag.unwrap_or_default();
+    let is_distroless = repository.starts_with("gcr.io/distroless/");
+    // `gcr.io/distroless/base-debian12` is one of its family.
+    let family = |known: &&str| {
+        let rest = repository.strip_prefix(known);
+        rest.is_some_and(|rest| rest.is_empty() || is_distroless && rest.starts_with("-debian"))
+    };
+    let lacks_runtime = RUNTIMES.contains(&program) && BARE.iter().any(family);
+    let lacks_init = INITS.contains(&program) && (is_distroless || WITHOUT_INIT.contains(&repository));
+    if lacks_runtime || lacks_init {
+        return Some(true);
+    }
     let matches = |names: &[&str], words: &[&str]| {
         let named = names
             .iter()
@@ -83,8 +116,7 @@ pub fn missing_program(
     let (command, span) = container.health_command()?;
     let own = container.runs().join("\n");
     let words = [rest, &own].into_iter().flat_map(|text| text.split(|char: char| !is_word(char)));
-    let mentions = |program: &str| words.clone().any(|word| basename(word) == program);
-    let lacks = |program: &str| absent(program, base) == Some(true) && !mentions(program);
+    let lacks = |program: &str| absent(program, base) == Some(true) && !mentions(words.clone(), program);
     let (file, name, code) = (&definition.file, container.name(), Code::HEALTH_CHECK_PROGRAM);
     if command.first() == Some(&"CMD-SHELL") && lacks("sh") {
         let message = format!("the health check of {name} runs in a shell, and {base} has none");
@@ -96,8 +128,25 @@ pub fn missing_program(
     discretion::keep_one(file, file.error(code, &span, message).with_hint(instead(program, base)))
 }
 
+/// Whether a text that installs or copies may bring that program.
+pub(crate) fn is_brought(program: &str, text: &str) -> bool {
+    mentions(text.split(|char: char| !is_word(char)), program)
+}
+
+/// Whether one of the words names a program, or a package that may have it.
+fn mentions<'w>(mut words: impl Iterator<Item = &'w str>, program: &str) -> bool {
+    let packages: &[&str] = match program {
+        "java" => &["java", "jdk", "jre"],
+        "npm" | "npx" | "yarn" | "pnpm" => &["node", "npm", "yarn", "pnpm", "corepack"],
+        "python" | "python3" => &["python"],
+        "node" | "ruby" | "php" => &[program],
+        _ => return words.any(|word| basename(word) == program),
+    };
+    words.any(|word| packages.iter().any(|package| word.contains(package)))
+}
+
 /// What to run where a program is not there.
-fn instead(program: &str, base: &str) -> String {
+pub(crate) fn instead(program: &str, base: &str) -> String {
     let (repository, _) = split(base);
     match repository {
         "node" => "use [\"CMD\", \"node\", \"healthcheck.js\"]".to_owned(),
@@ -134,7 +183,7 @@ fn split(image: &str) -> (&str, Option<&str>) {
 }
 
 /// The program of the first command of a shell's line; none of what the shell does itself.
-pub(super) fn simple_command(line: &str) -> Option<&str> {
+pub(crate) fn simple_command(line: &str) -> Option<&str> {
     let mut words = line.split_whitespace();
     let word = words.find(|word| !is_assignment(word) && !matches!(*word, "exec" | "!" | "("))?;
     let word = word.trim_matches(['"', '\'']).trim_end_matches(';');
@@ -193,6 +242,11 @@ mod tests {
             ("curl", "alpine:3.19@sha256:00"),
             ("bash", "alpine"),
             ("curl", "mcr.microsoft.com/dotnet/aspnet:8.0"),
+            ("node", "scratch"),
+            ("python", "gcr.io/distroless/base-debian12:nonroot"),
+            ("java", "alpine:3.22"),
+            ("tini", "node:24-alpine"),
+            ("tini", "gcr.io/distroless/nodejs22-debian12"),
         ] {
             assert_eq!(absent(program, base), Some(true), "{program} in {base}");
         }
@@ -205,6 +259,11 @@ mod tests {
             ("sh", "gcr.io/distroless/static:debug"),
             ("curl", "registry.example/node:18-alpine"),
             ("curl", ""),
+            ("node", "gcr.io/distroless/nodejs22-debian12"),
+            ("java", "gcr.io/distroless/java21-debian12"),
+            ("python3", "gcr.io/distroless/python3-debian12"),
+            ("tini", "jenkins/jenkins:lts"),
+            ("perl", "debian"),
         ] {
             assert_ne!(absent(program, base), Some(true), "{program} in {base}");
         }

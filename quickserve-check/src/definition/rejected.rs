@@ -231,6 +231,44 @@ pub(super) fn logs(definition: &Definition, _: &Subject) -> Vec<Finding> {
     findings
 }
 
+/// `FireLens` is two halves: containers that log by it, and the one that routes what they log. `RegisterTaskDefinition` says
+/// of either alone that the other is missing.
+pub(super) fn firelens(definition: &Definition, _: &Subject) -> Vec<Finding> {
+    let containers = definition.containers();
+    let router = containers.iter().find_map(|container| container.entry("firelensConfiguration"));
+    let by_it: Vec<(&str, &Node)> = containers
+        .iter()
+        .filter_map(|container| {
+            Some((container.name(), container.get("logConfiguration")?.get("logDriver")?))
+        })
+        .filter(|(_, driver)| driver.as_str() == Some("awsfirelens"))
+        .collect();
+    match (router, by_it.as_slice()) {
+        (None, [(name, driver), ..]) => {
+            let message = format!("{name} logs by awsfirelens, and no container has a firelensConfiguration");
+            let hint = "add a router, such as aws-for-fluent-bit with \"firelensConfiguration\": {\"type\": \"fluentbit\"}";
+            vec![reject(definition, &driver.span, message, hint)]
+        }
+        // Which driver a placeholder stands for is not known.
+        (Some(router), []) if !containers.iter().any(|container| is_open(definition, *container)) => {
+            let message = "firelensConfiguration is there, and no container logs by awsfirelens";
+            vec![reject(
+                definition,
+                &router.key_span,
+                message,
+                "set logDriver of the service to awsfirelens, or remove it",
+            )]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the log driver of a container is not known here.
+fn is_open(definition: &Definition, container: Container<'_>) -> bool {
+    let driver = container.get("logConfiguration").and_then(|logs| logs.get("logDriver"));
+    driver.is_some_and(|driver| definition.filled(driver).is_none())
+}
+
 /// Fields that ECS answers and does not take. The AWS CLI refuses them; others leave them out.
 pub(super) fn answer_only(definition: &Definition, _: &Subject) -> Vec<Finding> {
     let entries = definition.tree.as_table().map(|table| table.entries.as_slice()).unwrap_or_default();

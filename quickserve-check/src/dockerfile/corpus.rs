@@ -79,7 +79,7 @@ fn all(path: &Path) -> Vec<Finding> {
         ..Subject::default()
     };
     let (build, mut findings) = read_files(&subject);
-    let circumstances = Circumstances { today: date(2026, 11, 28), has_other_health_check: false };
+    let circumstances = Circumstances::on(date(2026, 11, 28));
     findings.extend(judge(&build, &circumstances).findings);
     findings
 }

@@ -7,19 +7,23 @@ mod context;
 #[cfg(test)]
 mod corpus;
 mod hadolint;
+mod handed;
 mod ignore;
 mod image;
 mod instruction;
 mod lines;
 mod origin;
 mod parse;
+mod quiet;
 mod rules;
 mod secrecy;
 mod several;
 mod shell;
 mod stages;
+mod started;
 #[cfg(test)]
 mod tests;
+mod unseen;
 
 use jiff::civil::Date;
 use quickserve_core::document::Span;
@@ -30,7 +34,9 @@ pub use context::Context;
 pub use ignore::Ignore;
 pub use instruction::{Body, Command, Flag, Instruction, Pair, Word};
 pub use lines::{HereDocument, Joined};
+pub(crate) use secrecy::is_bare_key;
 pub use stages::{Base, Dockerfile, Stage};
+pub(crate) use unseen::{installs, unseen};
 
 use crate::{Facts, Subject, Text};
 
@@ -87,6 +93,17 @@ pub(crate) struct Circumstances {
     pub(crate) today: Date,
     /// Whether the task definition has a health check of its own, so that the image needs none.
     pub(crate) has_other_health_check: bool,
+    /// Whether nobody looks at the health check of the image: ECS does not.
+    pub(crate) ignores_health_check: bool,
+    /// Whether the task definition starts something else than the image says.
+    pub(crate) starts_otherwise: bool,
+}
+
+impl Circumstances {
+    /// An image that is run as it is.
+    pub(crate) fn on(today: Date) -> Self {
+        Self { today, has_other_health_check: false, ignores_health_check: false, starts_otherwise: false }
+    }
 }
 
 pub(crate) fn read(subject: &Subject) -> (Build, Vec<Finding>) {
@@ -127,7 +144,7 @@ fn read_files(subject: &Subject) -> (Build, Vec<Finding>) {
     let dockerfile = Dockerfile { file, stages: stages::stages(instructions) };
     let wrong = |fault: Fault| fault.error(&dockerfile.file, Code::DOCKERFILE_SYNTAX);
     findings.extend(faults.into_iter().map(wrong));
-    let script = origin::script(&dockerfile, &context);
+    let script = started::script(&dockerfile, &context);
     let (dockerfile, context) = (Some(dockerfile), Some(context));
     (Build { dockerfile, context, script, hadolint: Vec::new() }, findings)
 }
@@ -135,7 +152,16 @@ fn read_files(subject: &Subject) -> (Build, Vec<Finding>) {
 pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
     let main = facts.definition.as_ref().and_then(|definition| definition.main(subject));
     let has_other_health_check = main.is_some_and(|main| main.health_command().is_some());
-    let report = judge(&facts.build, &Circumstances { today: today(), has_other_health_check });
+    let starts_otherwise =
+        main.is_some_and(|main| ["entryPoint", "command"].iter().any(|key| !main.items(key).is_empty()));
+    let ignores_health_check = has_other_health_check || subject.is_for_ecs();
+    let circumstances = Circumstances {
+        has_other_health_check,
+        ignores_health_check,
+        starts_otherwise,
+        ..Circumstances::on(today())
+    };
+    let report = judge(&facts.build, &circumstances);
     report.and(Report::of(several::services(subject, facts).into_iter().collect()))
 }
 

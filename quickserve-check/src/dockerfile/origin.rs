@@ -1,10 +1,12 @@
 //! Where a file of the image comes from: which path of the context, or what else.
 
+use std::cell::Cell;
+
 use super::context::{Context, State};
 use super::ignore::clean;
 use super::instruction::{Body, Instruction, Word};
+use super::quiet::{HOOKS, installs_modules, lacks, may_remove, may_touch};
 use super::stages::{Dockerfile, Values, expand, join};
-use crate::Text;
 
 /// Where a file of the image comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub(crate) enum Origin {
     Ignored(String),
     /// It would be copied from that path, where nothing is.
     Missing(String),
+    /// The base does not have it, and nothing brings it.
+    Absent,
     /// A base, another stage, or something that is run may bring it.
     Elsewhere,
 }
@@ -42,38 +46,137 @@ pub(crate) fn is_made_by_a_build(path: &str) -> bool {
     path.split('/').any(|part| FOLDERS.contains(&part)) || ENDS.iter().any(|end| path.ends_with(end))
 }
 
+/// A file of the image, followed to where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Traced {
+    pub(crate) origin: Origin,
+    /// Whether its mode and its text are still those of the context.
+    pub(crate) is_untouched: bool,
+}
+
+impl Traced {
+    fn new(origin: Origin) -> Self {
+        Self { origin, is_untouched: true }
+    }
+}
+
+/// How many steps are followed at most: each `COPY --from` can double them.
+const STEPS: usize = 200;
+
+/// How many manifests of a repository are read at most.
+const MANIFESTS: usize = 50;
+
 /// Where that path of the final image comes from.
 pub(crate) fn of(dockerfile: &Dockerfile, context: &Context, path: &str) -> Origin {
-    let mut origin = Origin::Elsewhere;
-    let mut folder = String::from("/");
-    dockerfile.walk(|instruction, known| match &instruction.body {
-        Body::Workdir(word) => {
-            folder = join(&folder, &expand(&word.text, known).unwrap_or_else(|| word.text.clone()));
-        }
-        Body::Copy { sources, destination } => {
-            let found = copied(context, (instruction, sources, destination), &folder, known, path);
-            if let Some(found) = found {
-                let is_there = |origin: &Origin| matches!(origin, Origin::Context(_) | Origin::Elsewhere);
-                // What was copied before stays, unless this brings another.
-                if is_there(&found) || origin == Origin::Elsewhere || !is_there(&origin) {
-                    origin = found;
+    trace(dockerfile, context, path).origin
+}
+
+/// The same of a path of a stage.
+pub(crate) fn of_stage(dockerfile: &Dockerfile, context: &Context, stage: usize, path: &str) -> Origin {
+    Way { dockerfile, context, steps: Cell::new(STEPS) }.trace(stage, path).origin
+}
+
+/// Where that path of the final image comes from, and whether something may have changed it on its way.
+pub(crate) fn trace(dockerfile: &Dockerfile, context: &Context, path: &str) -> Traced {
+    let Some(last) = dockerfile.stages.len().checked_sub(1) else { return Traced::new(Origin::Elsewhere) };
+    Way { dockerfile, context, steps: Cell::new(STEPS) }.trace(last, path)
+}
+
+/// The last earlier stage that `COPY --from=name` in a stage means.
+pub(crate) fn stage_named(dockerfile: &Dockerfile, before: usize, name: &str) -> Option<usize> {
+    let earlier = dockerfile.stages.iter().enumerate().take(before);
+    earlier.rev().find(|(index, stage)| stage.is_called(*index, name)).map(|(index, _)| index)
+}
+
+/// The way of a file through the stages.
+struct Way<'a> {
+    dockerfile: &'a Dockerfile,
+    context: &'a Context,
+    steps: Cell<usize>,
+}
+
+impl Way<'_> {
+    /// Whether an installation of dependencies runs scripts of the project.
+    fn has_hooks(&self) -> bool {
+        let manifests = self
+            .context
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry.rsplit('/').next(), Some("package.json" | "composer.json")));
+        let texts = manifests.take(MANIFESTS).filter_map(|entry| self.context.text(entry));
+        texts.into_iter().any(|text| HOOKS.iter().any(|hook| text.text.contains(hook)))
+    }
+
+    fn trace(&self, stage: usize, path: &str) -> Traced {
+        let unknown = Traced::new(Origin::Elsewhere);
+        let Some(left) = self.steps.get().checked_sub(1) else { return unknown };
+        self.steps.set(left);
+        let is_final = stage + 1 == self.dockerfile.stages.len();
+        let chain = self.dockerfile.ancestors(stage);
+        let root = chain.last().and_then(|root| self.dockerfile.stages.get(*root));
+        let mut traced = match root {
+            Some(root) if lacks(&root.base, path) => Traced::new(Origin::Absent),
+            _ => unknown,
+        };
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let mut folder = String::from("/");
+        self.dockerfile.walk_to(stage, |at, instruction, known| match &instruction.body {
+            Body::Workdir(word) => {
+                folder = join(&folder, &expand(&word.text, known).unwrap_or_else(|| word.text.clone()));
+            }
+            Body::Copy { sources, destination } => {
+                let copy = Copy { stage: at, instruction, sources, destination };
+                if let Some(found) = self.copied(&copy, &folder, known, path) {
+                    traced.take(found);
                 }
             }
-        }
-        // What is run may make it, or move it there.
-        Body::Run { command, documents } => {
-            let is_absent = matches!(origin, Origin::Missing(_) | Origin::Ignored(_));
-            let name = path.rsplit('/').next().unwrap_or(path);
-            let by = |words: &[Word]| builds(words) || makes(words, name);
-            let mut inside = documents.iter().flat_map(|document| super::shell::commands(&document.body));
-            if is_absent && (command.simple().iter().any(|words| by(words)) || inside.any(|words| by(&words)))
-            {
-                origin = Origin::Elsewhere;
+            // What is run may make it, or move it there.
+            Body::Run { command, documents } => {
+                let may_touch = may_touch(instruction, name);
+                traced.is_untouched &= !may_touch;
+                // What is removed is not there, or another one is put in its place.
+                if may_remove(instruction, name) {
+                    traced.origin = Origin::Elsewhere;
+                }
+                let by = |words: &[Word]| builds(words) || makes(words, name);
+                let mut inside = documents.iter().flat_map(|document| super::shell::commands(&document.body));
+                let hooked = || installs_modules(instruction) && self.has_hooks();
+                let makes = match &traced.origin {
+                    Origin::Absent => may_touch || hooked(),
+                    // What is never in the context has to be made, and a stage that is not the image is there for that.
+                    Origin::Missing(from) if self.context.excludes(from) => may_touch || hooked(),
+                    Origin::Missing(_) | Origin::Ignored(_) if !is_final => may_touch || hooked(),
+                    Origin::Missing(_) | Origin::Ignored(_) => {
+                        command.simple().iter().any(|words| by(words)) || inside.any(|words| by(&words))
+                    }
+                    Origin::Context(_) | Origin::Elsewhere => false,
+                };
+                if makes {
+                    traced.origin = Origin::Elsewhere;
+                }
             }
+            _ => {}
+        });
+        traced
+    }
+}
+
+impl Traced {
+    /// What was copied before stays, unless this brings another.
+    fn take(&mut self, found: Self) {
+        let is_there = |origin: &Origin| matches!(origin, Origin::Context(_) | Origin::Elsewhere);
+        let replaces = match found.origin {
+            Origin::Context(_) | Origin::Elsewhere => true,
+            Origin::Missing(_) | Origin::Ignored(_) => {
+                self.origin == Origin::Elsewhere || !is_there(&self.origin)
+            }
+            // A base that nobody knows may have it.
+            Origin::Absent => false,
+        };
+        if replaces {
+            *self = found;
         }
-        _ => {}
-    });
-    origin
+    }
 }
 
 /// Whether a command may make a file of that name: it names it, and does more than change its mode.
@@ -118,113 +221,132 @@ fn builds(words: &[Word]) -> bool {
             .any(|word| makes.iter().any(|make| word.text == *make || word.text.starts_with("build:")))
 }
 
-/// Where `COPY` brings that path from; nothing where it does not.
-fn copied(
-    context: &Context,
-    (instruction, sources, destination): (&Instruction, &[Word], &Word),
-    folder: &str,
-    known: &Values,
-    path: &str,
-) -> Option<Origin> {
-    let written = expand(&destination.text, known)?;
-    let target = join(folder, &written);
-    let below = |target: &str| match path.strip_prefix(target.trim_end_matches('/')) {
+/// `COPY` or `ADD`, and the stage that it is in.
+struct Copy<'a> {
+    stage: usize,
+    instruction: &'a Instruction,
+    sources: &'a [Word],
+    destination: &'a Word,
+}
+
+impl Way<'_> {
+    /// Where `COPY` brings that path from; nothing where it does not.
+    fn copied(&self, copy: &Copy<'_>, folder: &str, known: &Values, path: &str) -> Option<Traced> {
+        let elsewhere = Some(Traced::new(Origin::Elsewhere));
+        let Some(written) = expand(&copy.destination.text, known) else { return elsewhere };
+        let target = join(folder, &written);
+        let rest = below(path, &target)?;
+        let is_whole = copy.instruction.flag("parents").is_some() || copy.sources.is_empty();
+        // An archive is taken apart.
+        let is_archive = |word: &Word| copy.instruction.name == "ADD" && word.text.contains(".t");
+        if is_whole || copy.sources.iter().any(is_archive) {
+            return elsewhere;
+        }
+        let mut sources = Vec::new();
+        for source in copy.sources {
+            match expand(&source.text, known) {
+                Some(source) if !source.contains("://") && !source.starts_with("git@") => {
+                    sources.push(source);
+                }
+                _ => return elsewhere,
+            }
+        }
+        let place =
+            Place { rest, is_folder: written.ends_with(['/', '.']) || sources.len() > 1 || target == folder };
+        let mut found = match copy.instruction.flag("from") {
+            None => self.by_context(&sources, place).map(Traced::new),
+            // From an image, or another context: what is in it nobody knows here.
+            Some(name) => match stage_named(self.dockerfile, copy.stage, name) {
+                Some(stage) => self.by_stage(stage, &sources, place),
+                None => elsewhere,
+            },
+        }?;
+        found.is_untouched &= copy.instruction.flag("chmod").is_none();
+        Some(found)
+    }
+
+    fn by_context(&self, sources: &[String], place: Place<'_>) -> Option<Origin> {
+        let context = self.context;
+        let mut best = None;
+        for source in sources {
+            let is_pattern = source.contains(['*', '?', '[']);
+            let paths = if is_pattern {
+                context.matching(source).into_iter().map(str::to_owned).collect()
+            } else {
+                vec![clean(source)]
+            };
+            for from in paths {
+                let Some(candidate) = place.within(&from, from == "." || context.is_folder(&from)) else {
+                    continue;
+                };
+                match context.state(&candidate) {
+                    State::Sent => return Some(Origin::Context(candidate)),
+                    State::Ignored => best = Some(Origin::Ignored(candidate)),
+                    State::Missing => best = best.or(Some(Origin::Missing(candidate))),
+                }
+            }
+        }
+        best
+    }
+
+    /// From another stage, whose folders are known by what is in them alone.
+    fn by_stage(&self, stage: usize, sources: &[String], place: Place<'_>) -> Option<Traced> {
+        let mut best: Option<Traced> = None;
+        for source in sources {
+            if source.contains(['*', '?', '[']) {
+                return Some(Traced::new(Origin::Elsewhere));
+            }
+            let from = join("/", source);
+            let name = from.rsplit('/').next().unwrap_or_default();
+            let as_file = place.within(&from, false).map(|candidate| self.trace(stage, &candidate));
+            let is_file = |traced: &Traced| match &traced.origin {
+                Origin::Context(path) => !self.context.is_folder(path),
+                Origin::Ignored(_) | Origin::Missing(_) | Origin::Absent | Origin::Elsewhere => false,
+            };
+            let found = match as_file {
+                Some(traced) if is_file(&traced) || place.rest.is_empty() => traced,
+                // A file, or a folder with a file of the same name in it.
+                Some(_) if place.rest == name => Traced::new(Origin::Elsewhere),
+                _ => match place.within(&from, true) {
+                    Some(candidate) => self.trace(stage, &candidate),
+                    None => continue,
+                },
+            };
+            match found.origin {
+                Origin::Context(_) | Origin::Elsewhere => return Some(found),
+                Origin::Ignored(_) | Origin::Missing(_) | Origin::Absent => best = best.or(Some(found)),
+            }
+        }
+        best
+    }
+}
+
+/// Where below the destination of a `COPY` a path is.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    rest: &'a str,
+    /// Whether the destination is a folder.
+    is_folder: bool,
+}
+
+impl Place<'_> {
+    /// Which path a source must bring; nothing where it does not bring that one.
+    fn within(self, from: &str, is_folder: bool) -> Option<String> {
+        let name = from.rsplit('/').next().unwrap_or(from);
+        if is_folder {
+            let joined = format!("{from}/{}", self.rest);
+            let path = if from.starts_with('/') { join("/", &joined) } else { clean(&joined) };
+            return (!self.rest.is_empty()).then_some(path);
+        }
+        (self.rest == name && self.is_folder || self.rest.is_empty()).then(|| from.to_owned())
+    }
+}
+
+/// What is left of a path below a folder, or where it is that itself.
+pub(crate) fn below<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
+    match path.strip_prefix(folder.trim_end_matches('/')) {
         Some("") => Some(""),
         Some(rest) => rest.strip_prefix('/'),
         None => None,
-    };
-    let rest = below(&target)?;
-    // From another stage or image, or from a here-document: what is in it nobody knows here.
-    if instruction.flag("from").is_some() || instruction.flag("parents").is_some() || sources.is_empty() {
-        return Some(Origin::Elsewhere);
     }
-    let is_folder = written.ends_with(['/', '.']) || sources.len() > 1 || target == folder;
-    let mut best = None;
-    for source in sources {
-        let Some(source) = expand(&source.text, known) else { return Some(Origin::Elsewhere) };
-        if source.contains("://") || source.starts_with("git@") {
-            return Some(Origin::Elsewhere);
-        }
-        let is_pattern = source.contains(['*', '?', '[']);
-        let paths = if is_pattern {
-            context.matching(&source).into_iter().map(str::to_owned).collect()
-        } else {
-            vec![clean(&source)]
-        };
-        for from in paths {
-            let name = from.rsplit('/').next().unwrap_or(&from);
-            let candidate = if from == "." || context.is_folder(&from) {
-                (!rest.is_empty()).then(|| clean(&format!("{from}/{rest}")))
-            } else {
-                (rest == name && is_folder || rest.is_empty()).then(|| from.clone())
-            };
-            let Some(candidate) = candidate else { continue };
-            match context.state(&candidate) {
-                State::Sent => return Some(Origin::Context(candidate)),
-                State::Ignored => best = Some(Origin::Ignored(candidate)),
-                State::Missing => best = best.or(Some(Origin::Missing(candidate))),
-            }
-        }
-    }
-    best
-}
-
-/// The path of a script that a command runs, as it is written: of an interpreter's argument, or of its own.
-pub(crate) fn script_of(words: &[Word]) -> Option<&Word> {
-    let words = match words.first() {
-        Some(first) if first.text == "exec" => &words[1..],
-        _ => words,
-    };
-    let words = without_init(words);
-    let first = words.first()?;
-    let program = first.text.rsplit('/').next().unwrap_or(&first.text);
-    let ends = match program {
-        "node" | "nodejs" | "bun" | "tsx" | "ts-node" => &[".js", ".mjs", ".cjs", ".ts"][..],
-        "python" | "python3" => &[".py"][..],
-        "ruby" => &[".rb"][..],
-        "php" => &[".php"][..],
-        "sh" | "bash" | "ash" | "dash" => &[".sh", ""][..],
-        _ => {
-            let is_script = [".sh", ".py"].iter().any(|end| first.text.ends_with(end));
-            return (is_script && first.text.contains('/')).then_some(first);
-        }
-    };
-    // Options of an interpreter may take a value of their own: only plain ones are passed over.
-    let argument = words[1..].iter().find(|word| !word.text.starts_with("--"))?;
-    let is_plain = !argument.text.starts_with('-') && !argument.text.contains('$');
-    (is_plain && ends.iter().any(|end| argument.text.ends_with(end))).then_some(argument)
-}
-
-/// A command without the init that starts it: `tini --`, `dumb-init`.
-pub(crate) fn without_init(words: &[Word]) -> &[Word] {
-    let Some(first) = words.first() else { return words };
-    let name = first.text.rsplit('/').next().unwrap_or_default();
-    if !matches!(name, "tini" | "dumb-init" | "tini-static" | "catatonit") {
-        return words;
-    }
-    let options = words[1..].iter().take_while(|word| word.text.starts_with('-')).count();
-    &words[1 + options..]
-}
-
-/// The shell script of the context that the image starts.
-pub(crate) fn script(dockerfile: &Dockerfile, context: &Context) -> Option<Text> {
-    let command = dockerfile.entrypoint().or_else(|| dockerfile.cmd())?;
-    let words = command.simple().into_iter().next_back()?;
-    let plain = without_init(&words);
-    let word = script_of(plain).or_else(|| plain.first().filter(|word| !word.text.contains('$')))?;
-    // A program without a folder is looked for along PATH.
-    let folders = if word.text.contains('/') || Some(word) != plain.first() {
-        vec![dockerfile.workdir()]
-    } else {
-        ["/usr/local/bin", "/usr/bin", "/bin"].map(str::to_owned).to_vec()
-    };
-    let path =
-        folders.iter().find_map(|folder| match of(dockerfile, context, &join(folder, &word.text)) {
-            Origin::Context(path) => Some(path),
-            Origin::Ignored(_) | Origin::Missing(_) | Origin::Elsewhere => None,
-        })?;
-    let text = context.text(&path)?;
-    let first = text.text.lines().next().unwrap_or_default();
-    let is_shell = path.rsplit('.').next() == Some("sh") || first.starts_with("#!") && first.contains("sh");
-    is_shell.then(|| Text::new(context.name(&path), text.text))
 }

@@ -44,7 +44,13 @@ pub(crate) fn is_key_file(name: &str) -> bool {
 /// Whether the text of a key file holds a key.
 pub(crate) fn has_key(text: &str) -> bool {
     let private = text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----");
-    private || text.lines().any(holds_token)
+    private || is_bare_key(text) || text.lines().any(holds_token)
+}
+
+/// Whether a file is one key and nothing else: Rails writes `config/master.key` so, in hexadecimal digits.
+pub(crate) fn is_bare_key(text: &str) -> bool {
+    let text = text.trim();
+    matches!(text.len(), 32 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A line of `.npmrc`, `.netrc`, `.pypirc` or `.git-credentials` with a token in it.
@@ -131,6 +137,9 @@ mod tests {
                 && is_key_file("tls.key")
                 && !is_key_file("id_rsa.pub")
                 && !is_key_file(".key")
+        );
+        assert!(
+            is_bare_key("0123456789abcdef0123456789abcdef\n") && !is_bare_key("0123") && !is_bare_key("x")
         );
         assert!(has_secret_value("PORT=1\nexport DB_PASSWORD='4f9a8e21c0'\n"));
         assert!(!has_secret_value("# DB_PASSWORD=4f9a8e21c0\nDB_PASSWORD=\nPORT=3000"));

@@ -249,12 +249,19 @@ impl Dockerfile {
 
     /// Shows every instruction of the final image, with the variables that hold before it.
     pub(crate) fn walk<'a>(&'a self, mut visit: impl FnMut(&'a Instruction, &Values)) {
+        let last = self.stages.len().saturating_sub(1);
+        self.walk_to(last, |_, instruction, known| visit(instruction, known));
+    }
+
+    /// The same for a stage and all that it is built on, each with the index of its stage.
+    pub(crate) fn walk_to<'a>(&'a self, last: usize, mut visit: impl FnMut(usize, &'a Instruction, &Values)) {
         let mut known = Values::new();
         let mut variables: BTreeSet<&str> = BTreeSet::new();
-        for stage in self.chain() {
+        let chain = self.ancestors(last).into_iter().rev();
+        for (index, stage) in chain.filter_map(|index| Some((index, self.stages.get(index)?))) {
             let mut arguments: Vec<&str> = Vec::new();
             for instruction in &stage.instructions {
-                visit(instruction, &known);
+                visit(index, instruction, &known);
                 match &instruction.body {
                     // A variable hides an argument of its name.
                     Body::Arg(pairs) => {

@@ -11,6 +11,7 @@ use super::rules::GOOGLE_KEY;
 use crate::code::git::Tracked;
 use crate::code::paths;
 use crate::code::pattern::Pattern;
+use crate::dockerfile::is_bare_key;
 
 /// A secret in a file: its place, and never its value.
 #[derive(Debug, Clone)]
@@ -102,6 +103,10 @@ pub(crate) fn search(standing: Standing, file: &str, text: &str) -> Option<Vec<S
     if standing == Standing::Values {
         return values(file, text);
     }
+    if is_key_of_rails(Path::new(file)) && is_bare_key(text) {
+        let place = Place { file: file.to_owned(), line: 1, column: 1 };
+        return Some(vec![Sighting { rule: "the key of Rails' credentials", place, certain: true }]);
+    }
     let mut found = find(text);
     // A template is full of what looks like values; only what cannot be anything else counts.
     found.retain(|found| found.certain || standing == Standing::Plain);
@@ -112,6 +117,14 @@ pub(crate) fn search(standing: Standing, file: &str, text: &str) -> Option<Vec<S
         certain: found.certain,
     };
     (!found.is_empty()).then(|| found.into_iter().map(sighting).collect())
+}
+
+/// Whether Rails keeps the key of encrypted credentials there. Rails guides, "Securing Rails Applications", Custom
+/// Credentials.
+fn is_key_of_rails(path: &Path) -> bool {
+    let folder = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == "credentials");
+    path.file_name().is_some_and(|name| name == "master.key")
+        || folder && path.extension().is_some_and(|extension| extension == "key")
 }
 
 /// The secrets in a file of values, by the names of its variables too.
@@ -218,5 +231,22 @@ mod tests {
         for name in [".env.example", "env.sample", ".env.vault", ".environment", "environment.ts", "env"] {
             assert!(!is_values(name), "{name}");
         }
+    }
+
+    #[test]
+    fn the_key_of_encrypted_credentials_is_one() {
+        let key = "0123456789abcdef0123456789abcdef";
+        let found = |path: &str, text: &str| {
+            let sightings = search(Standing::Plain, path, text).unwrap_or_default();
+            sightings.iter().map(|sighting| sighting.rule).collect::<Vec<_>>()
+        };
+        for path in ["config/master.key", "config/credentials/production.key"] {
+            assert_eq!(found(path, key), ["the key of Rails' credentials"], "{path}");
+        }
+        assert_eq!(found("config/master.key", "not a key"), [""; 0]);
+        assert_eq!(found("data/sum.key", key), [""; 0]);
+        let private = format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n", "b3BlbnNzaC1rZXktdjEA".repeat(4));
+        assert_eq!(found("deploy/id_rsa", &private), ["a private key"]);
+        assert_eq!(found("certs/tls.pem", &private), ["a private key"]);
     }
 }

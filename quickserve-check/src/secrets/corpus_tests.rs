@@ -93,3 +93,17 @@ fn no_text_panics() {
     });
     assert!(result.is_ok(), "{result:?}");
 }
+
+#[test]
+fn beginnings_of_web_tokens_are_not_each_searched_to_their_end() {
+    let words = "eyJ ".repeat(300_000);
+    let begin = "eyJ".repeat(300_000);
+    crate::effort::assert_at_most(300, || drop(super::find(&words)), || drop(super::find(&begin)));
+    let token = |head: &str| {
+        format!("{head}eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.dBjftJeZ4CVPmB92K27uhbUJU1p1r")
+    };
+    for head in ["", "x ", "eyJabcdefghijk.eyJ ", "eyJhbGciOiJIUzI1NiJ9.x "] {
+        let found = super::find(&token(head));
+        assert_eq!(found.iter().map(|found| found.rule).collect::<Vec<_>>(), ["a JSON web token"], "{head}");
+    }
+}

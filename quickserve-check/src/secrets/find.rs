@@ -39,6 +39,7 @@ pub fn find(text: &str) -> Vec<Found> {
     let Some(triggers) = TRIGGERS.as_ref() else { return Vec::new() };
     let mut found: Vec<Found> = Vec::new();
     let (mut logins, mut login_end): (Vec<Found>, usize) = (Vec::new(), 0);
+    let mut web_tokens = WebTokens::default();
     for trigger in triggers.find_iter(text) {
         let start = trigger.start();
         if found.last().is_some_and(|last| start < last.span.end) {
@@ -56,6 +57,7 @@ pub fn find(text: &str) -> Vec<Found> {
         let one = match trigger.as_str() {
             "://" => password_in_url(text, start),
             name if is_name(name) => assignment(text, trigger.range()),
+            head if head.starts_with("eyJ") && !web_tokens.may_be_at(text, start) => None,
             _ => token(text, start),
         };
         found.extend(one);
@@ -75,6 +77,32 @@ pub fn find(text: &str) -> Vec<Found> {
         found.truncate(MOST);
     }
     found
+}
+
+/// Whether a JSON web token may begin at a place. Its first part may be one of many that begin alike, in one long word: what
+/// follows the word is looked at once, and not from each of these beginnings.
+#[derive(Default)]
+struct WebTokens {
+    /// Where the word ends that was looked at last.
+    end: usize,
+    /// Whether what follows it is the rest of a token.
+    is_followed: bool,
+}
+
+/// What follows the first part of a JSON web token.
+static REST: Pattern = Pattern::new(r"^\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20}");
+
+impl WebTokens {
+    fn may_be_at(&mut self, text: &str, start: usize) -> bool {
+        if start >= self.end {
+            let is_part = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-');
+            let word = &text[start..];
+            self.end = start + word.find(|char| !is_part(char)).unwrap_or(word.len());
+            let rest = &text[self.end..text.floor_char_boundary(self.end + REACH)];
+            self.is_followed = REST.is_match(rest);
+        }
+        self.is_followed && self.end - start < REACH
+    }
 }
 
 /// Where a secret may begin, or the name of one: looked for in one pass, since nearly all text has none.

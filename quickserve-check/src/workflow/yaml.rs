@@ -19,6 +19,9 @@ const TOO_DEEP: &str = "lists and tables in each other deeper than 64";
 /// How many values a document may have, those behind aliases counted each time.
 const VALUES: usize = 200_000;
 
+/// How many keys that are there twice are told one by one.
+const TOLD: usize = 50;
+
 /// How many bytes of text may be copied, for what has an anchor and for each alias of it.
 const COPIED: usize = 32 << 20;
 
@@ -46,6 +49,7 @@ pub(crate) fn parse(source: Source<'_>, code: Code) -> Result<Node, Vec<Finding>
             break;
         }
     }
+    builder.tell_rest();
     if builder.findings.is_empty() {
         Ok(builder.root.unwrap_or(Node { span: 0..0, value: Value::Null }))
     } else {
@@ -114,12 +118,34 @@ struct Builder<'a> {
     copied: usize,
     root: Option<Node>,
     findings: Vec<Finding>,
+    /// How many more keys are there twice, and where the last of them is.
+    more: usize,
+    last: Span,
 }
 
 impl<'a> Builder<'a> {
     fn new(source: Source<'a>, code: Code) -> Self {
         let (open, anchors, findings) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { source, code, open, anchors, values: 0, copied: 0, root: None, findings }
+        Self { source, code, open, anchors, values: 0, copied: 0, root: None, findings, more: 0, last: 0..0 }
+    }
+
+    /// Says of a key that it is there twice. To find a place takes as long as the text before it, so that not all are told.
+    fn tell_twice(&mut self, key: &str, span: &Span) {
+        if self.findings.len() == TOLD {
+            self.more += 1;
+            self.last = span.clone();
+            return;
+        }
+        let finding = self.source.error(self.code, span, format!("key {key:?} is there twice"));
+        self.findings.push(finding.with_hint("remove one of them"));
+    }
+
+    fn tell_rest(&mut self) {
+        if self.more > 0 {
+            let message = format!("{} more keys are there twice, the last one here", self.more);
+            let finding = self.source.error(self.code, &self.last, message);
+            self.findings.push(finding.with_hint("remove one of each two"));
+        }
     }
 
     /// Takes the next event, or says why the document is none that is read.
@@ -215,9 +241,7 @@ impl<'a> Builder<'a> {
                 if known.insert(key.clone()) {
                     entries.push(Entry { key, key_span, node });
                 } else {
-                    let message = format!("key {key:?} is there twice");
-                    let finding = self.source.error(self.code, &key_span, message);
-                    self.findings.push(finding.with_hint("remove one of them"));
+                    self.tell_twice(&key, &key_span);
                 }
             }
         }
@@ -357,6 +381,18 @@ mod tests {
         let keys = lines(&|n| format!("k{n}: 1\n"));
         let items = lines(&|n| format!("- k{n}\n"));
         crate::effort::assert_at_most(20, || drop(read(&items)), || drop(read(&keys)));
+    }
+
+    #[test]
+    fn many_keys_that_are_there_twice_are_told_together() {
+        let lines =
+            |from: u32| (from..from + 15_000).map(|n| format!("k{n}: 1\n")).collect::<Vec<_>>().concat();
+        let (keys, others) = (lines(0), lines(15_000));
+        let (once, twice) = (format!("{keys}{others}"), keys.repeat(2));
+        crate::effort::assert_at_most(10, || drop(read(&once)), || drop(read(&twice)));
+        let findings = read(&twice).expect_err("twice");
+        assert_eq!(findings.len(), TOLD + 1);
+        assert!(findings[TOLD].contains("14950 more keys are there twice"), "{}", findings[TOLD]);
     }
 
     #[test]

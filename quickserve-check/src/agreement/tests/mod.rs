@@ -143,6 +143,26 @@ fn a_variable_port_counts_where_the_code_reads_it() {
     assert!(named[0].starts_with("Warning "), "{named:?}");
 }
 
+#[test]
+fn the_types_of_the_contract_hold_in_a_task_definition() {
+    let contract = "# @port\nPORT=3000\n# @enum(debug|info)\nLOG_LEVEL=info\n# @url\nAPI_URL=https://a.example\n# @int\nSIZE=1\n";
+    let environment = r#", "environment": [{"name": "PORT", "value": "http"}, {"name": "LOG_LEVEL", "value": "verbose"}, {"name": "API_URL", "value": "${API_URL}"}, {"name": "SIZE", "value": "12"}, {"name": "OTHER", "value": "x"}]"#;
+    let definition = task(environment);
+    let told = Project::new(&[(".env.example", contract), ("deploy/task.json", &definition)]).coded("QS104");
+    let at = |value: &str| definition.find(value).expect("there") + 1;
+    let expected = [
+        format!(
+            "Error deploy/task.json:1:{} the value of PORT is not a port from 1 to 65535",
+            at("\"http\"")
+        ),
+        format!(
+            "Error deploy/task.json:1:{} the value of LOG_LEVEL is not one of debug, info",
+            at("\"verbose\"")
+        ),
+    ];
+    assert_eq!(told, expected);
+}
+
 const TEMPLATE: &str =
     "PORT=\nDB_USER=\nNEXT_PUBLIC_URL=\nVITE_APP_NAME=\nAWS_SECRET_ACCESS_KEY=\nAPI_KEY=\n";
 const READS: &[(&str, &str)] = &[

@@ -123,3 +123,22 @@ fn what_ecs_would_reject_is_said_before() {
     let none = judge(&definition(r#"{"containerDefinitions": []}"#), &on_ecs()).findings;
     assert_eq!((none[0].severity, &*none[0].message), (Severity::Warning, "the definition has no family"));
 }
+
+#[test]
+fn firelens_has_both_its_halves() {
+    let router = r#"{"name": "router", "image": "r/fluent-bit:1", "memory": 64, "firelensConfiguration": {"type": "fluentbit"}}"#;
+    let by_it = r#", "logConfiguration": {"logDriver": "awsfirelens"}"#;
+    let missing = "QS422 app logs by awsfirelens, and no container has a firelensConfiguration";
+    assert!(judged("", by_it).contains(&missing.to_owned()), "{:?}", judged("", by_it));
+    let task = |app: &str| {
+        let text = format!(
+            r#"{{"family": "t", "containerDefinitions": [{{"name": "app", "image": "r/app:1", "memory": 64{app}}}, {router}]}}"#
+        );
+        let findings = judge(&definition(&text), &on_ecs()).findings;
+        let firelens = findings.into_iter().filter(|finding| finding.message.contains("firelens"));
+        firelens.map(|finding| finding.message).collect::<Vec<_>>()
+    };
+    assert_eq!(task(by_it), [""; 0]);
+    assert_eq!(task(""), ["firelensConfiguration is there, and no container logs by awsfirelens"]);
+    assert_eq!(task(r#", "logConfiguration": {"logDriver": "${DRIVER}"}"#), [""; 0]);
+}

@@ -4,6 +4,8 @@ use quickserve_core::finding::{Code, Finding, Severity};
 
 use super::Judge;
 use crate::Text;
+use crate::dockerfile::context::Sensitive;
+use crate::dockerfile::handed;
 use crate::dockerfile::ignore::{Ignore, clean, glob};
 use crate::dockerfile::instruction::{Body, Instruction, Word};
 
@@ -43,6 +45,11 @@ pub(super) fn secrets(judge: &Judge<'_>) -> Vec<Finding> {
             continue;
         };
         let path = &file.path;
+        let taken = |instruction: &Instruction, sources: &[Word]| takes(instruction, sources, path);
+        if !*is_final && let Some(handed) = handed::on(judge.dockerfile, judge.context, path, &taken) {
+            findings.push(handed_on(judge, handed, file));
+            continue;
+        }
         let into = if *is_final { "the image" } else { "a layer of the build" };
         let message = format!("{path} is copied into {into}, and nothing keeps it out");
         let hint = format!("add {path} to .dockerignore; give it to a build with RUN --mount=type=secret");
@@ -54,6 +61,20 @@ pub(super) fn secrets(judge: &Judge<'_>) -> Vec<Finding> {
         findings.push(finding);
     }
     findings
+}
+
+/// A file with secrets that a stage hands on to the image.
+fn handed_on(judge: &Judge<'_>, instruction: &Instruction, file: &Sensitive) -> Finding {
+    let path = &file.path;
+    let stage = instruction.flag("from").unwrap_or_default();
+    let message =
+        format!("{path} is copied into the image by way of the stage {stage}, and nothing keeps it out");
+    let hint = format!("add {path} to .dockerignore, and copy from the stage what is to run alone");
+    let mut finding = judge.file().error(Code::CONTEXT_SECRET, &instruction.span, message).with_hint(hint);
+    if !file.is_certain {
+        finding.severity = Severity::Warning;
+    }
+    finding
 }
 
 /// All of `.git` and of installed dependencies, where the whole folder is copied.

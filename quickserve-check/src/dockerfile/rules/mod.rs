@@ -5,11 +5,15 @@ mod base;
 mod context;
 mod deprecated;
 mod end_of_life;
+mod foreign;
 mod health;
+mod modules;
 mod order;
 mod ports;
+mod script;
 mod signals;
 mod sources;
+mod start;
 mod tools;
 mod unbuildable;
 mod user;
@@ -38,7 +42,7 @@ pub(crate) struct Judge<'a> {
 }
 
 /// Every rule, in the order of its code.
-pub(crate) const ALL: [fn(&Judge<'_>) -> Vec<Finding>; 20] = [
+pub(crate) const ALL: [fn(&Judge<'_>) -> Vec<Finding>; 23] = [
     variables::plain_secrets,
     variables::secret_arguments,
     variables::baked,
@@ -59,6 +63,9 @@ pub(crate) const ALL: [fn(&Judge<'_>) -> Vec<Finding>; 20] = [
     unbuildable::bases,
     unbuildable::stages,
     unbuildable::commands,
+    start::unstartable,
+    foreign::tools,
+    modules::missing,
 ];
 
 impl<'a> Judge<'a> {

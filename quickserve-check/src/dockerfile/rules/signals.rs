@@ -5,8 +5,8 @@ use quickserve_core::finding::{Code, Finding};
 use super::{Judge, has, program, shown, span_of, text_of, verb};
 use crate::Text;
 use crate::dockerfile::instruction::{Command, Word, script};
-use crate::dockerfile::origin::without_init;
 use crate::dockerfile::secrecy::shows_secret;
+use crate::dockerfile::started::without_init;
 
 pub(super) fn swallowed(judge: &Judge<'_>) -> Vec<Finding> {
     let dockerfile = judge.dockerfile;

@@ -5,9 +5,10 @@ use quickserve_core::finding::{Code, Finding, Severity};
 use super::{Judge, has, program, run_commands, span_of, verb};
 use crate::dockerfile::context::State;
 use crate::dockerfile::ignore::clean;
-use crate::dockerfile::instruction::{Body, Command, Instruction, Word};
-use crate::dockerfile::origin::{self, Origin, is_made_by_a_build, script_of};
+use crate::dockerfile::instruction::{Body, Command, Instruction, Word, script};
+use crate::dockerfile::origin::{self, Origin, is_made_by_a_build};
 use crate::dockerfile::stages::{Stage, join};
+use crate::dockerfile::started::{program_of, script_of};
 
 /// Where so much is missing, the context is another one: the first names say it.
 const MANY: usize = 50;
@@ -154,6 +155,16 @@ fn missing_script(script: &str, from: &str) -> String {
     }
 }
 
+/// How a file comes into the final image that the context has, or a stage.
+fn brought(judge: &Judge<'_>, path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let is_it = |entry: &&String| entry.rsplit('/').next() == Some(name) && !judge.context.excludes(entry);
+    match judge.context.entries.iter().find(is_it) {
+        Some(entry) => format!("copy it in the last stage: COPY {entry} {path}"),
+        None => "copy it in the last stage, or from the stage that makes it".to_owned(),
+    }
+}
+
 /// Whether nothing will bring a script: its folder is there with others of its kind, none of which it is made from, and
 /// git is not told to leave it out.
 fn is_surely_absent(judge: &Judge<'_>, path: &str) -> bool {
@@ -174,15 +185,28 @@ fn is_surely_absent(judge: &Judge<'_>, path: &str) -> bool {
     has_kin && !has_source && !ignored
 }
 
+/// Whether no shell puts a command together from other texts.
+fn is_plain(command: &Command) -> bool {
+    let is_open = |text: &str| text.contains(['$', '`']);
+    match command {
+        Command::Shell(text) => !is_open(text.as_str()),
+        Command::Exec(words, _) => script(words).is_none_or(|script| !is_open(&script.text)),
+    }
+}
+
 /// The script that a command runs.
 fn run(judge: &Judge<'_>, folder: &str, command: &Command, starts: bool) -> Vec<Finding> {
     let context = judge.context;
     let mut findings = Vec::new();
     // More than a few scripts in one command nobody writes.
     for words in command.simple().into_iter().take(8) {
-        let Some(script) = script_of(&words) else { continue };
+        let program = || program_of(&words).filter(|_| is_plain(command));
+        let Some(script) = script_of(&words).or_else(program) else { continue };
+        let is_program = script_of(&words).is_none();
         let path = join(folder, &script.text);
         let (severity, message, hint) = match origin::of(judge.dockerfile, context, &path) {
+            // What kind of file a program is, and who makes it, its name does not say.
+            Origin::Missing(_) | Origin::Ignored(_) if is_program => continue,
             Origin::Ignored(from) => (
                 Severity::Error,
                 format!("{} is run, and .dockerignore leaves {from} out of the image", script.text),
@@ -192,6 +216,17 @@ fn run(judge: &Judge<'_>, folder: &str, command: &Command, starts: bool) -> Vec<
                 if starts && is_surely_absent(judge, &from) { Severity::Error } else { Severity::Warning },
                 missing_script(&script.text, &from),
                 near(judge, &from).unwrap_or_else(|| "correct its name, or copy it".into()),
+            ),
+            Origin::Absent => (
+                Severity::Error,
+                format!("{} is run, and nothing brings it into the final image", script.text),
+                brought(judge, &path),
+            ),
+            // Nothing in the Dockerfile makes it, and what a build outside of it makes stays out of the context.
+            Origin::Missing(from) if context.excludes(&from) => (
+                Severity::Error,
+                format!("{} is run, and .dockerignore leaves {from} out of the image", script.text),
+                "build it in the Dockerfile, or let it through .dockerignore".to_owned(),
             ),
             Origin::Missing(_) | Origin::Context(_) | Origin::Elsewhere => continue,
         };

@@ -33,13 +33,15 @@ pub(super) fn stages(judge: &Judge<'_>) -> Vec<Finding> {
             if earlier.iter().any(|alias| alias.eq_ignore_ascii_case(&from.value)) {
                 continue;
             }
-            if let Some(near) = quickserve_core::document::nearest(&from.value, earlier.iter().copied()) {
+            if let Some(near) =
+                quickserve_core::document::nearest(&from.value, earlier.iter().copied().take(STAGES))
+            {
                 let message = format!("{} is no stage before this one", from.value);
                 let finding = judge.file().warning(Code::MISSING_SOURCE, &from.span, message);
                 findings.push(finding.with_hint(format!("did you mean {near}")));
             }
         }
-        earlier.extend(stage.alias.as_deref().filter(|_| earlier.len() < STAGES));
+        earlier.extend(stage.alias.as_deref());
     }
     findings
 }

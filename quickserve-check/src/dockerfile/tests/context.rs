@@ -33,6 +33,40 @@ fn secrets_stay_out_of_what_is_copied() {
 }
 
 #[test]
+fn a_secret_that_a_stage_hands_on_is_in_the_image() {
+    let env = (".env", "DB_PASSWORD=4f9a8e21c0\n");
+    let ignore = (".dockerignore", "node_modules\n.git");
+    let found = |last: &str| {
+        let text = format!("FROM a AS build\nWORKDIR /app\nCOPY . .\nRUN npm run build\n{last}");
+        of_code(506, &[("Dockerfile", &text), env, ignore])
+    };
+    let handed = "by way of the stage build, and nothing keeps it out";
+    let at = |line: usize| [format!("error {line}: .env is copied into the image {handed}")];
+    assert_eq!(found("FROM b\nCOPY --from=build /app /srv\n"), at(6));
+    assert_eq!(found("FROM b\nWORKDIR /srv\nCOPY --from=build /app/ ./\n"), at(7));
+    assert_eq!(found("FROM b\nCOPY --from=build /app/.env /srv/\n"), at(6));
+    let twice = "FROM b AS prune\nCOPY --from=build /app /app\nFROM c\nCOPY --from=prune /app /app\n";
+    let message =
+        "error 8: .env is copied into the image by way of the stage prune, and nothing keeps it out";
+    assert_eq!(found(twice), [message]);
+    assert_eq!(found("FROM b\nCOPY --from=build /app /srv\nRUN rm /srv/.env\n"), at(6), "its layer stays");
+    let layer = ["warning 3: .env is copied into a layer of the build, and nothing keeps it out"];
+    for fine in [
+        "FROM b\nCOPY --from=build /app/dist /srv\n",
+        "RUN rm -f .env\nFROM b\nCOPY --from=build /app /srv\n",
+    ] {
+        assert_eq!(found(fine), layer, "{fine}");
+    }
+    let rails = [
+        ("Dockerfile", "FROM a\nCOPY . .\n"),
+        ("config/master.key", "0123456789abcdef0123456789abcdef"),
+        ignore,
+    ];
+    let message = "error 2: config/master.key is copied into the image, and nothing keeps it out";
+    assert_eq!(of_code(506, &rails), [message]);
+}
+
+#[test]
 fn the_history_and_modules_stay_out_too() {
     let dockerfile = ("Dockerfile", "FROM a\nCOPY . .\n");
     let none =

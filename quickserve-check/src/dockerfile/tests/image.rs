@@ -40,7 +40,7 @@ fn an_image_should_have_a_health_check() {
     assert_found(502, "FROM a", "warning 1: no HEALTHCHECK: a process that hangs looks healthy");
     assert_found(502, "FROM a\nHEALTHCHECK NONE", "warning 2: the health check is switched off");
     assert_fine(502, "FROM a AS b\nHEALTHCHECK CMD x\nFROM b");
-    let circumstances = Circumstances { today: date(2026, 1, 1), has_other_health_check: true };
+    let circumstances = Circumstances { has_other_health_check: true, ..Circumstances::on(date(2026, 1, 1)) };
     let findings = report_on(&[("Dockerfile", "FROM a")], &circumstances).findings;
     let check = findings.iter().find(|finding| finding.code.number() == 502).expect("a finding");
     assert_eq!(check.severity, Severity::Info);
@@ -77,7 +77,7 @@ fn bases_that_have_ended_are_found() {
     for fine in ["FROM node:22", "FROM node", "FROM acme/node:18", "FROM debian:bookworm", "FROM node:18x"] {
         assert_fine(513, fine);
     }
-    let early = Circumstances { today: date(2025, 4, 30), has_other_health_check: false };
+    let early = Circumstances::on(date(2025, 4, 30));
     let findings = report_on(&[("Dockerfile", "FROM node:18")], &early).findings;
     assert!(findings.iter().all(|finding| finding.code.number() != 513));
 }
@@ -95,6 +95,29 @@ fn ports_agree_within_the_file() {
         "FROM a\nEXPOSE 80\nCMD [\"uvicorn\", \"a:b\", \"--port\", \"$PORT\"]",
     ] {
         assert_fine(203, fine);
+    }
+}
+
+#[test]
+fn a_health_check_asks_the_port_of_the_service() {
+    let asks = "HEALTHCHECK CMD curl -f http://localhost:3000/health || exit 1";
+    let exposed = "warning 3: HEALTHCHECK asks port 3000, and EXPOSE says 8080";
+    assert_found(203, &format!("FROM a\nEXPOSE 8080\n{asks}"), exposed);
+    let port = "warning 3: HEALTHCHECK asks port 3000, and PORT is 8080";
+    assert_found(203, &format!("FROM a\nENV PORT=8080\n{asks}"), port);
+    let command = "warning 3: HEALTHCHECK asks port 3000, and the command listens on 8000";
+    assert_found(203, &format!("FROM a\nCMD [\"uvicorn\", \"a:b\", \"--port\", \"8000\"]\n{asks}"), command);
+    let exec = "FROM a\nEXPOSE 80\nHEALTHCHECK CMD [\"wget\", \"-q\", \"http://127.0.0.1:81/\"]";
+    assert_found(203, exec, "warning 3: HEALTHCHECK asks port 81, and EXPOSE says 80");
+    for fine in [
+        format!("FROM a\nEXPOSE 3000\n{asks}"),
+        format!("FROM a\n{asks}"),
+        format!("FROM a\nEXPOSE 80 3000\nENV PORT=80\n{asks}"),
+        format!("FROM a\nEXPOSE 8080\nENV MANAGEMENT_SERVER_PORT=3000\n{asks}"),
+        "FROM a\nEXPOSE 80\nHEALTHCHECK CMD curl -f http://localhost:$PORT/".to_owned(),
+        "FROM a\nEXPOSE 80\nHEALTHCHECK CMD curl -f http://db:5432/".to_owned(),
+    ] {
+        assert_fine(203, &fine);
     }
 }
 

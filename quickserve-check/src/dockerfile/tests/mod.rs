@@ -6,6 +6,8 @@ mod image;
 mod layers;
 mod processes;
 mod reading;
+mod stages;
+mod start;
 mod variables;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +21,7 @@ use crate::Subject;
 
 /// A folder with these files, checked on a day of its own; what is wrong with the files themselves comes first.
 fn report(files: &[(&str, &str)]) -> Report {
-    report_on(files, &Circumstances { today: date(2026, 11, 28), has_other_health_check: false })
+    report_on(files, &Circumstances::on(date(2026, 11, 28)))
 }
 
 fn report_on(files: &[(&str, &str)], circumstances: &Circumstances) -> Report {

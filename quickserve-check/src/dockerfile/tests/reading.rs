@@ -74,7 +74,7 @@ fn a_context_elsewhere_is_the_one_that_is_read() {
         ..Subject::default()
     };
     let (build, _) = read_files(&subject);
-    let circumstances = Circumstances { today: date(2026, 11, 28), has_other_health_check: false };
+    let circumstances = Circumstances::on(date(2026, 11, 28));
     let findings = judge(&build, &circumstances).findings;
     let missing: Vec<_> = findings.iter().filter(|finding| finding.code.number() == 511).map(line).collect();
     assert_eq!(missing, ["warning 2: other.py is copied and not in the build context"]);

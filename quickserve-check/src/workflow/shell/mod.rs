@@ -303,6 +303,25 @@ mod tests {
     }
 
     #[test]
+    fn braces_in_each_other_take_no_time_squared() {
+        let around = |text: &str| {
+            let shell = read(text);
+            shell.commands.iter().map(|command| shell.around(command.block).count()).sum::<usize>()
+        };
+        let flat = "{ a; }; ".repeat(30_000);
+        let deep = "{ a; ".repeat(30_000);
+        crate::effort::assert_at_most(
+            40,
+            || {
+                std::hint::black_box(around(&flat));
+            },
+            || {
+                std::hint::black_box(around(&deep));
+            },
+        );
+    }
+
+    #[test]
     fn deep_nesting_ends() {
         read(&"$(".repeat(20_000));
         read(&"( ".repeat(20_000));

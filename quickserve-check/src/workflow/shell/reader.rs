@@ -3,11 +3,24 @@
 use super::{Assignment, Block, BlockKind, Command, Connector, Redirect, Reference, Shell, Word};
 use crate::workflow::mapped::Mapping;
 
+/// How many lists may be around a command. Rules look at all of them for each command; one that is deeper, which no person
+/// wrote, counts to the last of these.
+const DEEPEST: usize = 100;
+
 pub(super) fn read(text: &str, mapping: &Mapping) -> Shell {
     let text_block = Block { parent: None, kind: BlockKind::Text };
     let shell = Shell { blocks: vec![text_block], ..Shell::default() };
-    let mut reader =
-        Reader { text, mapping, at: 0, end: text.len(), depth: 0, unclosed: 0, documents: Vec::new(), shell };
+    let mut reader = Reader {
+        text,
+        mapping,
+        at: 0,
+        end: text.len(),
+        depth: 0,
+        unclosed: 0,
+        documents: Vec::new(),
+        depths: vec![0],
+        shell,
+    };
     reader.list(0, false);
     reader.shell.commands.sort_by_key(|command| command.span.start);
     reader.shell
@@ -23,6 +36,8 @@ pub(super) struct Reader<'a> {
     pub(super) unclosed: usize,
     /// Here-documents that begin on the next line.
     documents: Vec<Document>,
+    /// How many lists are around each.
+    depths: Vec<usize>,
     shell: Shell,
 }
 
@@ -82,6 +97,11 @@ impl Reader<'_> {
     }
 
     pub(super) fn block(&mut self, parent: usize, kind: BlockKind) -> usize {
+        let depth = self.depths.get(parent).map_or(1, |depth| depth + 1);
+        if depth > DEEPEST {
+            return parent;
+        }
+        self.depths.push(depth);
         self.shell.blocks.push(Block { parent: Some(parent), kind });
         self.shell.blocks.len() - 1
     }

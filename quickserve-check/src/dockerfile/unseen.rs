@@ -2,19 +2,22 @@
 
 use std::path::Path;
 
-use crate::dockerfile::{Body, Dockerfile, Word};
+use super::instruction::{Body, Instruction, Word};
+use super::stages::Dockerfile;
 
 /// Whether the final image may have programs that its Dockerfile does not name: a script installs them, a list names
 /// them, or a folder of them is copied.
-pub(super) fn unseen(dockerfile: &Dockerfile) -> bool {
+pub(crate) fn unseen(dockerfile: &Dockerfile) -> bool {
     let chain = dockerfile.chain();
     chain.iter().flat_map(|stage| &stage.instructions).any(|instruction| match &instruction.body {
         Body::Run { command, documents } => {
             !documents.is_empty() || command.simple().iter().any(|words| hides(words))
         }
-        Body::Copy { destination, .. } => {
+        Body::Copy { sources, destination } => {
             let folder = destination.text.trim_end_matches('/');
-            folder.is_empty() || folder.ends_with("bin")
+            let may_be_folder = |source: &Word| Path::new(&source.text).extension().is_none();
+            (folder.is_empty() || folder.ends_with("bin"))
+                && (sources.is_empty() || sources.iter().any(may_be_folder))
         }
         _ => false,
     })
@@ -35,4 +38,14 @@ fn hides(words: &[Word]) -> bool {
         || is_script
         || Path::new(name).extension().is_some_and(|extension| extension == "sh")
         || (manager && by_list)
+}
+
+/// What the final image may have got beside its base: the text of all that runs or copies.
+pub(crate) fn installs(dockerfile: &Dockerfile) -> String {
+    let brings = |instruction: &&Instruction| {
+        matches!(instruction.body, Body::Run { .. } | Body::Copy { .. } | Body::Shell(_) | Body::OnBuild(_))
+    };
+    let texts = dockerfile.instructions().filter(brings);
+    let text = |instruction: &Instruction| dockerfile.file.text.get(instruction.span.clone());
+    texts.filter_map(text).collect::<Vec<_>>().join("\n")
 }
