@@ -46,8 +46,9 @@ impl Ecs {
                 _ => RolloutState::Running(progress(open, found)),
             },
             (Record::Successful, Verdict::Complete) => RolloutState::Succeeded,
-            (Record::Successful | Record::None, Verdict::Replaced(by)) => RolloutState::Superseded { by },
-            (Record::Stopped(_), Verdict::Replaced(by)) => RolloutState::Superseded { by },
+            (Record::Successful | Record::None | Record::Stopped(_), Verdict::Replaced(by)) => {
+                RolloutState::Superseded { by }
+            }
             (Record::Stopped(reason), _) => {
                 RolloutState::Failed { reason: format!("{reason}; it was stopped where it was") }
             }

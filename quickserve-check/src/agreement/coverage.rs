@@ -1,7 +1,7 @@
 //! What the code reads beside what is declared.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use quickserve_core::config::Platform;
 use quickserve_core::finding::{Finding, Severity};
@@ -9,7 +9,8 @@ use quickserve_core::preflight::Report;
 
 use crate::code::{Language, Need};
 use crate::contract::{Contract, Reading, Values, elsewhere, undeclared, unread, unvalidated};
-use crate::{Facts, Subject, inside};
+use crate::workflow::scripts::normal;
+use crate::{Facts, Subject, inside, is_template};
 
 /// Settings of Spring that are read whatever its profiles.
 const SPRING: [&str; 3] = ["application.yml", "application.yaml", "application.properties"];
@@ -31,13 +32,38 @@ pub(super) fn check(subject: &Subject, facts: &Facts) -> Report {
     let own = subject.variables.keys().chain(&elsewhere).chain(&subject.version_variable).map(String::as_str);
     let declared: BTreeSet<&str> = contract.chain(values).chain(own).collect();
     let platform = if subject.is_for_ecs() { Some(Platform::Ecs) } else { subject.platform };
-    let mut findings = undeclared(&readings, &declared, platform);
+    let others = of_others(subject, facts);
+    let is_own = |reading: &&Reading<'_>| !others.iter().any(|other| reading.place.file.starts_with(other));
+    let own: Vec<Reading<'_>> = readings.iter().filter(is_own).copied().collect();
+    let mut findings = undeclared(&own, &declared, platform);
     if facts.definition.is_some() || facts.contracts.values.iter().any(|values| values.deployed) {
         for finding in &mut findings {
             needed_by_spring(subject, facts, finding);
         }
     }
     report.and(Report::of(findings))
+}
+
+/// The folders of other services of the repository, as the places of their code begin: those below it that have a
+/// Dockerfile or a contract of their own, where this service has its Dockerfile elsewhere. What they read is theirs.
+fn of_others(subject: &Subject, facts: &Facts) -> Vec<String> {
+    let Some(dockerfile) = subject.dockerfile.as_deref().and_then(normal) else { return Vec::new() };
+    let named = subject.contract.iter().chain(subject.env_files.iter().map(|file| &file.path));
+    let own: Vec<PathBuf> = named.filter_map(|path| normal(path)).chain([dockerfile]).collect();
+    let marks = |path: &&PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name == "Dockerfile" || (name.starts_with(".env") && is_template(path))
+    };
+    let folders: BTreeSet<&Path> =
+        facts.code.files.iter().filter(marks).filter_map(|path| path.parent()).collect();
+    let is_other =
+        |folder: &&Path| !folder.as_os_str().is_empty() && !own.iter().any(|path| path.starts_with(folder));
+    // The context may be a folder below which the Dockerfile lies: what is in it is the service's own.
+    let context =
+        subject.context.as_deref().and_then(normal).filter(|context| !context.as_os_str().is_empty());
+    let is_built = |folder: &Path| context.as_ref().is_some_and(|context| context.starts_with(folder));
+    let others = folders.into_iter().filter(is_other).filter(|folder| !is_built(folder));
+    others.map(|folder| format!("{}/", subject.name(folder))).collect()
 }
 
 /// Spring ends the program before it serves anything where a placeholder has neither value nor default.

@@ -37,7 +37,15 @@ struct Seen {
     is_file: bool,
     usages: Vec<Usage>,
     secrets: Option<(Standing, Vec<Sighting>)>,
-    is_unread: bool,
+    unread: Option<Unread>,
+}
+
+/// What could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    File,
+    /// With all that is in it.
+    Folder,
 }
 
 /// Reads all files that git would take, and those that it has taken.
@@ -61,11 +69,13 @@ pub(super) fn walk(subject: &Subject) -> (Code, Vec<Finding>) {
 
 fn gather(subject: &Subject, seen: Vec<Seen>, tracked: Option<&Tracked>) -> (Code, Vec<Finding>) {
     let mut code = Code::default();
-    let (mut searched, mut unread) = (Vec::new(), Vec::new());
+    let (mut searched, mut files, mut folders) = (Vec::new(), Vec::new(), Vec::new());
     for seen in seen {
-        if seen.is_unread {
-            let path = if seen.path.as_os_str().is_empty() { Path::new(".") } else { &seen.path };
-            unread.push(subject.name(path));
+        let path = if seen.path.as_os_str().is_empty() { Path::new(".") } else { &seen.path };
+        match seen.unread {
+            Some(Unread::File) => files.push(subject.name(path)),
+            Some(Unread::Folder) => folders.push(subject.name(path)),
+            None => {}
         }
         code.usages.extend(seen.usages);
         let is_contract = subject.contract.as_deref() == Some(&seen.path);
@@ -79,7 +89,7 @@ fn gather(subject: &Subject, seen: Vec<Seen>, tracked: Option<&Tracked>) -> (Cod
         }
     }
     code.committed = secrets::findings(tracked, &searched, |path| subject.name(path));
-    (code, unreadable(&unread).into_iter().collect())
+    (code, unread_folders(&folders).into_iter().chain(unread_files(&files)).collect())
 }
 
 /// The files that git has and the walk left out, without those in folders that it never looks into.
@@ -138,8 +148,10 @@ fn visit(subject: &Subject, root: &Path, entry: &DirEntry, buffer: &mut Vec<u8>)
 
 /// A folder or file that the walk could not look into.
 fn unwalked(root: &Path, error: &ignore::Error) -> Option<Seen> {
-    let path = path_of(error)?.strip_prefix(root).ok()?.to_owned();
-    Some(Seen { path, is_unread: true, ..Seen::default() })
+    let there = path_of(error)?;
+    let unread = if there.is_dir() { Unread::Folder } else { Unread::File };
+    let path = there.strip_prefix(root).ok()?.to_owned();
+    Some(Seen { path, unread: Some(unread), ..Seen::default() })
 }
 
 fn path_of(error: &ignore::Error) -> Option<&Path> {
@@ -160,13 +172,13 @@ fn look(subject: &Subject, root: &Path, path: PathBuf, buffer: &mut Vec<u8>) -> 
     let text = match text(&root.join(&path), buffer) {
         Ok(Some(text)) => text,
         Ok(None) => return Seen { path, is_file: true, ..Seen::default() },
-        Err(_) => return Seen { path, is_file: true, is_unread: true, ..Seen::default() },
+        Err(_) => return Seen { path, is_file: true, unread: Some(Unread::File), ..Seen::default() },
     };
     let file = subject.name(&path);
     let usages = language.map(|language| usages(language, &file, &text)).unwrap_or_default();
     let standing = Standing::of(&path);
     let found = is_searched.then(|| secrets::search(standing, &file, &text)).flatten();
-    Seen { usages, secrets: found.map(|found| (standing, found)), is_file: true, is_unread: false, path }
+    Seen { usages, secrets: found.map(|found| (standing, found)), is_file: true, unread: None, path }
 }
 
 /// The text of a file; nothing where it is large, or no text.
@@ -192,20 +204,39 @@ fn text<'b>(path: &Path, buffer: &'b mut Vec<u8>) -> io::Result<Option<Cow<'b, s
 }
 
 /// One finding for all that could not be read: a tree has either none or very many.
-fn unreadable(names: &[String]) -> Option<Finding> {
+fn unread_files(names: &[String]) -> Option<Finding> {
     let first = names.first()?;
     let message = match names.len() {
         1 => format!("{first} cannot be read, so that it was not searched for variables and secrets"),
         count => {
-            let listed = names[..count.min(LISTED)].join(", ");
-            let more = if count > LISTED { ", ..." } else { "" };
+            let listed = listed(names);
             format!(
-                "{count} files cannot be read, so that they were not searched for variables and secrets: {listed}{more}"
+                "{count} files cannot be read, so that they were not searched for variables and secrets: {listed}"
             )
         }
     };
     let hint = "let the user who checks read them, or list them in .gitignore";
     Some(Finding::new(Kind::CONFIGURED_FILE, Severity::Info, message).on(first.clone()).with_hint(hint))
+}
+
+/// One finding for all folders that could not be looked into. A workflow or a script may be there as well as code, so that
+/// it is told without being asked for.
+fn unread_folders(names: &[String]) -> Option<Finding> {
+    let first = names.first()?;
+    let message = match names.len() {
+        1 => format!("folder {first} cannot be read, so that nothing in it was checked"),
+        count => {
+            format!("{count} folders cannot be read, so that nothing in them was checked: {}", listed(names))
+        }
+    };
+    let hint = "let the user who checks read them, or list them in .gitignore";
+    Some(Finding::new(Kind::CONFIGURED_FILE, Severity::Warning, message).on(first.clone()).with_hint(hint))
+}
+
+/// The first of many names.
+fn listed(names: &[String]) -> String {
+    let more = if names.len() > LISTED { ", ..." } else { "" };
+    format!("{}{more}", names[..names.len().min(LISTED)].join(", "))
 }
 
 #[cfg(test)]

@@ -81,15 +81,37 @@ fn what_cannot_be_read_is_one_finding() {
     assert_eq!(code.usages.len(), 1);
     // Root reads everything.
     if std::fs::File::open(&locked[0]).is_err() {
-        assert_eq!(findings.len(), 1);
-        assert!(findings[0].message.ends_with("secrets: a.js, b.js, c"), "{}", findings[0].message);
-        assert_eq!(findings[0].severity, Severity::Info);
+        assert_eq!(findings.len(), 2);
+        assert!(findings[1].message.ends_with("secrets: a.js, b.js"), "{}", findings[1].message);
+        assert_eq!(findings[1].severity, Severity::Info);
     }
     let names = ["a", "b", "c", "d"].map(String::from);
-    let message = |names: &[String]| unreadable(names).map(|finding| finding.message);
+    let message = |names: &[String]| unread_files(names).map(|finding| finding.message);
     assert_eq!(message(&[]), None);
     assert!(message(&names[..1]).is_some_and(|message| message.starts_with("a cannot be read, so")));
     assert!(message(&names).is_some_and(|message| message.ends_with("secrets: a, b, c, ...")));
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_told_with_its_path() {
+    let folder = project(&[("deploy/run.sh", ""), (".github/workflows/a.yml", ""), ("a.js", "")]);
+    let locked = ["deploy", ".github/workflows", "a.js"];
+    let seen = locked.map(|name| {
+        let error = ignore::Error::WithPath {
+            path: folder.path().join(name),
+            err: Box::new(ignore::Error::Io(io::Error::from(io::ErrorKind::PermissionDenied))),
+        };
+        unwalked(folder.path(), &error).expect("a path")
+    });
+    let (_, findings) = gather(&Subject::in_folder(folder.path()), seen.into(), None);
+    let told: Vec<_> = findings.iter().map(|finding| (finding.severity, finding.message.as_str())).collect();
+    let folders = "2 folders cannot be read, so that nothing in them was checked: deploy, .github/workflows";
+    let file = "a.js cannot be read, so that it was not searched for variables and secrets";
+    assert_eq!(told, [(Severity::Warning, folders), (Severity::Info, file)]);
+    assert!(unread_folders(&["deploy".to_owned()]).is_some_and(|finding| {
+        finding.message == "folder deploy cannot be read, so that nothing in it was checked"
+            && finding.location.is_some_and(|location| location.to_string() == "deploy")
+    }));
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Images: named by a tag that can move, by none, or by a placeholder that ECS would take as it is.
 
-use quickserve_core::finding::{Code, Finding};
+use quickserve_core::finding::{Code, Finding, Severity};
 
 use super::{Container, Definition};
-use crate::Subject;
 use crate::placeholder::foreign;
+use crate::workflow::scripts::normal;
+use crate::workflow::{Replaced, is_replaced};
+use crate::{Facts, Subject};
 
 /// What pins an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +70,27 @@ fn mutable_tag(
             let hint =
                 "add the digest, such as name:1.8.2@sha256:..., or make the repository's tags immutable";
             Some(file.info(code, span, message).with_hint(hint))
+        }
+    }
+}
+
+/// An image that pipelines replace before they register the definition is no image that is deployed.
+pub(super) fn replaced(definition: &Definition, subject: &Subject, facts: &Facts, findings: &mut [Finding]) {
+    let path = subject.definition.as_deref().and_then(normal);
+    let Some(path) = path else { return };
+    for (index, container) in definition.containers().iter().enumerate() {
+        let Some(node) = container.image() else { continue };
+        let place = definition.file.source().place(node.span.start);
+        let of_image = |finding: &&mut Finding| {
+            finding.code == Code::MUTABLE_TAG
+                && finding.severity > Severity::Info
+                && finding.place() == Some(&place)
+        };
+        let Some(finding) = findings.iter_mut().find(of_image) else { continue };
+        let image = node.as_str().unwrap_or_default();
+        if is_replaced(&facts.pipelines, &path, Replaced { name: container.name(), index, image }) {
+            finding.severity = Severity::Info;
+            finding.message.push_str("; a pipeline replaces it before it is registered");
         }
     }
 }

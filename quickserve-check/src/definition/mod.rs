@@ -44,6 +44,8 @@ pub use script::{Probe, probe};
 pub use service::Service;
 pub use version::hidden_version;
 
+pub(crate) use progress::{hint as stuck_hint, is_stuck, message as stuck_message};
+
 use quickserve_core::finding::Finding;
 use quickserve_core::preflight::Report;
 
@@ -86,7 +88,9 @@ pub(crate) fn check(subject: &Subject, facts: &Facts) -> Report {
     match &facts.definition {
         Some(definition) => {
             let listener = Listener::of(subject, facts, definition);
-            report.and(judge(definition, subject, &listener))
+            let mut judged = judge(definition, subject, &listener);
+            images::replaced(definition, subject, facts, &mut judged.findings);
+            report.and(judged)
         }
         None => report,
     }

@@ -10,13 +10,14 @@ use crate::Subject;
 
 /// ECS documentation, "DeploymentConfiguration": the least is rounded up and the most rounded down. A task is replaced
 /// by starting one above the desired count, or by stopping one below it: where neither may be, nothing moves.
-fn is_stuck(tasks: u64, least_percent: u64, most_percent: u64) -> bool {
+pub(crate) fn is_stuck(tasks: u64, least_percent: u64, most_percent: u64) -> bool {
     let least = tasks.saturating_mul(least_percent).div_ceil(100);
     let most = tasks.saturating_mul(most_percent) / 100;
     tasks > 0 && least >= tasks && most <= tasks
 }
 
-fn message(tasks: u64, least: u64, most: u64) -> String {
+/// What is said of them.
+pub(crate) fn message(tasks: u64, least: u64, most: u64) -> String {
     let plural = if tasks == 1 { "" } else { "s" };
     format!(
         "of {tasks} task{plural}, at least {least} % stay and at most {most} % run: none can ever be replaced"
@@ -24,7 +25,7 @@ fn message(tasks: u64, least: u64, most: u64) -> String {
 }
 
 /// What does mend it: the least `maximumPercent` that makes room for one task more.
-fn hint(tasks: u64) -> String {
+pub(crate) fn hint(tasks: u64) -> String {
     let most = tasks.saturating_add(1).saturating_mul(100).div_ceil(tasks.max(1));
     format!("let {most} % or more run, or let less than 100 % stay")
 }

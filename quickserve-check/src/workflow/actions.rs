@@ -49,6 +49,8 @@ pub struct Job {
     pub uses: Option<(String, Span)>,
     /// Variables of every step.
     pub env: Vec<Input>,
+    /// What it hands on to the jobs that need it.
+    pub outputs: Vec<Input>,
     /// Its condition.
     pub condition: Option<(String, Span)>,
     /// Where it is said that its failure does not matter.
@@ -148,6 +150,35 @@ impl Workflow {
         (Some(workflow), Vec::new())
     }
 
+    /// Reads the `action.yml` of a composite action: its steps run where the action is used, as those of one job. Of an
+    /// action of another kind, and of a file that cannot be read, nothing is known.
+    pub(crate) fn of_composite(file: Text) -> Option<Self> {
+        let tree = yaml::parse(file.source(), Code::WORKFLOW_SYNTAX).ok()?;
+        let entry = tree.as_table()?.entry("runs")?;
+        if text(&entry.node, "using").as_deref() != Some("composite") {
+            return None;
+        }
+        let mut runs = job(&file, entry, &Defaults::default());
+        let outputs = tree.get("outputs").and_then(Node::as_table).map(|table| table.entries.as_slice());
+        let output = |entry: &Entry| Input {
+            key: entry.key.clone(),
+            key_span: entry.key_span.clone(),
+            value: text(&entry.node, "value").unwrap_or_default(),
+            span: entry.node.span.clone(),
+        };
+        runs.outputs = outputs.unwrap_or_default().iter().map(output).collect();
+        Some(Self {
+            name: text(&tree, "name"),
+            on: Vec::new(),
+            env: Vec::new(),
+            permissions: None,
+            id_token: None,
+            concurrency: None,
+            jobs: vec![runs],
+            file,
+        })
+    }
+
     /// The job of that key.
     pub fn job(&self, id: &str) -> Option<&Job> {
         self.jobs.iter().find(|job| job.id == id)
@@ -179,6 +210,11 @@ impl Step {
     /// An input of its action.
     pub fn input(&self, key: &str) -> Option<&Input> {
         self.with.iter().find(|input| input.key == key)
+    }
+
+    /// The folder of the action of this repository that it runs.
+    pub fn local_action(&self) -> Option<&str> {
+        self.uses.as_ref().map(|(uses, _)| uses.as_str()).filter(|uses| uses.starts_with("./"))
     }
 
     /// Whether its action is that one, in any version.
@@ -213,6 +249,7 @@ fn job(file: &Text, entry: &Entry, defaults: &Defaults) -> Job {
         needs: node.get("needs").map(names).unwrap_or_default(),
         uses: spanned(node, "uses"),
         env: inputs(node, "env"),
+        outputs: inputs(node, "outputs"),
         condition: spanned(node, "if"),
         continue_on_error: ignored_failure(node),
         permissions: key(node, "permissions"),

@@ -35,10 +35,8 @@ fn of_scope<'a>(scope: &Scope<'a>) -> Vec<Built<'a>> {
         let commands = unit.shell.commands.iter().filter(|command| builds(command));
         commands.map(|command| by_command(scope, *unit, command))
     });
-    let jobs =
-        scope.workflow.into_iter().flat_map(|workflow| workflow.jobs.iter().map(move |job| (workflow, job)));
-    let by_actions = jobs
-        .flat_map(|(workflow, job)| job.steps.iter().filter_map(move |step| by_action(workflow, job, step)));
+    let by_actions =
+        scope.steps.iter().filter_map(|placed| by_action(placed.workflow, placed.job, placed.step));
     by_commands.chain(by_actions).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::workflow::Pipelines;
 use crate::workflow::actions::{Job, Step, Workflow};
-use crate::workflow::pipelines::Unit;
+use crate::workflow::pipelines::{Placed, Unit};
 use crate::workflow::shell::Command;
 
 /// Owners whose actions hand on no variable that they do not document.
@@ -44,10 +44,17 @@ pub(crate) fn exported(
         return Exported::Yes;
     }
     let of_step = |step: &Step| {
+        let steps = pipelines.steps_of(Placed { workflow, job, step });
         let units = pipelines.units_of_step(workflow, job, step);
-        if (step.is_action(CREDENTIALS) && OF_CREDENTIALS.contains(&name)) || units.iter().any(writes) {
+        let has_credentials = steps.iter().any(|placed| placed.step.is_action(CREDENTIALS));
+        let is_unknown = |placed: &Placed<'_>| {
+            // Of one of this repository that was read, its own steps tell.
+            let is_read = placed.step.local_action().is_some() && steps.len() > 1;
+            !is_read && runs_the_unknown(placed.step, &units)
+        };
+        if (has_credentials && OF_CREDENTIALS.contains(&name)) || units.iter().any(writes) {
             Exported::Yes
-        } else if runs_the_unknown(step, &units) {
+        } else if steps.iter().any(is_unknown) {
             Exported::Perhaps
         } else {
             Exported::No

@@ -6,11 +6,13 @@
 pub mod actions;
 pub(crate) mod built;
 mod exported;
+mod flow;
 mod git;
 mod mapped;
 mod pipelines;
 mod programs;
 mod pushed;
+mod reference;
 mod rules;
 pub mod scripts;
 pub mod shell;
@@ -24,6 +26,7 @@ use crate::{Facts, Subject};
 
 pub use git::commit;
 pub use pipelines::Pipelines;
+pub(crate) use template::{Replaced, is_replaced};
 
 pub(crate) fn read(subject: &Subject) -> (Pipelines, Vec<Finding>) {
     pipelines::read(subject)

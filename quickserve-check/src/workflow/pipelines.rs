@@ -1,6 +1,6 @@
 //! All workflows and scripts, and the texts of commands in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use quickserve_core::finding::Finding;
@@ -23,6 +23,8 @@ pub struct Pipelines {
     pub workflows: Vec<Workflow>,
     /// In the order of their paths.
     pub scripts: Vec<Script>,
+    /// The composite actions of the project that are used, by the paths of their folders.
+    pub(crate) composites: BTreeMap<PathBuf, Workflow>,
     /// What the paths of called scripts lead to, relative to the root.
     pub(crate) found: BTreeMap<PathBuf, Found>,
     /// The task definitions that are registered or deployed, and the subject's own, by their paths.
@@ -56,8 +58,21 @@ pub(crate) enum Origin<'a> {
 pub(crate) struct Scope<'a> {
     /// The workflow.
     pub(crate) workflow: Option<&'a Workflow>,
+    /// Its steps, and those of the composite actions that they use.
+    pub(crate) steps: Vec<Placed<'a>>,
     /// All texts of commands.
     pub(crate) units: Vec<Unit<'a>>,
+}
+
+/// A step, with the job and the file that it stands in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed<'a> {
+    /// Its workflow, or composite action.
+    pub(crate) workflow: &'a Workflow,
+    /// Its job.
+    pub(crate) job: &'a Job,
+    /// Itself.
+    pub(crate) step: &'a Step,
 }
 
 /// Reads all of them, and says what could not be read.
@@ -65,7 +80,8 @@ pub(crate) fn read(subject: &Subject) -> (Pipelines, Vec<Finding>) {
     let (workflows, mut findings) = workflows(subject);
     let (mut scripts, more) = scripts::read(subject);
     findings.extend(more);
-    let mut pipelines = Pipelines { workflows, ..Pipelines::default() };
+    let composites = composites(subject, &workflows);
+    let mut pipelines = Pipelines { workflows, composites, ..Pipelines::default() };
     // A script that is called may call another.
     loop {
         pipelines.scripts = scripts.values().cloned().collect();
@@ -127,11 +143,54 @@ fn workflows(subject: &Subject) -> (Vec<Workflow>, Vec<Finding>) {
     (workflows, findings)
 }
 
+/// The composite actions that workflows use, and those that these use. One that is not there, or that cannot be read,
+/// fails its step when it runs; here nothing is known of it.
+fn composites(subject: &Subject, workflows: &[Workflow]) -> BTreeMap<PathBuf, Workflow> {
+    let used = |workflow: &Workflow| -> Vec<PathBuf> {
+        let steps = workflow.jobs.iter().flat_map(|job| &job.steps);
+        steps.filter_map(Step::local_action).filter_map(|path| scripts::normal(Path::new(path))).collect()
+    };
+    let mut open: Vec<PathBuf> = workflows.iter().flat_map(used).collect();
+    let mut looked: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut composites = BTreeMap::new();
+    while let Some(folder) = open.pop() {
+        if looked.len() >= WORKFLOWS || !looked.insert(folder.clone()) {
+            continue;
+        }
+        let files = ["action.yml", "action.yaml"].map(|name| folder.join(name));
+        let text = files.iter().find_map(|path| inside::read(subject, path).ok());
+        if let Some(composite) = text.and_then(Workflow::of_composite) {
+            open.extend(used(&composite));
+            composites.insert(folder, composite);
+        }
+    }
+    composites
+}
+
 impl Pipelines {
     /// Every text of commands.
     pub(crate) fn units(&self) -> impl Iterator<Item = Unit<'_>> {
-        let steps = self.workflows.iter().flat_map(Unit::of_workflow);
-        steps.chain(self.scripts.iter().map(Unit::of_script))
+        self.files().flat_map(Unit::of_workflow).chain(self.scripts.iter().map(Unit::of_script))
+    }
+
+    /// Every file with steps: the workflows, and the composite actions that they use.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Workflow> {
+        self.workflows.iter().chain(self.composites.values())
+    }
+
+    /// A step, followed by those of the composite action that it uses.
+    pub(crate) fn steps_of<'a>(&'a self, placed: Placed<'a>) -> Vec<Placed<'a>> {
+        let mut steps = vec![placed];
+        let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
+        let mut next = 0;
+        while let Some(Placed { step, .. }) = steps.get(next).copied() {
+            next += 1;
+            let folder = step.local_action().and_then(|path| scripts::normal(Path::new(path)));
+            let Some(folder) = folder.filter(|folder| seen.insert(folder.clone())) else { continue };
+            let Some(workflow) = self.composites.get(&folder) else { continue };
+            steps.extend(Placed::all(workflow));
+        }
+        steps
     }
 
     /// What runs as one.
@@ -139,16 +198,18 @@ impl Pipelines {
         let mut scopes = Vec::new();
         let mut called: Vec<&Path> = Vec::new();
         for workflow in &self.workflows {
-            let mut units: Vec<Unit<'_>> = Unit::of_workflow(workflow).collect();
+            let steps: Vec<Placed<'_>> =
+                Placed::all(workflow).flat_map(|placed| self.steps_of(placed)).collect();
+            let mut units: Vec<Unit<'_>> = steps.iter().filter_map(|placed| placed.unit()).collect();
             self.add_called(&mut units);
             called.extend(units.iter().filter_map(Unit::script).map(|script| script.path.as_path()));
-            scopes.push(Scope { workflow: Some(workflow), units });
+            scopes.push(Scope { workflow: Some(workflow), steps, units });
         }
         for script in &self.scripts {
             if !called.contains(&script.path.as_path()) {
                 let mut units = vec![Unit::of_script(script)];
                 self.add_called(&mut units);
-                scopes.push(Scope { workflow: None, units });
+                scopes.push(Scope { workflow: None, steps: Vec::new(), units });
             }
         }
         scopes
@@ -165,6 +226,13 @@ impl Pipelines {
                 }
             }
         }
+    }
+
+    /// A text of commands, and the scripts that it calls.
+    pub(crate) fn with_called<'a>(&'a self, unit: Unit<'a>) -> Vec<Unit<'a>> {
+        let mut units = vec![unit];
+        self.add_called(&mut units);
+        units
     }
 
     /// The scripts that a text of commands calls.
@@ -184,7 +252,8 @@ impl Pipelines {
 
     /// Whether a step puts a release into service, by itself or by a script.
     pub(crate) fn step_deploys(&self, workflow: &Workflow, job: &Job, step: &Step) -> bool {
-        if DEPLOY_ACTIONS.iter().any(|action| step.is_action(action)) {
+        let steps = self.steps_of(Placed { workflow, job, step });
+        if steps.iter().any(|placed| DEPLOY_ACTIONS.iter().any(|action| placed.step.is_action(action))) {
             return true;
         }
         let units = self.units_of_step(workflow, job, step);
@@ -198,7 +267,8 @@ impl Pipelines {
         job: &'a Job,
         step: &'a Step,
     ) -> Vec<Unit<'a>> {
-        let mut units: Vec<Unit<'a>> = Unit::of_step(workflow, job, step).into_iter().collect();
+        let steps = self.steps_of(Placed { workflow, job, step });
+        let mut units: Vec<Unit<'a>> = steps.iter().filter_map(|placed| placed.unit()).collect();
         self.add_called(&mut units);
         units
     }
@@ -206,6 +276,19 @@ impl Pipelines {
     /// Whether a job puts a release into service.
     pub(crate) fn job_deploys(&self, workflow: &Workflow, job: &Job) -> bool {
         job.steps.iter().any(|step| self.step_deploys(workflow, job, step))
+    }
+}
+
+impl<'a> Placed<'a> {
+    /// All steps of a workflow, in its order.
+    pub(crate) fn all(workflow: &'a Workflow) -> impl Iterator<Item = Self> {
+        let steps = workflow.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
+        steps.map(move |(job, step)| Self { workflow, job, step })
+    }
+
+    /// Its commands.
+    pub(crate) fn unit(&self) -> Option<Unit<'a>> {
+        Unit::of_step(self.workflow, self.job, self.step)
     }
 }
 
@@ -220,8 +303,7 @@ impl<'a> Unit<'a> {
     }
 
     fn of_workflow(workflow: &'a Workflow) -> impl Iterator<Item = Self> {
-        let steps = workflow.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
-        steps.filter_map(move |(job, step)| Self::of_step(workflow, job, step))
+        Placed::all(workflow).filter_map(|placed| placed.unit())
     }
 
     /// The commands of a step.
@@ -234,6 +316,14 @@ impl<'a> Unit<'a> {
         match self.origin {
             Origin::Script(script) => Some(script),
             Origin::Step(..) => None,
+        }
+    }
+
+    /// The step that it is, with where it stands.
+    pub(crate) fn placed(&self) -> Option<Placed<'a>> {
+        match self.origin {
+            Origin::Step(workflow, job, step) => Some(Placed { workflow, job, step }),
+            Origin::Script(_) => None,
         }
     }
 

@@ -3,8 +3,9 @@
 use quickserve_core::document::Span;
 
 use crate::Text;
-use crate::workflow::actions::{Job, Step, Workflow};
-use crate::workflow::pipelines::{Scope, Unit};
+use crate::workflow::actions::Step;
+use crate::workflow::pipelines::{Placed, Scope, Unit};
+use crate::workflow::reference;
 use crate::workflow::shell::{Command, Word};
 
 /// An image that is pushed.
@@ -18,6 +19,8 @@ pub(crate) struct Pushed<'a> {
     pub(crate) reference: String,
     /// Its tag, with the variables whose value is written out filled in.
     pub(crate) tag: Option<String>,
+    /// In one way of writing, with all filled in that is written out elsewhere.
+    pub(crate) plain: String,
 }
 
 impl Pushed<'_> {
@@ -37,15 +40,12 @@ pub(crate) fn of<'a>(scope: &Scope<'a>) -> Vec<Pushed<'a>> {
     for unit in &scope.units {
         for command in &unit.shell.commands {
             let tagged = command.program().last().filter(|_| all_tags && command.is("docker tag"));
-            let words = references(command).into_iter().chain(tagged);
-            pushed.extend(words.map(|word| by_command(*unit, word)));
+            let built = if all_tags && builds(command) { tags(command) } else { Vec::new() };
+            let words = references(command).into_iter().chain(tagged.cloned()).chain(built);
+            pushed.extend(words.map(|word| by_command(*unit, &word)));
         }
     }
-    if let Some(workflow) = scope.workflow {
-        for job in &workflow.jobs {
-            pushed.extend(job.steps.iter().flat_map(|step| by_action(workflow, job, step)));
-        }
-    }
+    pushed.extend(scope.steps.iter().flat_map(by_action));
     pushed
 }
 
@@ -57,22 +57,51 @@ pub(crate) fn handles_images(command: &Command) -> bool {
 }
 
 /// The references that a command pushes.
-fn references(command: &Command) -> Vec<&Word> {
+fn references(command: &Command) -> Vec<Word> {
     let is = |words: &str| command.is(&format!("docker {words}")) || command.is(&format!("podman {words}"));
     if is("push") || is("image push") {
-        return command
-            .program()
-            .last()
+        let last = command.program().last();
+        return last
             .filter(|word| word.text.contains('/') || word.text.contains(':'))
+            .cloned()
             .into_iter()
             .collect();
     }
-    if (is("build") || is("buildx build") || is("image build")) && command.flag("--push").is_some() {
-        let words = command.program();
-        let follows = |option: &Word| matches!(option.text.as_str(), "-t" | "--tag");
-        return words.windows(2).filter(|pair| follows(&pair[0])).map(|pair| &pair[1]).collect();
+    if builds(command) && build_pushes(command) { tags(command) } else { Vec::new() }
+}
+
+/// Whether a command builds an image.
+pub(crate) fn builds(command: &Command) -> bool {
+    ["build", "buildx build", "image build"]
+        .iter()
+        .any(|words| command.is(&format!("docker {words}")) || command.is(&format!("podman {words}")))
+}
+
+/// Whether a build pushes what it has built.
+fn build_pushes(command: &Command) -> bool {
+    let outputs = [command.option("--output"), command.option("-o")];
+    command.flag("--push").is_some_and(|flag| !flag.text.ends_with("=false"))
+        || outputs.into_iter().flatten().any(to_registry)
+}
+
+/// Docker's documentation, "Exporters overview": `type=registry` is short for `type=image,push=true`.
+fn to_registry(output: &str) -> bool {
+    output.contains("type=registry") || output.contains("push=true")
+}
+
+/// The references that a build gives to its image.
+pub(crate) fn tags(command: &Command) -> Vec<Word> {
+    let words = command.program();
+    let mut tags = Vec::new();
+    for (index, word) in words.iter().enumerate() {
+        if matches!(word.text.as_str(), "-t" | "--tag") {
+            tags.extend(words.get(index + 1).cloned());
+        } else if let Some(text) = word.text.strip_prefix("--tag=").or_else(|| word.text.strip_prefix("-t="))
+        {
+            tags.push(Word { text: text.to_owned(), ..word.clone() });
+        }
     }
-    Vec::new()
+    tags
 }
 
 fn by_command<'a>(unit: Unit<'a>, word: &Word) -> Pushed<'a> {
@@ -85,17 +114,35 @@ fn by_command<'a>(unit: Unit<'a>, word: &Word) -> Pushed<'a> {
         }
     }
     let tag = tag(&filled).map(str::to_owned);
-    Pushed { file: unit.file, span: word.span.clone(), reference: word.text.clone(), tag }
+    let plain = reference::resolved_word(unit, unit.placed(), &word.text);
+    Pushed { file: unit.file, span: word.span.clone(), reference: word.text.clone(), tag, plain }
 }
 
-/// What `docker/build-push-action` pushes: one reference a line, or several with commas.
-fn by_action<'a>(workflow: &'a Workflow, job: &Job, step: &Step) -> Vec<Pushed<'a>> {
-    let pushes = step.input("push").is_some_and(|input| input.value != "false")
-        || step.input("outputs").is_some_and(|input| input.value.contains("type=registry"));
-    let Some(tags) = step.input("tags").filter(|_| pushes && step.is_action("docker/build-push-action"))
-    else {
-        return Vec::new();
-    };
+/// The action that builds, and pushes where it is told to.
+pub(crate) const BUILD_ACTION: &str = "docker/build-push-action";
+
+/// Whether a step of that action pushes.
+pub(crate) fn action_pushes(step: &Step) -> bool {
+    step.input("push").is_some_and(|input| input.value != "false")
+        || step.input("outputs").is_some_and(|input| to_registry(&input.value))
+}
+
+/// Where a step of that action is told whether it pushes, or where it would be.
+pub(crate) fn told_to_push(step: &Step) -> Span {
+    let told = step.input("push").or_else(|| step.input("load")).map(|input| input.span.clone());
+    let told = told.or_else(|| step.uses.as_ref().map(|(_, span)| span.clone()));
+    told.unwrap_or_else(|| step.span.clone())
+}
+
+/// What `docker/build-push-action` pushes.
+fn by_action<'a>(placed: &Placed<'a>) -> Vec<Pushed<'a>> {
+    if action_pushes(placed.step) { tags_of_action(placed) } else { Vec::new() }
+}
+
+/// The references that it gives to its image: one a line, or several with commas.
+pub(crate) fn tags_of_action<'a>(placed: &Placed<'a>) -> Vec<Pushed<'a>> {
+    let Placed { workflow, job, step } = *placed;
+    let Some(tags) = step.input("tags").filter(|_| step.is_action(BUILD_ACTION)) else { return Vec::new() };
     let mut at = tags.span.start;
     let mut pushed = Vec::new();
     for reference in tags.value.split(['\n', ',']).map(str::trim).filter(|reference| !reference.is_empty()) {
@@ -110,7 +157,8 @@ fn by_action<'a>(workflow: &'a Workflow, job: &Job, step: &Step) -> Vec<Pushed<'
             tag = tag.map(|tag| tag.replace(&written, &input.value));
         }
         let (file, span) = (&workflow.file, start..at.max(start));
-        pushed.push(Pushed { file, span, reference: reference.to_owned(), tag });
+        let plain = reference::resolved(*placed, reference);
+        pushed.push(Pushed { file, span, reference: reference.to_owned(), tag, plain });
     }
     pushed
 }

@@ -1,6 +1,6 @@
 //! Task definitions that pipelines register: the images that they name, and the placeholders that ECS would refuse.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use quickserve_core::document::{Node, Span, Value, parse_json};
 use quickserve_core::finding::Code;
@@ -30,7 +30,7 @@ const LITERAL: [&str; 5] = ["image", "executionRoleArn", "taskRoleArn", "valueFr
 
 impl Template {
     /// Reads a file; none where it is not there or no JSON, which others say.
-    pub(crate) fn read(subject: &Subject, path: &std::path::Path) -> Option<Self> {
+    pub(crate) fn read(subject: &Subject, path: &Path) -> Option<Self> {
         Self::of(inside::read(subject, path).ok()?)
     }
 
@@ -86,9 +86,70 @@ pub(crate) fn registered(pipelines: &Pipelines) -> Vec<(PathBuf, Unit<'_>, &Comm
     pipelines.units().flat_map(of_unit).collect()
 }
 
+/// Whether pipelines always write another image into a container of a task definition before they register it: by the
+/// action of AWS, or by a command that names the file and the container's image.
+pub(crate) fn is_replaced(pipelines: &Pipelines, path: &Path, container: Replaced<'_>) -> bool {
+    let Some(file) = path.file_name().map(|name| name.to_string_lossy()) else { return false };
+    let steps = || pipelines.files().flat_map(|workflow| &workflow.jobs).flat_map(|job| &job.steps);
+    let given = |step: &Step| {
+        step.input("task-definition").and_then(|input| scripts::normal(input.value.as_ref())).as_deref()
+            == Some(path)
+    };
+    let renders = |step: &Step| {
+        let is_it = |key: &str, value: &str| step.input(key).is_some_and(|input| input.value == value);
+        step.is_action(RENDER_ACTION)
+            && given(step)
+            && is_it("container-name", container.name)
+            && step.input("image").is_some_and(|input| input.value.contains('$'))
+    };
+    // One that is deployed as it stands as well keeps its image.
+    let stands = steps().any(|step| step.is_action(DEPLOY_ACTIONS[0]) && given(step));
+    let writes = |unit: Unit<'_>| {
+        let named = |command: &&Command| command.all_words().any(|word| word.text.contains(&*file));
+        unit.shell.commands.iter().filter(named).any(|command| container.is_written_by(command))
+    };
+    !stands && (steps().any(renders) || pipelines.units().any(writes))
+}
+
+/// A container whose image may be replaced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Replaced<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// Which of the definition's it is, from 0.
+    pub(crate) index: usize,
+    /// Its image as it is written.
+    pub(crate) image: &'a str,
+}
+
+impl Replaced<'_> {
+    fn is_written_by(self, command: &Command) -> bool {
+        let text = command.all_words().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+        match command.name() {
+            "jq" | "yq" => {
+                let is_chosen = [
+                    format!("containerDefinitions[{}].image", self.index),
+                    "containerDefinitions[].image".to_owned(),
+                ];
+                is_chosen.iter().any(|path| text.contains(path))
+                    || (text.contains(".image") && text.contains(&format!("\"{}\"", self.name)))
+            }
+            // A substitution names what it looks for.
+            "sed" | "perl" => {
+                let repository = self.image.split(['@', ':']).next().unwrap_or_default();
+                let name = repository.rsplit('/').next().unwrap_or_default();
+                !name.is_empty()
+                    && text.contains('$')
+                    && (text.contains(self.image) || text.contains(repository))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The paths of the task definitions that actions of AWS are given.
 pub(crate) fn of_actions(pipelines: &Pipelines) -> Vec<PathBuf> {
-    let steps = pipelines.workflows.iter().flat_map(|workflow| &workflow.jobs).flat_map(|job| &job.steps);
+    let steps = pipelines.files().flat_map(|workflow| &workflow.jobs).flat_map(|job| &job.steps);
     let acts = |step: &&Step| step.is_action(DEPLOY_ACTIONS[0]) || step.is_action(RENDER_ACTION);
     let inputs = steps.filter(acts).filter_map(|step| step.input("task-definition"));
     inputs

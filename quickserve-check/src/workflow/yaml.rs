@@ -1,8 +1,8 @@
 //! YAML into the tree of `quickserve_core::document`, every value with its place.
 //!
 //! `saphyr-parser` reads the syntax; this makes a tree of its events. A document is read as GitHub reads it: the
-//! first one of the file, YAML 1.2 (`on` is a name, not a truth), anchors and aliases, no merge keys. What an alias
-//! stands for is copied, and the copies are counted, so that a few lines cannot become gigabytes.
+//! first one of the file, YAML 1.2 (`on` is a name, not a truth), anchors and aliases; and, as compose files use them, merge
+//! keys. What an alias stands for is copied, and the copies are counted, so that a few lines cannot become gigabytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -159,7 +159,7 @@ impl<'a> Builder<'a> {
                 let Some(open) = self.open.pop() else { return Ok(()) };
                 let value = match open.kind {
                     Kind::List(items) => Value::Array(items),
-                    Kind::Table(entries, ..) => Value::Table(Table { entries }),
+                    Kind::Table(entries, ..) => Value::Table(Table { entries: merged(entries) }),
                 };
                 let end = span.start.max(open.start);
                 self.put(Node { span: open.start..end, value }, open.anchor)
@@ -247,6 +247,32 @@ impl<'a> Builder<'a> {
         }
         Ok(())
     }
+}
+
+/// The key whose tables are merged into the one that it stands in. yaml.org, "Merge Key Language-Independent Type".
+const MERGE: &str = "<<";
+
+/// Puts what merge keys bring behind what the table says itself, which wins; of several tables, an earlier one does.
+fn merged(entries: Vec<Entry>) -> Vec<Entry> {
+    let is_merge = |entry: &Entry| {
+        let is_table = |node: &Node| node.as_table().is_some();
+        let brings = is_table(&entry.node)
+            || matches!(&entry.node.value, Value::Array(items) if items.iter().all(is_table));
+        entry.key == MERGE && brings
+    };
+    let (merges, mut own): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_merge);
+    let mut known: BTreeSet<String> = own.iter().map(|entry| entry.key.clone()).collect();
+    for merge in merges {
+        let nodes = match merge.node.value {
+            Value::Array(items) => items,
+            value => vec![Node { span: merge.node.span, value }],
+        };
+        for node in nodes {
+            let Value::Table(table) = node.value else { continue };
+            own.extend(table.entries.into_iter().filter(|entry| known.insert(entry.key.clone())));
+        }
+    }
+    own
 }
 
 /// How large a value is.
@@ -352,6 +378,19 @@ mod tests {
         let tree = read("a: &x { k: v }\nb: *x\n").expect("a tree");
         let b = tree.get("b").expect("b");
         assert_eq!(b.get("k").and_then(Node::as_str), Some("v"));
+    }
+
+    #[test]
+    fn a_merge_key_brings_what_the_table_does_not_say() {
+        let text = "a: &a { k: 1, l: 1 }\nb: &b { l: 2, m: 2 }\nc: { <<: [*a, *b], k: 3 }\nd:\n  <<: *b\n  n: 4\ne: { <<: x }\n";
+        let tree = read(text).expect("a tree");
+        let of = |table: &str, key: &str| {
+            tree.get(table).and_then(|table| table.get(key)).map(|node| written(text, node).to_owned())
+        };
+        assert_eq!(["k", "l", "m"].map(|key| of("c", key).expect("a value")), ["3", "1", "2"]);
+        assert_eq!(["l", "m", "n"].map(|key| of("d", key).expect("a value")), ["2", "2", "4"]);
+        assert_eq!(of("c", "<<"), None);
+        assert_eq!(of("e", "<<").as_deref(), Some("x"), "no table to merge");
     }
 
     #[test]

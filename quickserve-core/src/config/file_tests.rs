@@ -312,7 +312,11 @@ fn every_wrong_file_says_where_and_what_to_do() {
         ("version", "required_version = \"^2\"\nservice = \"a\"\nnew_key_of_version_2 = true\n"),
         (
             "smoke",
-            "service = \"a\"\nport = 1\n[environments.local]\npublic_port = 2\n[[smoke]]\nmethod = \"get\"\n[[smoke]]\npath = \"health\"\nexpect = { status = 20, json = { \"a.b\" = 1 } }\n[findings]\nQS404 = \"\"\nnope = \"because\"\n",
+            "service = \"a\"\nport = 1\n[environments.local]\npublic_port = 2\n[[smoke]]\nmethod = \"get\"\n[[smoke]]\npath = \"health\"\nexpect = { status = 20, json = { \"a.b\" = 1 } }\n[findings]\nQS503 = \"\"\nnope = \"because\"\n",
+        ),
+        (
+            "codes_of_findings",
+            "service = \"a\"\nport = 1\n[environments.local]\npublic_port = 2\n[findings]\nQS503 = \"fine\"\nQS508 = \"removed\"\nQS999 = \"none\"\nnope = \"because\"\n",
         ),
         (
             "overridden_mistake",

@@ -266,17 +266,29 @@ fn check_variable(decoder: &mut Decoder<'_>, span: &Span, name: &str) {
 }
 
 fn accepted_findings(decoder: &mut Decoder<'_>, node: &Node) -> Option<BTreeMap<Code, String>> {
-    let reasons = values::map(values::name)(decoder, node)?;
+    let reasons = values::map(values::name)(decoder, node);
     let mut accepted = BTreeMap::new();
     for entry in node.as_table().into_iter().flat_map(|table| &table.entries) {
-        if let Ok(code) = entry.key.parse() {
-            accepted.extend(reasons.get(&entry.key).map(|reason| (code, reason.clone())));
-        } else {
-            let message = format!("{:?} is not the code of a finding", entry.key);
-            decoder.bad_value(&entry.key_span, message, "write it such as QS404 = \"the reason\"");
+        match entry.key.parse::<Code>() {
+            Ok(code) if Code::ALL.contains(&code) => {
+                let reason = reasons.as_ref().and_then(|reasons| reasons.get(&entry.key));
+                accepted.extend(reason.map(|reason| (code, reason.clone())));
+            }
+            // A reason that is never used would be taken for one that is.
+            Ok(code) => {
+                let hint = match code.nearest() {
+                    Some(near) => format!("did you mean {near}; quickserve explain lists all codes"),
+                    None => "quickserve explain lists all codes".to_owned(),
+                };
+                decoder.bad_value(&entry.key_span, format!("no finding has the code {code}"), hint);
+            }
+            Err(_) => {
+                let message = format!("{:?} is not the code of a finding", entry.key);
+                decoder.bad_value(&entry.key_span, message, "write it such as QS503 = \"the reason\"");
+            }
         }
     }
-    Some(accepted)
+    reasons.map(|_| accepted)
 }
 
 /// What contradicts itself within one layer: across layers, the more specific one simply wins.

@@ -48,13 +48,11 @@ impl Report {
         self
     }
 
-    /// Lets findings refuse nothing that were accepted, each with its reason.
+    /// Lets findings refuse nothing that were accepted, each with its reason, which a note is told with as well.
     #[must_use]
     pub fn accepting(mut self, reasons: &BTreeMap<Code, String>) -> Self {
         for finding in &mut self.findings {
-            if let Some(reason) = reasons.get(&finding.code)
-                && finding.severity > Severity::Info
-            {
+            if let Some(reason) = reasons.get(&finding.code) {
                 finding.severity = Severity::Info;
                 finding.message = format!("{} (accepted: {reason})", finding.message);
             }
@@ -65,5 +63,24 @@ impl Report {
     /// Whether a deployment is refused.
     pub fn refuses(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_accepted_refuses_nothing_and_says_why_whatever_it_weighed() {
+        let severities = [Severity::Error, Severity::Warning, Severity::Info];
+        let findings =
+            severities.map(|severity| Finding::new(Code::UNREAD_VARIABLE, severity, "nobody reads A"));
+        let reasons = BTreeMap::from([(Code::UNREAD_VARIABLE, "the proxy reads it".to_owned())]);
+        let report = Report::of(findings.into()).accepting(&reasons);
+        assert!(!report.refuses());
+        for finding in report.findings {
+            assert_eq!(finding.severity, Severity::Info);
+            assert_eq!(finding.message, "nobody reads A (accepted: the proxy reads it)");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod beside;
 mod death;
 mod fate;
 mod model;
+mod records;
 mod stages;
 mod state;
 mod wire;

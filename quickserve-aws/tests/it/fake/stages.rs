@@ -127,7 +127,7 @@ impl State {
 
     /// One look at a deployment that goes by stages.
     pub(super) fn step(&mut self, mut walk: Walk) {
-        let now = self.clock.as_ref().map_or(Timestamp::UNIX_EPOCH, |clock| clock.now());
+        let now = self.now();
         match self.records[walk.record - 1].1 {
             "IN_PROGRESS" => {}
             "ROLLBACK_REQUESTED" => {

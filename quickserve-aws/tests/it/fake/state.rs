@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use quickserve_core::clock::Clock;
+use quickserve_core::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use super::Fault;
@@ -55,7 +55,7 @@ pub(crate) struct State {
     deployed: u32,
 }
 
-type Answer = Result<Value, (&'static str, String)>;
+pub(super) type Answer = Result<Value, (&'static str, String)>;
 
 impl State {
     pub(super) fn new() -> Self {
@@ -96,6 +96,11 @@ impl State {
         Some(fault)
     }
 
+    /// By the clock of the test, where it has its own.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now())
+    }
+
     /// Whether an operation changes something.
     pub(crate) fn changes(operation: &str) -> bool {
         ["Register", "Create", "Update", "Delete", "Continue", "Stop"]
@@ -116,10 +121,6 @@ impl State {
             "targetServiceRevision": { "requestedProductionTrafficWeight": 5.0 },
         });
         self.details.insert(self.records.len(), details);
-    }
-
-    fn number(arn: &Value) -> usize {
-        arn.as_str().and_then(|arn| arn.trim_start_matches("d/").parse().ok()).unwrap_or(1)
     }
 
     pub(crate) fn deployments(&mut self) -> &mut Vec<Value> {
@@ -207,53 +208,7 @@ impl State {
                     self.tasks.iter().filter(|task| wanted.contains(&task["taskArn"])).collect();
                 Ok(json!({ "tasks": tasks, "failures": [] }))
             }
-            "ListServiceDeployments" => {
-                let briefs = (1..).zip(&self.records).map(|(number, _)| {
-                    json!({ "serviceDeploymentArn": format!("d/{number}"), "createdAt": 1_764_370_000 + number,
-                        "targetServiceRevisionArn": format!("r/{number}") })
-                });
-                Ok(json!({ "serviceDeployments": briefs.collect::<Vec<_>>() }))
-            }
-            "DescribeServiceRevisions" => {
-                let revisions = (1..).zip(&self.records).map(|(number, (definition, ..))| {
-                    json!({ "serviceRevisionArn": format!("r/{number}"), "taskDefinition": definition })
-                });
-                Ok(json!({ "serviceRevisions": revisions.collect::<Vec<_>>() }))
-            }
-            "DescribeServiceDeployments" => {
-                let arn = request["serviceDeploymentArns"][0].as_str().unwrap_or_default();
-                let number: usize = arn.trim_start_matches("d/").parse().unwrap_or(1);
-                let (_, status, reason) = &self.records[number - 1];
-                let alarms = json!({ "triggeredAlarmNames": self.alarms });
-                let mut deployment = json!({
-                    "serviceDeploymentArn": arn, "status": status, "statusReason": reason, "alarms": alarms,
-                });
-                for (member, value) in
-                    self.details.get(&number).and_then(Value::as_object).into_iter().flatten()
-                {
-                    deployment[member] = value.clone();
-                }
-                Ok(json!({ "serviceDeployments": [deployment] }))
-            }
-            "ContinueServiceDeployment" => {
-                let number = Self::number(&request["serviceDeploymentArn"]);
-                let hook = &self.details.get(&number).unwrap_or(&Value::Null)["lifecycleHookDetails"][0];
-                if hook["hookId"] != request["hookId"] || hook["status"] != "AWAITING_ACTION" {
-                    return Err(("InvalidParameterException", "The hook awaits no action.".to_owned()));
-                }
-                self.details.insert(number, json!({}));
-                if request["action"] == "ROLLBACK" {
-                    self.records[number - 1].1 = "ROLLBACK_REQUESTED";
-                }
-                Ok(json!({ "serviceDeploymentArn": request["serviceDeploymentArn"] }))
-            }
-            "StopServiceDeployment" => {
-                let number = Self::number(&request["serviceDeploymentArn"]);
-                self.details.insert(number, json!({}));
-                self.records[number - 1].1 = "ROLLBACK_REQUESTED";
-                Ok(json!({ "serviceDeploymentArn": request["serviceDeploymentArn"] }))
-            }
-            other => Err(("UnknownOperationException", other.to_owned())),
+            other => self.act_on_records(other, request),
         }
     }
 
@@ -283,7 +238,7 @@ impl State {
         let deployment = json!({
             "id": id, "status": "PRIMARY", "taskDefinition": request["taskDefinition"], "desiredCount": desired,
             "runningCount": 0, "pendingCount": 0, "failedTasks": 0, "rolloutState": "IN_PROGRESS",
-            "createdAt": self.clock.as_ref().map_or_else(Timestamp::now, |clock| clock.now()).as_second(),
+            "createdAt": self.now().as_second(),
         });
         self.deployments().insert(0, deployment);
         self.set_out();

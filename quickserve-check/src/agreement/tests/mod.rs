@@ -2,7 +2,9 @@
 
 mod health;
 mod listening;
+mod others;
 mod processors;
+mod replaced;
 
 use std::path::Path;
 

@@ -83,7 +83,7 @@ fn references(workflow: &Workflow, job: &Job, step: &Step, earlier: &[Step]) -> 
 }
 
 /// Each `steps.NAME.` and `needs.NAME.` of a text: where it is, which, and the name.
-fn contexts(text: &str) -> impl Iterator<Item = (usize, &'static str, &str)> {
+pub(super) fn contexts(text: &str) -> impl Iterator<Item = (usize, &'static str, &str)> {
     let is_part = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-');
     ["steps.", "needs."].into_iter().flat_map(move |context| {
         text.match_indices(context).filter_map(move |(at, _)| {
@@ -99,7 +99,7 @@ fn contexts(text: &str) -> impl Iterator<Item = (usize, &'static str, &str)> {
 }
 
 /// Whether what follows a text is inside of `${{ }}`.
-fn is_expression(before: &str) -> bool {
+pub(super) fn is_expression(before: &str) -> bool {
     let near = &before[before.ceil_char_boundary(before.len().saturating_sub(EXPRESSION))..];
     let is_open = near.rfind("${{").is_some_and(|open| !near[open..].contains("}}"));
     let is_comment = near.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with('#'));
@@ -135,7 +135,9 @@ fn missing_file(
     let may_make = |step: &Step| {
         let plain = ["docker", "aws", "echo", "npm", "yarn", "pnpm", "pip", "go", "cargo", "mvn", "export"];
         let commands = Unit::of_step_commands(step);
-        commands.iter().any(|command| !plain.contains(&command.name()) && !command.words.is_empty())
+        // An action of this repository may make any file.
+        step.local_action().is_some()
+            || commands.iter().any(|command| !plain.contains(&command.name()) && !command.words.is_empty())
     };
     if earlier.iter().any(may_make) {
         finding.severity = Severity::Warning;

@@ -26,7 +26,7 @@ const KEYS: [(&str, &str, &str); 3] = [
 
 pub(super) fn long_lived_keys(pipelines: &Pipelines) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for workflow in &pipelines.workflows {
+    for workflow in pipelines.files() {
         let found = |input: &Input, hint: &str| {
             let message = format!("{} is a key that does not expire", input.key);
             workflow.file.warning(Code::LONG_LIVED_KEYS, &input.key_span, message).with_hint(hint)

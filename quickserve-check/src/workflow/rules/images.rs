@@ -10,7 +10,7 @@ use crate::workflow::pipelines::{Scope, Unit};
 use crate::workflow::programs::{DEPLOY_ACTIONS, RENDER_ACTION};
 use crate::workflow::pushed::{self, Pushed};
 use crate::workflow::scripts::Script;
-use crate::workflow::shell::{Assignment, BlockKind, Command, Connector, Reference};
+use crate::workflow::shell::{Assignment, BlockKind, Command, Connector, Reference, Word};
 use crate::workflow::template::{self, Template};
 
 /// QS802: ECS is told to deploy what it has, after an image was pushed that nothing names.
@@ -45,9 +45,8 @@ fn names_revision(scope: &Scope<'_>) -> bool {
         command.deploys()
             && !(command.is("aws ecs update-service") && command.flag("--task-definition").is_none())
     };
-    let steps = scope.workflow.into_iter().flat_map(|workflow| &workflow.jobs).flat_map(|job| &job.steps);
     let acts = |step: &Step| DEPLOY_ACTIONS.iter().any(|action| step.is_action(action));
-    commands.into_iter().any(other) || steps.into_iter().any(acts)
+    commands.into_iter().any(other) || scope.steps.iter().any(|placed| acts(placed.step))
 }
 
 fn not_the_built(pipelines: &Pipelines, unit: Unit<'_>, command: &Command, pushed: &[Pushed]) -> Finding {
@@ -235,7 +234,7 @@ pub(super) fn is_filled(pipelines: &Pipelines, name: &str) -> bool {
                 | "just"
                 | "task"
         );
-        let names = command.all_words().any(|word| word.text.contains(name));
+        let names = command.all_words().any(|word| word.text.contains(name)) && changes(command, name);
         let pattern = edits && command.words.iter().any(|word| word.text.contains('*'));
         let runs_what_we_cannot_see = matches!(command.name(), "make" | "just" | "task");
         (names && !command.is("aws ecs register-task-definition") && !command.prints())
@@ -258,6 +257,29 @@ pub(super) fn is_filled(pipelines: &Pipelines, name: &str) -> bool {
             .any(|command| !command.words.is_empty() && fills(command) && !holds_register(command))
     };
     by_action || pipelines.units().any(in_words)
+}
+
+/// Whether a command that names a file may change it, and does more than read it into another.
+pub(super) fn changes(command: &Command, name: &str) -> bool {
+    let is_in_place = |word: &Word| {
+        word.text == "--in-place"
+            || (word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains('i'))
+    };
+    let edits_in_place = command.words.iter().skip(1).any(is_in_place);
+    let reads = match command.name() {
+        "cat" | "envsubst" | "jq" | "head" | "tail" | "grep" | "diff" | "test" | "[" | "[[" | "ls" => true,
+        "sed" | "yq" => !edits_in_place,
+        // The last of its files is the one that is written.
+        "cp" => command.words.last().is_some_and(|word| !word.text.contains(name)),
+        _ => false,
+    };
+    let writes = command
+        .redirects
+        .iter()
+        .any(|redirect| redirect.operator.contains('>') && redirect.target.text.contains(name));
+    // A program in a substitution may be any.
+    let holds_more = command.all_words().any(|word| word.text.contains("$(") || word.text.contains('`'));
+    !reads || writes || holds_more
 }
 
 /// Whether the words of a command hold the registering as a substitution.

@@ -8,6 +8,7 @@ use crate::workflow::actions::{Input, Job, Step, Workflow};
 use crate::workflow::exported::{CREDENTIALS, Exported, exported};
 use crate::workflow::pipelines::Unit;
 use crate::workflow::programs::RENDER_ACTION;
+use crate::workflow::pushed;
 use crate::workflow::shell::Command;
 
 const BUILD: &str = "docker/build-push-action";
@@ -98,7 +99,7 @@ fn checkout(workflow: &Workflow, job: &Job, step: &Step, earlier: &[Step]) -> Op
         let action = step.uses.as_ref().map_or("docker/", |(uses, _)| uses.as_str());
         let brings = |command: &Command| {
             !matches!(command.name(), "docker" | "aws" | "echo" | "export" | "")
-                || !command.redirects.is_empty()
+                || command.redirects.iter().any(|redirect| !redirect.target.text.contains("GITHUB_"))
         };
         harmless.iter().any(|owner| action.starts_with(owner))
             && !Unit::of_step_commands(step).iter().any(brings)
@@ -134,9 +135,7 @@ fn push(pipelines: &Pipelines, workflow: &Workflow, step: &Step, earlier: &[Step
     let pushes = |step: &Step| {
         let by_action =
             step.uses.as_ref().is_some_and(|(uses, _)| uses.contains("push") && !step.is_action(BUILD))
-                || ["push", "outputs"]
-                    .iter()
-                    .any(|key| step.input(key).is_some_and(|input| input.value != "false"));
+                || pushed::action_pushes(step);
         let by_command = Unit::of_step_commands(step).iter().any(|command| {
             let may = !matches!(command.name(), "docker" | "echo" | "aws" | "export" | "");
             may || command.words.iter().any(|word| word.text.contains("push"))
@@ -163,7 +162,7 @@ fn push(pipelines: &Pipelines, workflow: &Workflow, step: &Step, earlier: &[Step
 /// Where a step builds an image.
 fn builds(step: &Step) -> Option<Span> {
     if step.is_action(BUILD) {
-        return Some(name(step).clone());
+        return Some(pushed::told_to_push(step));
     }
     let is_build = |command: &&Command| command.is("docker build") || command.is("docker buildx build");
     Unit::of_step_commands(step).iter().find(is_build).map(|command| command.span.clone())

@@ -24,7 +24,7 @@ struct Unpinned<'a> {
 }
 
 pub(super) fn check(pipelines: &Pipelines) -> Vec<Finding> {
-    pipelines.workflows.iter().flat_map(of_workflow).collect()
+    pipelines.files().flat_map(of_workflow).collect()
 }
 
 fn of_workflow(workflow: &Workflow) -> Vec<Finding> {

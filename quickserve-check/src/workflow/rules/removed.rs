@@ -1,6 +1,6 @@
 //! QS807: commands and options that do not exist any more, or never did.
 
-use quickserve_core::document::Span;
+use quickserve_core::document::{Span, nearest};
 use quickserve_core::finding::{Code, Finding, Severity};
 
 use crate::workflow::Pipelines;
@@ -70,6 +70,20 @@ fn aws(unit: Unit<'_>, command: &Command) -> Option<Removed> {
                 "remove it, and wait with a command of its own that looks at the deployment's rolloutState";
             return Some(removed(Severity::Error, &flag.span, &message, hint));
         }
+    }
+    if command.is("aws ecs wait") {
+        // Source: AWS CLI Command Reference, "ecs wait".
+        const WAITERS: [&str; 4] = ["services-stable", "services-inactive", "tasks-running", "tasks-stopped"];
+        let word = command.program().iter().skip_while(|word| word.text != "wait").nth(1)?;
+        let is_name = !word.text.starts_with('-') && !word.text.contains(['$', '`']);
+        if WAITERS.contains(&word.text.as_str()) {
+            return None;
+        }
+        // One that is near to none of them may be newer than this list.
+        let near = nearest(&word.text, WAITERS).filter(|_| is_name)?;
+        let message =
+            format!("`aws ecs wait` has no {}, so the command fails and waits for nothing", word.text);
+        return Some(removed(Severity::Error, &word.span, &message, &format!("did you mean {near}")));
     }
     if command.is("aws ecr get-login") {
         // Version 1 of the CLI still has it, and a script may run where that is.

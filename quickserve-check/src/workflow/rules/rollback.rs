@@ -4,6 +4,7 @@ use quickserve_core::finding::{Code, Finding};
 
 use crate::workflow::Pipelines;
 use crate::workflow::actions::{Job, Step, Workflow};
+use crate::workflow::flow::any_later;
 use crate::workflow::pipelines::{Origin, Unit};
 use crate::workflow::scripts::Script;
 use crate::workflow::shell::{BlockKind, Command};
@@ -13,7 +14,7 @@ pub(super) fn unawaited(pipelines: &Pipelines) -> Vec<Finding> {
     let mut findings = Vec::new();
     for unit in pipelines.units() {
         let rollbacks = unit.shell.commands.iter().filter(|command| rolls_back(unit, command));
-        for command in rollbacks.filter(|command| !is_awaited(unit, command)) {
+        for command in rollbacks.filter(|command| !is_awaited(pipelines, unit, command)) {
             let end = command.program().get(2).map_or(command.span.end, |word| word.span.end);
             let message =
                 "the roll back is started and nobody waits for it: what serves afterwards is unknown";
@@ -27,7 +28,7 @@ pub(super) fn unawaited(pipelines: &Pipelines) -> Vec<Finding> {
 }
 
 /// Whether a command gives the service back what it had before a failure.
-fn rolls_back(unit: Unit<'_>, command: &Command) -> bool {
+pub(super) fn rolls_back(unit: Unit<'_>, command: &Command) -> bool {
     let Some(definition) =
         command.option("--task-definition").filter(|_| command.is("aws ecs update-service"))
     else {
@@ -61,7 +62,7 @@ fn is_after_failure(unit: Unit<'_>, command: &Command) -> bool {
 }
 
 /// Whether a command that waits follows, before the script ends.
-fn is_awaited(unit: Unit<'_>, command: &Command) -> bool {
+fn is_awaited(pipelines: &Pipelines, unit: Unit<'_>, command: &Command) -> bool {
     let waits = |command: &Command| {
         command.is("aws ecs wait") || command.all_words().any(|word| word.text.contains("describe-services"))
     };
@@ -69,14 +70,16 @@ fn is_awaited(unit: Unit<'_>, command: &Command) -> bool {
         if waits(next) {
             return true;
         }
+        let called = unit.shell.commands.iter();
+        let mut called = called.filter(|inner| unit.shell.is_body_of(inner, next));
+        if called.any(waits) {
+            return true;
+        }
         if matches!(next.name(), "exit" | "return") {
             return false;
         }
     }
-    let later = |other: &Command| other.span.start > command.span.start && waits(other);
-    let here = unit.shell.commands.iter().any(later);
-    let Origin::Step(_, job, step) = unit.origin else { return here };
-    here || later_steps(job, step).flat_map(Unit::of_step_commands).any(waits)
+    any_later(pipelines, unit, command, &|_, other| waits(other), &|_| false)
 }
 
 fn later_steps<'a>(job: &'a Job, step: &Step) -> impl Iterator<Item = &'a Step> {
@@ -178,8 +181,8 @@ pub(super) fn false_success(pipelines: &Pipelines) -> Vec<Finding> {
     let mut findings = Vec::new();
     for unit in pipelines.units() {
         let waits = unit.shell.commands.iter().filter(|command| command.is("aws ecs wait services-stable"));
-        for command in
-            waits.filter(|command| !looks_afterwards(unit, command) && !follows_rollback(unit, command))
+        for command in waits
+            .filter(|command| !looks_afterwards(pipelines, unit, command) && !follows_rollback(unit, command))
         {
             let end = command.program().get(3).map_or(command.span.end, |word| word.span.end);
             let start = command.program().first().map_or(command.span.start, |word| word.span.start);
@@ -195,16 +198,13 @@ pub(super) fn false_success(pipelines: &Pipelines) -> Vec<Finding> {
 }
 
 /// Whether what serves is looked at after the wait.
-fn looks_afterwards(unit: Unit<'_>, wait: &Command) -> bool {
+fn looks_afterwards(pipelines: &Pipelines, unit: Unit<'_>, wait: &Command) -> bool {
     let looks = |command: &Command| {
         ["describe-services", "describe-service-deployments", "list-service-deployments"]
             .iter()
             .any(|subcommand| command.is(&format!("aws ecs {subcommand}")))
     };
-    let here =
-        unit.shell.commands.iter().any(|command| command.span.start > wait.span.start && looks(command));
-    let Origin::Step(_, job, step) = unit.origin else { return here };
-    here || later_steps(job, step).flat_map(Unit::of_step_commands).any(looks)
+    any_later(pipelines, unit, wait, &|_, command| looks(command), &|_| false)
 }
 
 /// Whether it waits for a roll back, after which nothing rolls back again.

@@ -9,8 +9,9 @@ use quickserve_core::finding::{Code, Finding};
 use crate::Text;
 use crate::workflow::Pipelines;
 use crate::workflow::actions::{Job, Step, Workflow};
-use crate::workflow::pipelines::{Scope, Unit};
+use crate::workflow::pipelines::{Placed, Scope, Unit};
 use crate::workflow::pushed::{self, handles_images};
+use crate::workflow::reference::{last, repository, written_one_way};
 use crate::workflow::shell::{Command, Word};
 
 /// Actions that scan an image, and the input that names it.
@@ -90,10 +91,8 @@ fn looked<'a>(scope: &Scope<'a>, pushed: &[(String, String)]) -> Vec<Looked<'a>>
             }));
         }
     }
-    if let Some(workflow) = scope.workflow {
-        let steps = workflow.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
-        looked.extend(steps.filter_map(|(job, step)| by_action(workflow, job, step)));
-    }
+    let of_step = |placed: &Placed<'a>| by_action(placed.workflow, placed.job, placed.step);
+    looked.extend(scope.steps.iter().filter_map(of_step));
     looked
 }
 
@@ -170,77 +169,4 @@ fn plain(text: &str, unit: &Unit<'_>) -> String {
         }
     }
     written_one_way(&filled)
-}
-
-/// `${{ env.A }}`, `${A}` and `$A` are the same, and so are the names that GitHub has for the commit; without a tag it is
-/// `latest`.
-fn written_one_way(reference: &str) -> String {
-    let compact: String = reference.chars().filter(|char| !char.is_whitespace()).collect();
-    let mut written = compact;
-    for (expression, name) in [
-        ("${{github.sha}}", "$GITHUB_SHA"),
-        ("${{github.ref_name}}", "$GITHUB_REF_NAME"),
-        ("${{github.repository}}", "$GITHUB_REPOSITORY"),
-        ("${{github.run_number}}", "$GITHUB_RUN_NUMBER"),
-    ] {
-        written = written.replace(expression, name);
-    }
-    let mut plain = String::with_capacity(written.len());
-    let mut rest = written.as_str();
-    while let Some(at) = rest.find("${") {
-        plain.push_str(&rest[..at]);
-        let inside = &rest[at + 2..];
-        let (inside, close) = match inside.strip_prefix("{env.") {
-            Some(name) => (name, "}}"),
-            None => (inside, "}"),
-        };
-        let name = inside.split(close).next().unwrap_or_default();
-        let is_name =
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if is_name && inside.len() > name.len() {
-            plain.push('$');
-            plain.push_str(name);
-            rest = &inside[name.len() + close.len()..];
-        } else {
-            plain.push_str("${");
-            rest = &rest[at + 2..];
-        }
-    }
-    plain.push_str(rest);
-    if pushed::tag(&plain).is_none() && !plain.contains('@') {
-        plain.push_str(":latest");
-    }
-    plain
-}
-
-/// A reference without its tag.
-fn repository(reference: &str) -> &str {
-    let tag = pushed::tag(reference).map_or(0, |tag| tag.len() + 1);
-    &reference[..reference.len() - tag]
-}
-
-/// The last part of a repository's name.
-fn last(reference: &str) -> &str {
-    let repository = repository(reference);
-    repository.rsplit('/').next().unwrap_or(repository)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reference_is_written_in_one_way() {
-        for (written, plain) in [
-            ("a:${{ github.sha }}", "a:$GITHUB_SHA"),
-            ("${R}/a:${{ env.TAG }}", "$R/a:$TAG"),
-            ("$R/a:${TAG:-x}", "$R/a:${TAG:-x}"),
-            ("a", "a:latest"),
-            ("a:${", "a:${"),
-            ("a:${{ env.", "a:${{env."),
-            ("localhost:5000/a@sha256:1", "localhost:5000/a@sha256:1"),
-        ] {
-            assert_eq!(written_one_way(written), plain, "{written}");
-        }
-    }
 }

@@ -67,7 +67,7 @@ const GONE: [(&str, &str); 10] = [
 
 pub(super) fn check(pipelines: &Pipelines) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for workflow in &pipelines.workflows {
+    for workflow in pipelines.files() {
         for job in &workflow.jobs {
             for (label, span) in &job.runs_on {
                 findings.extend(gone(&workflow.file, label, span));

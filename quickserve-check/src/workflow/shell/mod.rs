@@ -10,6 +10,8 @@
 mod reader;
 mod words;
 
+use std::collections::BTreeSet;
+
 use quickserve_core::document::Span;
 
 use crate::workflow::mapped::Mapping;
@@ -141,7 +143,40 @@ pub struct Redirect {
 impl Shell {
     /// Reads a text, whose places the mapping tells.
     pub(crate) fn read(text: &str, mapping: &Mapping) -> Self {
-        reader::read(text, mapping)
+        let mut shell = reader::read(text, mapping);
+        shell.follow_wrappers();
+        shell
+    }
+
+    /// A function such as `run() { echo "+ $*"; "$@"; }` runs the command that it is given: that one is what counts.
+    fn follow_wrappers(&mut self) {
+        let runs_arguments = |command: &Command| command.words.first().is_some_and(|word| word.text == "$@");
+        let names: BTreeSet<String> = self
+            .commands
+            .iter()
+            .filter(|command| runs_arguments(command))
+            .filter_map(|command| self.function_around(command.block).map(str::to_owned))
+            .collect();
+        for command in &mut self.commands {
+            let wraps = command.words.first().is_some_and(|word| !word.quoted && names.contains(&word.text));
+            if wraps && command.words.len() > 1 {
+                command.words.remove(0);
+            }
+        }
+    }
+
+    /// Whether a command stands in the function that another calls.
+    pub(crate) fn is_body_of(&self, inner: &Command, call: &Command) -> bool {
+        let name = call.words.first().map(|word| word.text.as_str());
+        name.is_some() && self.function_around(inner.block) == name
+    }
+
+    /// The function that a list is the body of, or stands in.
+    pub(crate) fn function_around(&self, block: usize) -> Option<&str> {
+        self.around(block).find_map(|block| match &block.kind {
+            BlockKind::Function(name) => Some(name.as_str()),
+            _ => None,
+        })
     }
 
     /// The commands after this one in its own list.
@@ -240,6 +275,13 @@ mod tests {
             ("h", BlockKind::Loop),
         ];
         assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn a_function_that_runs_its_arguments_is_passed_over() {
+        let text =
+            "run() { echo \"+ $*\"; \"$@\"; }\nsay() { echo \"$@\"; }\nrun aws ecs wait x\nsay aws\nrun\n";
+        assert_eq!(commands(text), ["echo + $*", "$@", "echo $@", "aws ecs wait x", "say aws", "run"]);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Every rule, found and not found.
 
 mod case_study;
+mod delivered;
 mod deploying;
+mod followed;
 mod official;
 mod scanned;
 mod workflows;

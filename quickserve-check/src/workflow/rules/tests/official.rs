@@ -32,7 +32,7 @@ impl Pipeline {
         format!(
             "on: push\n{}jobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n{}      \
              - uses: aws-actions/configure-aws-credentials@v5\n        with: {{ {}role-to-assume: arn }}\n      \
-             - id: build\n        run: |\n          docker build -t $R/todo:${{{{ github.sha }}}} .\n          {}\n      \
+             - id: build\n        run: |\n          docker build -t $R/todo:${{{{ github.sha }}}} .; echo \"image=$R/todo:${{{{ github.sha }}}}\" >> $GITHUB_OUTPUT\n          {}\n      \
              - id: render\n        uses: aws-actions/amazon-ecs-render-task-definition@v1\n        with:\n          \
              task-definition: {}\n          container-name: {}\n          image: {}\n      \
              - uses: aws-actions/amazon-ecs-deploy-task-definition@v2\n        with:\n          task-definition: {}\n",
@@ -131,7 +131,7 @@ fn a_step_has_what_it_needs() {
 fn jobs_that_are_waited_for_are_there() {
     let text = |needs: &str, run: &str| {
         format!(
-            "on: push\njobs:\n  build:\n    steps: []\n  b:\n    needs: {needs}\n    steps:\n      - run: {run}\n"
+            "on: push\njobs:\n  build:\n    outputs: {{ tag: 1 }}\n  b:\n    needs: {needs}\n    steps:\n      - run: {run}\n"
         )
     };
     let said = |needs: &str, run: &str| {
