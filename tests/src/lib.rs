@@ -12,5 +12,5 @@ mod tap;
 
 pub use emulator::Emulator;
 pub use ran::Ran;
-pub use shop::{Settings, Shop, artifact, free_port, quickserve, tool};
+pub use shop::{Settings, Shop, artifact, free_port, quickserve, quickserve_alone, tool};
 pub use tap::Tap;
