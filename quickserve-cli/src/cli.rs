@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use quickserve_core::config::{self, duration};
 
+use crate::own::Own;
+
 /// Deploy a service behind a stable port, check it before it takes traffic, and take it back by itself when it fails
 #[derive(Debug, Parser)]
 #[command(
@@ -449,11 +451,9 @@ pub(crate) enum Role {
 impl Command {
     /// The runtime that it wants: a router's worker serves requests on every core, the others wait for answers.
     pub(crate) fn runtime(&self) -> tokio::runtime::Builder {
-        let mut builder = match self {
-            Self::Router(Router::Worker) => tokio::runtime::Builder::new_multi_thread(),
-            _ => tokio::runtime::Builder::new_current_thread(),
-        };
-        builder.enable_all();
-        builder
+        match self {
+            Self::Router(Router::Worker) => Own::Worker.runtime(),
+            _ => Own::Run { docker_host: None }.runtime(),
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! What ends a command before, or instead of, a deployment.
 
+use quickserve_core::Error;
 use quickserve_core::event::{Finished, Serving};
 use quickserve_core::finding::{Finding, Problems};
 use quickserve_core::journal::Cause;
 use quickserve_core::outcome::Outcome;
-use quickserve_core::{Error, ErrorKind};
 
 /// A command that ended without a deployment of its own.
 #[derive(Debug)]
@@ -51,18 +51,7 @@ impl Failure {
 /// Errors come back only when nothing was begun; what happens afterwards is told by [`Finished`].
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let outcome = match error.kind() {
-            ErrorKind::Invalid | ErrorKind::NotFound => Outcome::UsageError,
-            ErrorKind::Busy => Outcome::Busy,
-            ErrorKind::Fenced => Outcome::Superseded,
-            ErrorKind::Conflict
-            | ErrorKind::Unavailable
-            | ErrorKind::PermissionDenied
-            | ErrorKind::TimedOut
-            | ErrorKind::Unsupported => Outcome::Refused,
-            _ => Outcome::InternalError,
-        };
-        Self::new(outcome, Cause::from(&error))
+        Self::new(Outcome::before_anything(error.kind()), Cause::from(&error))
     }
 }
 

@@ -5,6 +5,7 @@ mod assemble;
 mod change;
 mod cli;
 mod commands;
+mod companion;
 mod compose;
 mod failure;
 mod limits;

@@ -7,16 +7,18 @@ use clap::error::ErrorKind;
 use quickserve_core::journal::Cause;
 use quickserve_core::outcome::Outcome;
 
-use crate::cli::{Cli, Command, Format};
+use crate::cli::{Cli, Command, Format, Global, Router};
 use crate::failure::Failure;
+use crate::output;
+use crate::own::{self, Asked, Own};
 use crate::render::{self, Reporter};
 use crate::settings::{Context, Environment};
-use crate::{output, own};
 
 /// The arguments and what does not come from quickserve.toml; else the exit code, when all is said.
 pub(crate) fn parse(environment: Environment) -> Result<(Cli, Context), ExitCode> {
     let format = environment.format_guess();
-    let cli = match own::read(environment.arguments()).map_or_else(|| all(&environment), Ok) {
+    let own = own::read(environment.arguments()).map(Cli::from);
+    let cli = match own.map_or_else(|| all(&environment), Ok) {
         Ok(cli) => cli,
         Err(error) => return Err(refuse(format, &error)),
     };
@@ -47,6 +49,18 @@ pub(crate) fn parse(environment: Environment) -> Result<(Cli, Context), ExitCode
     }
 }
 
+/// A process of the router's is what `router run` and `router worker` ask for.
+impl From<Asked> for Cli {
+    fn from(asked: Asked) -> Self {
+        let command = match asked.process {
+            Own::Run { docker_host } => Router::Run { docker_host },
+            Own::Worker => Router::Worker,
+        };
+        let global = Global { state_dir: asked.state_dir, ..Global::default() };
+        Self { global, command: Command::Router(command) }
+    }
+}
+
 /// Understands every command.
 fn all(environment: &Environment) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(environment.arguments())
@@ -72,4 +86,27 @@ pub(crate) fn no_runtime(context: &Context, error: &std::io::Error) -> ExitCode 
     let cause = Cause::new("the command could not be started").because([error.to_string()]);
     let failure = Failure::new(Outcome::InternalError, cause);
     ExitCode::from(Reporter::start(context).fail(failure))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    #[test]
+    fn what_the_routers_processes_are_asked_is_understood_as_all_else_is() {
+        for line in [
+            "quickserve router run",
+            "quickserve router worker",
+            "quickserve --state-dir /home/ada/state router run",
+            "quickserve --state-dir /home/ada/state router run --docker-host unix:///run/docker.sock",
+            "quickserve --state-dir /home/ada/state router worker",
+        ] {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let known = own::read(&arguments).map_or_else(|| panic!("{line}"), Cli::from);
+            let all = Cli::try_parse_from(&arguments).expect("a command");
+            assert_eq!(format!("{known:?}"), format!("{all:?}"), "{line}");
+        }
+    }
 }

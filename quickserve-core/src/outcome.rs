@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ErrorKind;
+
 /// How a command ended. The list is a contract with scripts: names and codes do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +62,21 @@ impl Outcome {
         Self::Interrupted,
         Self::Terminated,
     ];
+
+    /// How a command has ended that an error of this kind kept from beginning anything.
+    pub fn before_anything(error: ErrorKind) -> Self {
+        match error {
+            ErrorKind::Invalid | ErrorKind::NotFound => Self::UsageError,
+            ErrorKind::Busy => Self::Busy,
+            ErrorKind::Fenced => Self::Superseded,
+            ErrorKind::Conflict
+            | ErrorKind::Unavailable
+            | ErrorKind::PermissionDenied
+            | ErrorKind::TimedOut
+            | ErrorKind::Unsupported => Self::Refused,
+            _ => Self::InternalError,
+        }
+    }
 
     /// The process exit code.
     pub fn exit_code(self) -> u8 {

@@ -14,5 +14,5 @@ mod tap;
 pub use calls::Calls;
 pub use emulator::Emulator;
 pub use ran::Ran;
-pub use shop::{Settings, Shop, artifact, free_port, quickserve, tool};
+pub use shop::{Settings, Shop, artifact, free_port, quickserve, quickserve_alone, tool};
 pub use tap::Tap;

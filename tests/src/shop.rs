@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -65,6 +65,13 @@ pub fn quickserve() -> PathBuf {
     let found = target().join("quickserve");
     assert!(found.exists(), "{} is missing; `cargo build -p quickserve-cli` builds it", found.display());
     found
+}
+
+/// The command in a folder of its own, without what is installed beside it.
+pub fn quickserve_alone(folder: &Path) -> PathBuf {
+    let alone = folder.join("quickserve");
+    std::fs::copy(quickserve(), &alone).expect("a copy");
+    alone
 }
 
 /// What `make artifacts` made.
@@ -192,7 +199,12 @@ platform = "docker"
 
     /// The command with nothing of this process's environment but what it needs.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(quickserve());
+        self.command_of(&quickserve(), arguments)
+    }
+
+    /// The same of another executable.
+    pub fn command_of(&self, executable: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(executable);
         command
             .env_clear()
             .env("QUICKSERVE_STATE_DIR", self.state())

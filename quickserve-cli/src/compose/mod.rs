@@ -16,7 +16,9 @@ use quickserve_core::journal::{Liveness, Owner, Process};
 use crate::settings::Context;
 
 pub(crate) use aws::clients as aws_clients;
-pub(crate) use docker::{Local, Reach, for_rule, launch, router, router_arguments, url, worker_arguments};
+pub(crate) use docker::{
+    Local, Reach, for_rule, launch, router, router_arguments, router_run, url, worker_arguments,
+};
 pub(crate) use journals::{Access, journal};
 pub(crate) use stage::Stage;
 

@@ -168,7 +168,9 @@ impl Folder {
                 let mut pid = String::new();
                 let _ = file.read_to_string(&mut pid);
                 let message = format!("another router runs in {} (pid {})", self.path.display(), pid.trim());
-                return Err(Error::new(ErrorKind::Busy, message));
+                return Err(
+                    Error::new(ErrorKind::Busy, message).with_hint("quickserve router status shows it")
+                );
             }
             Err(error) => return Err(self.failed("lock the router's folder", error.into())),
         }

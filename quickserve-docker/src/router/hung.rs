@@ -25,7 +25,7 @@ pub(super) async fn end(folder: &Folder) -> Result<()> {
             "the router in {} does not answer, and no parent of it is found",
             folder.path().display()
         );
-        let hint = "end its processes by hand: they are named `quickserve ... router worker`";
+        let hint = "end its processes by hand: their command lines end with `router worker`";
         return Err(Error::new(ErrorKind::Unavailable, message).with_hint(hint));
     };
     let pid = parent.as_raw_nonzero();

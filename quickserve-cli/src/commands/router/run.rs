@@ -1,59 +1,58 @@
 //! `router run` and `router stop`.
 
-use std::os::fd::AsFd as _;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
-use quickserve_core::{Error, ErrorKind};
-use quickserve_docker::keeper;
-use quickserve_docker::router::{RouterControl, RouterSettings, Supervisor};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::LocalSet;
+use quickserve_core::ErrorKind;
 
+use crate::cli::Format;
+use crate::companion::{self, Companion};
 use crate::compose;
 use crate::failure::Failure;
 use crate::output;
+use crate::own;
 use crate::settings::Context;
 
-/// Supervises a router until a signal comes or somebody stops it, and keeps promoted tasks whole meanwhile.
+/// Supervises a router until a signal comes or somebody stops it.
 pub(super) async fn supervise(context: &Context, docker_host: Option<String>) -> Result<(), Failure> {
-    log();
-    let mut signals = [SignalKind::interrupt(), SignalKind::terminate()].into_iter().flat_map(signal);
-    let ended = async {
-        let (interrupt, terminate) = (signals.next(), signals.next());
-        match (interrupt, terminate) {
-            (Some(mut interrupt), Some(mut terminate)) => {
-                tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
-            }
-            // Without handlers a signal ends the process as it is.
-            _ => std::future::pending().await,
-        }
-    };
-    let settings = RouterSettings::new(context.state_dir.join("router"));
-    let supervisor = Supervisor::new(settings, &context.executable, compose::worker_arguments(context));
-    // A task of its own: should it panic, the router goes on.
-    let beside = LocalSet::new();
-    beside.spawn_local(keep(compose::router(context), docker_host.or(context.docker_host.clone())));
-    Ok(beside.run_until(quickserve_docker::router::supervise(supervisor, ended)).await?)
+    own::log();
+    let docker_host = docker_host.or_else(|| context.docker_host.clone());
+    become_companion(context, docker_host.as_deref()).await;
+    Ok(own::supervise(&context.state_dir, docker_host, &context.executable).await?)
 }
 
-/// Keeps the promoted tasks of the router's services whole. Only the parent does, which there is one of.
-async fn keep(control: RouterControl, engine: Option<String>) {
-    let services = async || {
-        let status = control.status().await;
-        status
-            .map(|status| status.services.into_iter().map(|service| service.service).collect())
-            // Not up yet, or on its way out.
-            .unwrap_or_default()
+/// Becomes the router's own executable, which takes less memory for the same. Comes back where there is none to be used.
+async fn become_companion(context: &Context, docker_host: Option<&str>) {
+    // It knows no other way to say why it ends.
+    if context.format == Format::Json {
+        return;
+    }
+    let program = match companion::beside(&context.executable).await {
+        Companion::Ready(program) => program,
+        Companion::Absent => return,
+        Companion::Unusable(why) => {
+            output::tell(&format!("caution  {why}, and not used: the router takes more memory without it"));
+            return;
+        }
     };
-    keeper::keep(engine.as_deref(), compose::clock(), services).await;
+    let mut command = Command::new(&program);
+    command.args(compose::router_run(context, docker_host));
+    // What it would not understand is not for it.
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    if own::read(&words.map(OsString::from).collect::<Vec<_>>()).is_some() {
+        let error = command.exec();
+        let program = program.display();
+        output::tell(&format!(
+            "caution  {program} does not start: {error}; the router takes more memory without it"
+        ));
+    }
 }
 
 /// Serves behind the parent that has started this process.
 pub(super) async fn work() -> Result<(), Failure> {
-    log();
-    let link = std::io::stdin().as_fd().try_clone_to_owned().map_err(|error| {
-        Error::new(ErrorKind::Unavailable, "speak to the router's parent").with_source(error)
-    })?;
-    Ok(quickserve_docker::router::work(link).await?)
+    own::log();
+    Ok(own::work().await?)
 }
 
 pub(super) async fn stop(context: &Context, force: bool) -> Result<(), Failure> {
@@ -73,9 +72,4 @@ pub(super) async fn stop(context: &Context, force: bool) -> Result<(), Failure> 
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// A router's stderr is its log.
-fn log() {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
 }

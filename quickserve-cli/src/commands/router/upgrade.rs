@@ -4,6 +4,7 @@ use quickserve_core::config::duration;
 use quickserve_core::{Error, ErrorKind};
 use quickserve_docker::router::{RouterControl, Status, ensure_running};
 
+use crate::companion::{self, Companion};
 use crate::compose;
 use crate::failure::Failure;
 use crate::output;
@@ -20,7 +21,15 @@ pub(super) async fn run(context: &Context, drain: &str) -> Result<(), Failure> {
     if before.supervision.is_none() {
         ensure_supervised(context, &before).await?;
     }
-    control.upgrade(&context.executable, &compose::worker_arguments(context), drain).await?;
+    let program = match companion::beside(&context.executable).await {
+        Companion::Ready(program) => program,
+        Companion::Absent => context.executable.clone(),
+        Companion::Unusable(why) => {
+            output::tell(&format!("caution  {why}, and not used: the router takes more memory without it"));
+            context.executable.clone()
+        }
+    };
+    control.upgrade(&program, &compose::worker_arguments(context), drain).await?;
     let now = control.status().await?;
     let from =
         if before.version == now.version { "again".to_owned() } else { format!("was {}", before.version) };

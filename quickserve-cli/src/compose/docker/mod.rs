@@ -35,7 +35,7 @@ use crate::target::Target;
 use last_look::StandingFacts;
 pub(crate) use reach::{Reach, for_rule, url};
 use router::StandingRouter;
-pub(crate) use start::{launch, router, router_arguments, worker_arguments};
+pub(crate) use start::{launch, router, router_arguments, router_run, worker_arguments};
 
 /// What only local Docker has.
 #[derive(Debug)]
