@@ -74,6 +74,7 @@ pub mod finding;
 pub mod health;
 pub mod journal;
 pub mod latency;
+pub mod log;
 pub mod memory;
 pub mod orchestrator;
 pub mod outcome;

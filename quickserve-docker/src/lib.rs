@@ -52,7 +52,7 @@ pub use down::Swept;
 pub use engine::{CheckRun, Engine, Machine, Output, TerminalSize};
 pub use holder::PortHolder;
 pub use images::{ImageStore, RegistryAuth};
-pub use logs::{LogLine, LogLines, LogQuery, LogStream, logs};
+pub use logs::{LogLines, logs};
 pub use names::labels;
 pub use platform::DockerPlatform;
 pub use programs::Programs;

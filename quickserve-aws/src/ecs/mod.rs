@@ -8,7 +8,6 @@ mod definition;
 mod events;
 mod explain;
 mod fence;
-mod hidden;
 mod history;
 mod json;
 mod known;

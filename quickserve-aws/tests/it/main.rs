@@ -9,6 +9,7 @@ mod fake;
 mod journal;
 mod lab;
 mod live_definition;
+mod logs;
 mod preflight;
 mod proxy;
 mod register;

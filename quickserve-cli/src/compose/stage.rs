@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt as _;
 use quickserve_core::config::Settings;
 use quickserve_core::engine::Deployer;
 use quickserve_core::event::Observer;
 use quickserve_core::journal::State;
+use quickserve_core::log::{LogEntries, LogEntry, LogQuery};
 use quickserve_core::orchestrator::Orchestrator;
 use quickserve_core::plan::DeploymentConfig;
 use quickserve_core::preflight::{LastLook, Report};
@@ -89,6 +91,30 @@ impl Stage {
         match &self.place {
             Place::Local(local) => Ok(Arc::clone(&local.images) as _),
             Place::Cloud(cloud) => Ok(Arc::new(cloud.registry(workload)?)),
+        }
+    }
+
+    /// What the service's tasks write.
+    pub(crate) async fn logs(&self, target: &Target, query: LogQuery) -> Result<LogEntries> {
+        match &self.place {
+            Place::Local(local) => {
+                let lines = quickserve_docker::logs(&local.engine, &target.key, query).await?;
+                Ok(Box::pin(lines.map_ok(LogEntry::Line)))
+            }
+            Place::Cloud(cloud) => cloud.platform.logs(query).await,
+        }
+    }
+
+    /// Whose output `logs` does not find, in a sentence.
+    pub(crate) fn silence(&self) -> &'static str {
+        match &self.place {
+            Place::Local(_) => {
+                "no task has written anything; tasks that were taken back are gone with their output"
+            }
+            Place::Cloud(_) => {
+                "no task has written anything that was asked for; ECS forgets a task about an hour after its end, and its \
+                 output stays in the log group"
+            }
         }
     }
 

@@ -35,6 +35,7 @@ pub(crate) struct Cloud {
     key: ServiceKey,
     cluster: String,
     service: String,
+    pub(super) platform: Arc<Ecs>,
     clients: Clients,
     credentials: Arc<dyn RegistryCredentials>,
 }
@@ -77,7 +78,8 @@ pub(super) async fn stage(
         retainers: Vec::new(),
     };
     let (cluster, service) = (settings.cluster.clone(), settings.service.clone());
-    let cloud = Cloud { key, cluster, service, clients, credentials: credentials(context) };
+    let credentials = credentials(context);
+    let cloud = Cloud { key, cluster, service, platform: Arc::clone(&platform), clients, credentials };
     Ok(Stage { deployer: Deployer::new(parts), platform, secrets, place: Place::Cloud(cloud) })
 }
 

@@ -36,12 +36,18 @@ impl Cloud {
     }
 
     fn configure(&self) {
+        self.settle("task_definition = \"task.json\"", "");
+        self.shop.write("service.json", r#"{"launchType": "FARGATE", "enableExecuteCommand": true}"#);
+    }
+
+    /// Writes quickserve.toml, with these lines at its top and in its environment.
+    pub(super) fn settle(&self, top: &str, environment: &str) {
         let service = &self.shop.service;
         self.shop.write(
             "quickserve.toml",
             &format!(
                 r#"service = "{service}"
-task_definition = "task.json"
+{top}
 [environments.production]
 platform = "ecs"
 region = "us-east-1"
@@ -49,13 +55,13 @@ cluster = "{CLUSTER}"
 ecs_service = "{SERVICE}"
 service_definition = "service.json"
 journal = "local"
+{environment}
 [environments.production.deploy]
 bake_time = "1s"
 timeout = "3m"
 "#
             ),
         );
-        self.shop.write("service.json", r#"{"launchType": "FARGATE"}"#);
     }
 
     /// Writes the task definition, with this source of its secret and more members of its container.
@@ -103,6 +109,11 @@ timeout = "3m"
 
     /// Runs the command in the environment that is on ECS.
     pub(super) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(&[], arguments)
+    }
+
+    /// The same with more variables.
+    pub(super) fn run_with(&self, more: &[(&str, &str)], arguments: &[&str]) -> Ran {
         let endpoint = format!("http://127.0.0.1:{}", self.emulator.port);
         let variables = [
             ("AWS_ENDPOINT_URL", endpoint.as_str()),
@@ -110,7 +121,9 @@ timeout = "3m"
             ("AWS_SECRET_ACCESS_KEY", "secret"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ];
-        let arguments: Vec<&str> = arguments.iter().copied().chain(["-e", "production"]).collect();
+        // What follows two dashes is somebody else's command.
+        let arguments: Vec<&str> = ["-e", "production"].iter().chain(arguments).copied().collect();
+        let variables: Vec<(&str, &str)> = variables.iter().chain(more).copied().collect();
         self.shop.run_with(&variables, &arguments)
     }
 
