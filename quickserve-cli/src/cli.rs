@@ -230,7 +230,7 @@ pub(crate) struct Rollback {
 /// `status`.
 #[derive(Debug, Args)]
 pub(crate) struct Status {
-    /// Every service that quickserve.toml and the local router know
+    /// Every service of quickserve.toml, in each of its environments
     #[arg(long)]
     pub(crate) all: bool,
 }

@@ -64,6 +64,7 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod diagnosis;
 pub mod document;
 pub mod engine;
 pub mod error;

@@ -3,8 +3,10 @@
 mod answer;
 mod body;
 mod circumstances;
+mod command;
 mod create;
 mod definition;
+mod diagnosis;
 mod events;
 mod explain;
 mod fence;
@@ -22,6 +24,7 @@ mod verdict;
 mod written;
 
 pub(crate) use answer::described;
+pub use command::{ExecPlace, ExecSession, OneOff, RunningTask, TaskHandle};
 pub(crate) use definition::{DESCRIBED_ONLY, RELEASE_TAG};
 pub use platform::{Ecs, Setup};
 pub(crate) use service::{Live, live};

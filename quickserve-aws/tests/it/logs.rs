@@ -19,14 +19,14 @@ use crate::support::{fence, release, spec};
 /// Made up for this test, and of the shape of the real thing.
 const TOKEN: &str = concat!("push refused for ghp_", "x7Kq2mVd9LwZ4tRb8NcY1sHf6JpG3aQe5UoT");
 
-fn version(tag: &str, logging: &str) -> Release {
+pub(crate) fn version(tag: &str, logging: &str) -> Release {
     let document = format!(
         r#"{{"family": "shop", "containerDefinitions": [{{"name": "app", "image": "x", "logConfiguration": {logging}}}]}}"#
     );
     release(&document, "ghcr.io/acme/shop", tag, Digest::of(tag.as_bytes()))
 }
 
-const AWSLOGS: &str = r#"{"logDriver": "awslogs", "options":
+pub(crate) const AWSLOGS: &str = r#"{"logDriver": "awslogs", "options":
     {"awslogs-group": "/ecs/shop", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "web"}}"#;
 
 fn task(name: &str, revision: usize, status: &str) -> Value {

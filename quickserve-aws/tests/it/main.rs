@@ -3,7 +3,9 @@
 mod adoption;
 mod alarms;
 mod calls;
+mod commands;
 mod crash;
+mod diagnosis;
 mod emulator;
 mod fake;
 mod journal;

@@ -1,5 +1,6 @@
 //! What a deployer is made of, on the platform that an environment names.
 
+mod command;
 mod docker;
 mod ecs;
 mod journals;

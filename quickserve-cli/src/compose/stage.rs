@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
 use quickserve_core::config::Settings;
+use quickserve_core::diagnosis::ContainerState;
 use quickserve_core::engine::Deployer;
 use quickserve_core::event::Observer;
 use quickserve_core::journal::State;
@@ -94,6 +96,22 @@ impl Stage {
         }
     }
 
+    /// The task definition that the service runs now, where its platform has one.
+    pub(crate) async fn live_definition(&self) -> Result<Option<String>> {
+        match &self.place {
+            Place::Local(_) => Ok(None),
+            Place::Cloud(cloud) => cloud.platform.live_definition().await.map(Some),
+        }
+    }
+
+    /// Its containers, with how they ended since then.
+    pub(crate) async fn containers(&self, since: Timestamp, until: Timestamp) -> Result<Vec<ContainerState>> {
+        match &self.place {
+            Place::Local(local) => local.platform.containers(since, until).await,
+            Place::Cloud(cloud) => cloud.platform.containers().await,
+        }
+    }
+
     /// What the service's tasks write.
     pub(crate) async fn logs(&self, target: &Target, query: LogQuery) -> Result<LogEntries> {
         match &self.place {
@@ -150,10 +168,9 @@ impl Stage {
 
     /// Why smoke checks cannot be asked for, where there are any: a platform does not say where its services are reached.
     pub(crate) fn unasked(&self, config: &DeploymentConfig) -> Option<String> {
-        let cannot = self.local().is_none() && config.traffic && !config.smoke.is_empty();
-        cannot.then(|| {
-            "the smoke checks are not made: ECS does not say where the service is reached".to_owned()
-        })
+        let Place::Cloud(cloud) = &self.place else { return None };
+        let cannot = !cloud.is_reached() && config.traffic && !config.smoke.is_empty();
+        cannot.then(|| cloud.unasked())
     }
 
     /// How many tasks a deployment has where nobody has said it: on a platform that keeps a number by itself, that one.

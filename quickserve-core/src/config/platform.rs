@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::config::public_url::PublicUrl;
 use crate::document::{Decoder, Fields, Node, table, values};
 use crate::error::Error;
 use crate::traffic::Rule;
@@ -74,6 +75,8 @@ pub struct Ecs {
     pub cluster: String,
     /// The service's name or ARN.
     pub service: String,
+    /// Where people reach it, for the smoke checks: ECS does not say.
+    pub public_url: Option<PublicUrl>,
     /// The file that says how the service is made where it does not exist: JSON as for `aws ecs create-service
     /// --cli-input-json`. Without one a service must exist.
     pub definition: Option<PathBuf>,
@@ -196,10 +199,12 @@ pub(super) fn ecs(fields: &mut Fields<'_, '_, '_>, platform: Platform) -> Option
         fields.optional("cluster", values::name);
         fields.optional("ecs_service", values::name);
         fields.optional("service_definition", values::path);
+        fields.optional("public_url", parsed::<PublicUrl>);
         return None;
     }
     let cluster = fields.required("cluster", "name the ECS cluster", values::name);
     let service = fields.required("ecs_service", "name the ECS service", values::name);
     let definition = fields.optional("service_definition", values::path);
-    Some(Ecs { region, assume_role, cluster: cluster?, service: service?, definition })
+    let public_url = fields.optional("public_url", parsed);
+    Some(Ecs { region, assume_role, cluster: cluster?, service: service?, public_url, definition })
 }

@@ -8,3 +8,4 @@ mod page;
 mod source;
 
 pub(super) use output::{Output, output};
+pub(super) use source::Source;

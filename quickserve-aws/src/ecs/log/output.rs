@@ -71,7 +71,7 @@ fn secrets(definition: &ContainerDefinition, log: &LogConfiguration) -> BTreeSet
 
 impl Output {
     /// Why it is not read here, where that is so.
-    pub(super) fn unread(&self) -> Option<String> {
+    pub(in crate::ecs) fn unread(&self) -> Option<String> {
         match self {
             Self::Awslogs(_) => None,
             Self::Other { driver, to } => {
