@@ -31,9 +31,11 @@ mod error;
 pub mod journal;
 pub mod policy;
 pub mod preflight;
+mod prober;
 pub mod registry;
 mod s3;
 pub mod secrets;
 
 pub use arn::Arn;
 pub use clients::{Clients, https};
+pub use prober::UrlProber;

@@ -235,7 +235,7 @@ pub(crate) struct Rollback {
 /// `status`.
 #[derive(Debug, Args)]
 pub(crate) struct Status {
-    /// Every service that quickserve.toml and the local router know
+    /// Every service of quickserve.toml, in each of its environments
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -292,8 +292,14 @@ pub(crate) struct Logs {
     /// Go on with what is written from now on
     #[arg(short, long)]
     pub(crate) follow: bool,
-    /// The last lines of each container only
-    #[arg(short = 'n', long, value_name = "N")]
+    /// Of this container of the task only
+    #[arg(long, value_name = "NAME")]
+    pub(crate) container: Option<String>,
+    /// Written within this time only, such as 10m
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) since: Option<Wait>,
+    /// The last lines of each container only; on ECS 100, unless said or --since is
+    #[arg(short = 'n', long, visible_alias = "tail", value_name = "N")]
     pub(crate) lines: Option<u32>,
 }
 

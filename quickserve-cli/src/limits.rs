@@ -58,10 +58,6 @@ fn around(config: &Config, settings: &Settings) -> Vec<Finding> {
         findings.push(Finding::not_built(what).on("quickserve.toml").with_hint(hint));
     };
     match (settings.platform, &settings.workload) {
-        (_, WorkloadSource::Live) => refuse(
-            "the task definition is the live one",
-            "name a file: task_definition = \"deploy/task-definition.json\"",
-        ),
         (Platform::Ecs, WorkloadSource::ShortForm(_)) => refuse(
             &format!("environment {} runs on ECS without a task definition", settings.key.environment()),
             "name a file: task_definition = \"deploy/task-definition.json\"",

@@ -2,6 +2,7 @@
 
 mod asked;
 mod assemble;
+mod attended;
 mod change;
 mod cli;
 mod commands;

@@ -1,17 +1,20 @@
 //! The person's terminal, or a pipe, as the input and output of a command that runs elsewhere.
 
 use std::io;
+use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use quickserve_core::event::Finished;
 use quickserve_core::journal::{AbortKind, Cause};
 use quickserve_core::outcome::Outcome;
-use quickserve_docker::{Output, Running, RunningHandle, RunningInput, TerminalSize};
+use quickserve_core::{Error, ErrorKind};
+use quickserve_docker::{Output, RunningInput, TerminalSize};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::io::AsyncWriteExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::AbortHandle;
 
+use crate::attended::{Attended, Handle, Running, Said};
 use crate::cli::Format;
 use crate::failure::Failure;
 use crate::output;
@@ -47,18 +50,52 @@ impl Session {
         self.terminal
     }
 
+    /// Attends a command until it ends.
+    pub(crate) async fn attend(self, running: Running, reporter: &Reporter) -> Result<Ended, Failure> {
+        match running {
+            Running::Attended(attended) => self.hand_on(attended, reporter).await,
+            Running::Lent(program) => self.lend(program).await,
+        }
+    }
+
+    /// Lends the terminal to a program until it ends. What a person types, Ctrl-C too, is for it.
+    async fn lend(mut self, mut program: tokio::process::Command) -> Result<Ended, Failure> {
+        if self.json {
+            let hint = "it needs the terminal for itself: leave --format json out";
+            return Err(Failure::usage(
+                "what runs the command has no output that could be told as JSON",
+                hint,
+            ));
+        }
+        let failed =
+            |error| Error::new(ErrorKind::Unexpected, "start the program that runs it").with_source(error);
+        let mut child = program.spawn().map_err(failed)?;
+        loop {
+            tokio::select! {
+                status = child.wait() => {
+                    let code = status.map_err(failed)?.code();
+                    return Ok(Ended::Exited(code.map_or(i64::from(u8::MAX), i64::from)));
+                }
+                kind = self.signals.next() => if kind == AbortKind::Terminated {
+                    // What cannot be killed has ended.
+                    let _ = child.kill().await;
+                    return Ok(Ended::Interrupted(kind));
+                },
+            }
+        }
+    }
+
     /// Hands input and output on until the command ends.
     ///
     /// A first signal asks the command to end, a second kills it; at a terminal the keys are the command's.
-    pub(crate) async fn attend(mut self, running: Running, reporter: &Reporter) -> Result<Ended, Failure> {
-        let handle = running.handle();
-        let Running { mut output, input, .. } = running;
-        let _raw = self.terminal.and_then(|_| Raw::enter().ok());
-        let _reading = Aborting(tokio::spawn(feed(input)).abort_handle());
-        let _resizing = self
-            .terminal
+    async fn hand_on(mut self, attended: Attended, reporter: &Reporter) -> Result<Ended, Failure> {
+        let Attended { mut output, input, has_terminal, handle } = attended;
+        let terminal = self.terminal.filter(|_| has_terminal);
+        let _raw = terminal.and_then(|_| Raw::enter().ok());
+        let _reading = input.map(|input| Aborting(tokio::spawn(feed(input)).abort_handle()));
+        let _resizing = terminal
             .and_then(|_| signal(SignalKind::window_change()).ok())
-            .map(|changes| Aborting(tokio::spawn(follow(changes, handle.clone())).abort_handle()));
+            .map(|changes| Aborting(tokio::spawn(follow(changes, Arc::clone(&handle))).abort_handle()));
         let mut writer = Writer { json: self.json, lines: Lines::default(), gone: false };
         let mut interrupted = None;
         let mut code = None;
@@ -66,22 +103,29 @@ impl Session {
             tokio::select! {
                 biased;
                 kind = self.signals.next() => {
-                    if !handle.can_stop() {
+                    let is_second = interrupted.is_some();
+                    if !handle.can_stop() || (is_second && !handle.can_kill()) {
                         return Ok(Ended::Interrupted(kind));
                     }
-                    stop(&handle, interrupted.is_some());
+                    stop(&handle, is_second);
                     interrupted = Some(kind);
                 }
                 chunk = output.next() => match chunk {
                     Some(chunk) => {
-                        writer.write(&chunk?, reporter);
+                        match chunk? {
+                            Said::Output(output) => writer.write(&output, reporter),
+                            Said::Caution(text) => reporter.caution(text),
+                        }
                         // Nobody reads any more: as for any command in a pipe, that ends it.
                         if writer.gone && interrupted.is_none() {
                             stop(&handle, true);
                             interrupted = Some(AbortKind::Terminated);
                         }
                     }
-                    None => code = Some(self.code(&handle, &mut interrupted).await?),
+                    None => match self.code(&handle, &mut interrupted).await? {
+                        Some(ended) => code = Some(ended),
+                        None => break,
+                    },
                 },
             }
         }
@@ -92,19 +136,23 @@ impl Session {
         })
     }
 
-    /// The exit code of a command that writes no more, though it may go on running.
+    /// The exit code of a command that writes no more, though it may go on running; none where a second signal leaves
+    /// it to end by itself.
     async fn code(
         &mut self,
-        handle: &RunningHandle,
+        handle: &Arc<dyn Handle>,
         interrupted: &mut Option<AbortKind>,
-    ) -> Result<i64, Failure> {
+    ) -> Result<Option<i64>, Failure> {
         let mut code = std::pin::pin!(handle.exit_code());
         loop {
             tokio::select! {
-                code = code.as_mut() => return Ok(code?),
+                code = code.as_mut() => return Ok(Some(code?)),
                 kind = self.signals.next() => {
-                    stop(handle, interrupted.is_some());
-                    *interrupted = Some(kind);
+                    let is_second = interrupted.replace(kind).is_some();
+                    if is_second && !handle.can_kill() {
+                        return Ok(None);
+                    }
+                    stop(handle, is_second);
                 }
             }
         }
@@ -112,8 +160,8 @@ impl Session {
 }
 
 /// Asks a command to end, or kills it, while its output is still handed on.
-fn stop(handle: &RunningHandle, kill: bool) {
-    let handle = handle.clone();
+fn stop(handle: &Arc<dyn Handle>, kill: bool) {
+    let handle = Arc::clone(handle);
     tokio::spawn(async move {
         // What cannot be stopped is removed by force in the end.
         let _ = if kill { handle.kill().await } else { handle.stop().await };
@@ -204,7 +252,7 @@ async fn feed(mut input: RunningInput) {
 }
 
 /// Tells the command's terminal whenever ours changes.
-async fn follow(mut changes: Signal, handle: RunningHandle) {
+async fn follow(mut changes: Signal, handle: Arc<dyn Handle>) {
     while changes.recv().await.is_some() {
         if let Some(size) = size() {
             let _ = handle.resize(size).await;

@@ -71,7 +71,12 @@ impl Target {
 
     /// Where people reach it.
     pub(crate) fn url(&self) -> Option<String> {
-        self.reach.listen().as_ref().map(compose::url)
+        self.reach.listen().as_ref().map(compose::url).or_else(|| self.public_url())
+    }
+
+    /// Where people reach it behind somebody else's load balancer, as quickserve.toml says.
+    pub(crate) fn public_url(&self) -> Option<String> {
+        self.settings.ecs.as_ref()?.public_url.as_ref().map(ToString::to_string)
     }
 
     /// A path of quickserve.toml, from where the user stands.
@@ -115,7 +120,7 @@ impl Target {
         self.stage_with(context, reporter, Access::Read).await
     }
 
-    async fn stage_with(
+    pub(crate) async fn stage_with(
         &self,
         context: &Context,
         reporter: &Reporter,

@@ -64,6 +64,7 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod diagnosis;
 pub mod document;
 pub mod engine;
 pub mod error;
@@ -74,6 +75,7 @@ pub mod finding;
 pub mod health;
 pub mod journal;
 pub mod latency;
+pub mod log;
 pub mod memory;
 pub mod orchestrator;
 pub mod outcome;

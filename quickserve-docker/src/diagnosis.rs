@@ -1,54 +1,15 @@
-//! What a diagnosis wants to know of a service's containers, running or not.
-
-use std::collections::BTreeSet;
+//! A service's containers, running or not, as a diagnosis wants them.
 
 use futures_util::future::try_join_all;
 use futures_util::try_join;
 use jiff::Timestamp;
 use quickserve_core::Result;
-use quickserve_core::orchestrator::TaskId;
-use quickserve_core::release::ReleaseId;
+use quickserve_core::diagnosis::{ContainerState, End};
 
-use crate::engine::{CheckRun, Closeup, Death, RunState};
+use crate::engine::{Closeup, Death, RunState};
 use crate::names;
 use crate::platform::DockerPlatform;
 use crate::task_set::{Task, reason, reason_of};
-
-/// A container of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerState {
-    /// The task that it is part of.
-    pub task: TaskId,
-    /// The release that it was made for.
-    pub release: ReleaseId,
-    /// Its name in the task.
-    pub name: String,
-    /// The engine's name for it.
-    pub container: String,
-    /// Whether it runs.
-    pub is_running: bool,
-    /// Whether somebody has suspended it: it runs, and does nothing.
-    pub is_paused: bool,
-    /// How often the engine has started it again.
-    pub restarts: u32,
-    /// When it ended last, should it run again.
-    pub ended: Option<Timestamp>,
-    /// How it ended, as far as the engine remembers: the oldest first.
-    pub ends: Vec<End>,
-    /// Names of the variables that have a value.
-    pub variables: BTreeSet<String>,
-    /// What its own health check said lately, the oldest first.
-    pub checks: Vec<CheckRun>,
-}
-
-/// How a container ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct End {
-    /// Such as `exited 1` or `ran out of memory (limit 512 MiB)`.
-    pub reason: String,
-    /// When.
-    pub at: Option<Timestamp>,
-}
 
 impl DockerPlatform {
     /// All containers of the service that there are, also those of releases that nobody wants any more; with their
@@ -88,6 +49,7 @@ fn state(closeup: Closeup, deaths: &[Death]) -> Option<ContainerState> {
         name,
         is_running: container.state == RunState::Running,
         is_paused: container.paused,
+        is_gone: false,
         restarts: container.restarts,
         ended: container.ended,
         container: container.name,

@@ -47,12 +47,11 @@ mod secrets;
 mod task_set;
 
 pub use command::{Exec, ExecPlace, OneOff, Running, RunningHandle, RunningInput, RunningOutput};
-pub use diagnosis::{ContainerState, End};
 pub use down::Swept;
-pub use engine::{CheckRun, Engine, Machine, Output, TerminalSize};
+pub use engine::{Engine, Machine, Output, TerminalSize};
 pub use holder::PortHolder;
 pub use images::{ImageStore, RegistryAuth};
-pub use logs::{LogLine, LogLines, LogQuery, LogStream, logs};
+pub use logs::{LogLines, logs};
 pub use names::labels;
 pub use platform::DockerPlatform;
 pub use programs::Programs;

@@ -7,53 +7,13 @@ use futures_util::stream::{SelectAll, StreamExt as _};
 use futures_util::{Stream, TryStreamExt as _};
 use jiff::Timestamp;
 use quickserve_core::Result;
+use quickserve_core::log::{LogLine, LogQuery, LogStream};
 use quickserve_core::orchestrator::TaskId;
 use quickserve_core::release::ReleaseId;
 use quickserve_core::service::ServiceKey;
 
 use crate::engine::{Engine, LogFrame, LogRequest};
 use crate::names;
-
-/// Which lines are wanted.
-#[derive(Debug, Clone, Default)]
-pub struct LogQuery {
-    /// Of this release only.
-    pub release: Option<ReleaseId>,
-    /// Of this task only.
-    pub task: Option<TaskId>,
-    /// Of this container of the workload only.
-    pub container: Option<String>,
-    /// The last lines of each container only.
-    pub tail: Option<u32>,
-    /// Whether to go on with what is written from now on, by containers started later too.
-    pub follow: bool,
-}
-
-/// One line that a container wrote, without control characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// When.
-    pub time: Option<Timestamp>,
-    /// The container's release.
-    pub release: ReleaseId,
-    /// The container's task.
-    pub task: TaskId,
-    /// The container's name in the workload.
-    pub container: String,
-    /// Where it wrote it.
-    pub stream: LogStream,
-    /// The line.
-    pub text: String,
-}
-
-/// Where a line was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogStream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
 
 /// A stream of lines.
 pub type LogLines = Pin<Box<dyn Stream<Item = Result<LogLine>> + Send>>;
@@ -82,12 +42,13 @@ pub async fn logs(engine: &Engine, key: &ServiceKey, query: LogQuery) -> Result<
         .filter_map(|container| Some((container.id, Origin::of(&container.labels)?)))
         .filter(|(_, origin)| origin.is_wanted(&query))
         .collect();
-    let request = LogRequest { follow: false, tail: query.tail, since: None };
+    let since = query.since.map(Timestamp::as_second);
+    let request = LogRequest { follow: false, tail: query.tail, since };
     let Some(starts) = starts else {
         let mut lines = Vec::new();
         for (id, origin) in containers {
             let read: Vec<LogLine> = read(engine, &id, request, origin).try_collect().await?;
-            lines.extend(read);
+            lines.extend(read.into_iter().filter(|line| is_recent(line, &query)));
         }
         lines.sort_by_key(|line| line.time);
         return Ok(Box::pin(futures_util::stream::iter(lines.into_iter().map(Ok))));
@@ -113,6 +74,7 @@ fn follow(
         loop {
             match sources.next().await? {
                 Err(error) => return Some((Err(error), (engine, query, sources, seen))),
+                Ok(Item::Line(line)) if !is_recent(&line, &query) => {}
                 Ok(Item::Line(line)) => {
                     // The engine's `since` counts whole seconds, so a restarted container repeats some lines.
                     let source = format!("{}/{}", line.task, line.container);
@@ -144,6 +106,11 @@ fn follow(
     })
 }
 
+/// The engine's `since` counts whole seconds; what it lets through of the first one is left out here.
+fn is_recent(line: &LogLine, query: &LogQuery) -> bool {
+    query.since.is_none_or(|since| line.time.is_none_or(|time| time >= since))
+}
+
 /// Whose container it is.
 #[derive(Debug, Clone)]
 struct Origin {
@@ -170,10 +137,10 @@ impl Origin {
     fn line(&self, frame: &LogFrame) -> LogLine {
         LogLine {
             time: frame.time,
-            release: self.release.clone(),
+            release: Some(self.release.clone()),
             task: self.task.clone(),
             container: self.container.clone(),
-            stream: if frame.is_stderr { LogStream::Stderr } else { LogStream::Stdout },
+            stream: Some(if frame.is_stderr { LogStream::Stderr } else { LogStream::Stdout }),
             text: quickserve_core::text::plain(&frame.text),
         }
     }

@@ -57,7 +57,7 @@ impl Ecs {
 }
 
 /// Whether a task ended for a reason of its own, and not because it was replaced, scaled away or stopped.
-fn has_failed(task: &Task) -> bool {
+pub(super) fn has_failed(task: &Task) -> bool {
     match task.stop_code() {
         Some(TaskStopCode::UserInitiated) => false,
         // The scheduler stops what it replaces and what fails its checks; only words tell which.
@@ -78,7 +78,7 @@ fn culprit(task: &Task) -> Option<&Container> {
         .or_else(|| containers.first())
 }
 
-fn failure(task: &Task) -> Option<TaskFailure> {
+pub(super) fn failure(task: &Task) -> Option<TaskFailure> {
     let culprit = culprit(task);
     let exit_code = culprit.and_then(Container::exit_code).map(i64::from);
     let said = culprit.and_then(Container::reason).or(task.stopped_reason());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_sdk_ecs::types::{TaskDefinition, TaskDefinitionField};
+use aws_sdk_ecs::types::{ContainerDefinition, TaskDefinition, TaskDefinitionField};
 use quickserve_core::Result;
 use quickserve_core::release::{Digest, ReleaseId};
 
@@ -23,6 +23,8 @@ pub(super) struct Known {
     pub(super) stands_for: ReleaseId,
     /// Containers with a health check of their own.
     pub(super) checked: BTreeSet<String>,
+    /// The names of each container's variables that have a value, secrets among them.
+    pub(super) variables: BTreeMap<String, BTreeSet<String>>,
     /// Where each container's output goes.
     pub(super) outputs: BTreeMap<String, Output>,
 }
@@ -52,10 +54,19 @@ impl Ecs {
         let checked = containers().filter(|it| it.health_check().is_some());
         let checked = checked.filter_map(|it| it.name().map(str::to_owned)).collect();
         let outputs = containers().filter_map(|it| Some((it.name()?.to_owned(), output(it)))).collect();
-        let known = Arc::new(Known { release, stands_for, checked, outputs });
+        let variables = containers().filter_map(|it| Some((it.name()?.to_owned(), variables(it)))).collect();
+        let known = Arc::new(Known { release, stands_for, checked, variables, outputs });
         self.cache().lock().await.insert(revision.to_owned(), known.clone());
         Ok(known)
     }
+}
+
+/// The names of a container's variables that have a value.
+fn variables(container: &ContainerDefinition) -> BTreeSet<String> {
+    let plain =
+        container.environment().iter().filter(|pair| pair.value().is_some_and(|value| !value.is_empty()));
+    let plain = plain.filter_map(|pair| pair.name().map(str::to_owned));
+    plain.chain(container.secrets().iter().map(|secret| secret.name().to_owned())).collect()
 }
 
 /// A name for the tasks of a revision that is not of our making, so that nobody takes a release to be alone

@@ -3,14 +3,15 @@
 mod answer;
 mod body;
 mod circumstances;
+mod command;
 mod configuration;
 mod create;
 mod definition;
+mod diagnosis;
 mod events;
 mod explain;
 mod fence;
 mod gates;
-mod hidden;
 mod history;
 mod json;
 mod known;
@@ -25,6 +26,7 @@ mod verdict;
 mod written;
 
 pub(crate) use answer::described;
+pub use command::{ExecPlace, ExecSession, OneOff, RunningTask, TaskHandle};
 pub(crate) use definition::{DESCRIBED_ONLY, RELEASE_TAG};
 pub use platform::{Ecs, Setup};
 pub(crate) use service::{Live, live};

@@ -93,6 +93,16 @@ impl Ecs {
         self.shared.setup.clock.now()
     }
 
+    pub(super) async fn sleep(&self, duration: Duration) {
+        self.shared.setup.clock.sleep(duration).await;
+    }
+
+    /// The error of what needs a service.
+    pub(super) fn no_service(&self, what: &str) -> Error {
+        let message = format!("{what}: cluster {} has no service {}", self.cluster(), self.service());
+        Error::new(ErrorKind::NotFound, message).with_hint("quickserve deploy makes it")
+    }
+
     /// The family of definitions that name none.
     pub(super) fn family(&self) -> &str {
         self.shared.setup.key.service()

@@ -3,12 +3,15 @@
 mod adoption;
 mod alarms;
 mod calls;
+mod commands;
 mod crash;
+mod diagnosis;
 mod emulator;
 mod fake;
 mod journal;
 mod lab;
 mod live_definition;
+mod logs;
 mod native;
 mod preflight;
 mod proxy;

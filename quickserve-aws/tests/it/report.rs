@@ -55,12 +55,16 @@ async fn each_way_to_fail_tells_the_end_of_its_newest_tasks_log() {
     let written = vec![
         "\u{1b}[31mstarting\u{1b}[0m",
         "cannot reach postgres://u:hunter2@db/shop",
+        concat!("refused ghp_", "x7Kq2mVd9LwZ4tRb8NcY1sHf6JpG3aQe5UoT"),
         "DATABASE_URL=x\n\n",
     ];
     fake.state().beside.logs.insert(("/ecs/shop", "web/app/b"), written);
     let failures = explained(&fake, &release).await;
     let [b, c, a] = failures.as_slice() else { panic!("{failures:?}") };
-    assert_eq!(b.log_tail, ["starting", "cannot reach postgres://u:***@db/shop", "DATABASE_URL=***", ""]);
+    assert_eq!(
+        b.log_tail,
+        ["starting", "cannot reach postgres://u:***@db/shop", "refused ...", "DATABASE_URL=***", ""]
+    );
     assert_eq!(b.last_words.as_deref(), Some("DATABASE_URL=***"));
     let lost = "it wrote nothing to its log: log group /ecs/shop has no stream web/app/c";
     assert_eq!((c.last_words.as_deref(), c.log_unread.as_deref()), (None, Some(lost)));

@@ -17,12 +17,16 @@ use crate::failure::Failure;
 use crate::project::Project;
 use crate::settings::Context;
 
-/// Reads what decides a release.
+/// How the task definition that a service runs is named, where a file's name would stand.
+const LIVE: &str = "the live task definition";
+
+/// Reads what decides a release; `live` is the task definition that the service runs, where that is the source.
 pub(crate) fn draft(
     context: &Context,
     project: &Project,
     settings: &Settings,
     images: &[String],
+    live: Option<&str>,
 ) -> Result<Draft, Failure> {
     let images = Images::parse(context, settings, images)?;
     let named = images.any_is_named;
@@ -36,19 +40,33 @@ pub(crate) fn draft(
     });
     let (names, values) = secret_names(context, project, settings, &mut notes);
     let mut places = BTreeMap::new();
-    let (workload, references, main) = match &settings.workload {
-        WorkloadSource::ShortForm(form) => short_form(settings, form, &names, images)?,
+    let described = match &settings.workload {
+        WorkloadSource::ShortForm(form) => Err(form),
         WorkloadSource::TaskDefinition(path) => {
             let path = project.path(path);
-            let text = match configured(context, &path, "task_definition") {
-                Ok(text) => text,
+            match configured(context, &path, "task_definition") {
+                Ok(text) => Ok((text, context.shown(&path))),
                 // Nothing else can be looked at without it.
                 Err(finding) => {
                     notes.push(*finding);
                     return Err(Failure::findings(Outcome::UsageError, notes));
                 }
-            };
-            let definition = match task_definition(context, &text, context.shown(&path), settings, &images) {
+            }
+        }
+        WorkloadSource::Live => match live {
+            Some(text) => Ok((text.to_owned(), LIVE.to_owned())),
+            None => {
+                return Err(Failure::refused(
+                    "nobody has asked ECS for the live task definition",
+                    "quickserve status",
+                ));
+            }
+        },
+    };
+    let (workload, references, main) = match described {
+        Err(form) => short_form(settings, form, &names, images)?,
+        Ok((text, shown)) => {
+            let definition = match task_definition(context, &text, shown, settings, &images) {
                 Ok(definition) => definition,
                 Err(mut failure) => {
                     // With what was wrong before, where it is a list of what is wrong.
@@ -64,10 +82,6 @@ pub(crate) fn draft(
             let main = definition.main.unwrap_or_else(|| first.clone());
             (definition.workload, definition.images, main)
         }
-        WorkloadSource::Live => {
-            let hint = "name a file: task_definition = \"task-definition.json\"";
-            return Err(Failure::refused("this version cannot read the live task definition", hint));
-        }
     };
     let kept = if settings.ecs.is_some() {
         Kept::Stores(settings.aws.region.clone().unwrap_or_else(|| "AWS".to_owned()))
@@ -78,6 +92,9 @@ pub(crate) fn draft(
     let home = match (&settings.workload, &kept) {
         (WorkloadSource::TaskDefinition(path), _) => {
             format!("`environment` or `secrets` of {main} in {}", context.shown(&project.path(path)))
+        }
+        (WorkloadSource::Live, _) => {
+            format!("`environment` or `secrets` of {main} where the service's task definition is made")
         }
         (_, Kept::File(Some(file), _)) => file.clone(),
         (_, _) => "`variables` or `env_file` of quickserve.toml".to_owned(),
@@ -122,10 +139,10 @@ pub(crate) fn variables(
         WorkloadSource::TaskDefinition(path) => {
             let path = project.path(path);
             let read = configured(context, &path, "task_definition").map_err(|finding| vec![*finding]);
-            let reading = Reading {
-                values: context.placeholders().clone(),
-                ..Reading::of(settings, context.shown(&path))
-            };
+            let mut values = context.placeholders().clone();
+            // Which version it will be is not known here, and no variable depends on it.
+            values.entry("IMAGE_TAG".to_owned()).or_insert_with(|| "unknown".to_owned());
+            let reading = Reading { values, ..Reading::of(settings, context.shown(&path)) };
             let read =
                 read.and_then(|text| TaskDefinition::read(&text, &reading).map_err(Problems::into_findings));
             read.map(|definition| definition.workload).map_err(|findings| wrong.extend(findings)).ok()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quickserve_core::config::{Platform, Strategy};
+use quickserve_core::config::{Platform, Strategy, WorkloadSource};
 use quickserve_core::engine::{Control, Request, serving};
 use quickserve_core::event::Finished;
 use quickserve_core::journal::State;
@@ -15,7 +15,7 @@ use crate::asked::Difference;
 use crate::assemble::{self, Draft};
 use crate::change::{Change, Sized};
 use crate::cli;
-use crate::compose::Stage;
+use crate::compose::{Access, Stage};
 use crate::failure::Failure;
 use crate::limits::{self, Chosen};
 use crate::project::Project;
@@ -66,23 +66,33 @@ async fn begin(
     reporter: &Reporter,
 ) -> Result<(Acting, Prepared), Failure> {
     let (target, project) = Target::read(context)?;
-    let draft = drafted(context, &target, &project, arguments)?;
-    let stage = target.stage(context, reporter).await?;
+    let (draft, stage) = drafted(context, &target, &project, arguments, Access::Write, reporter).await?;
     let prepared = prepare(context, &target, &project, &stage, draft, arguments, reporter).await?;
     let before = target.in_effect(&stage).await;
     Ok((Acting { target, stage, control: Control::default(), before }, prepared))
 }
 
-/// What files and arguments say, where this version can do it.
-pub(super) fn drafted(
+/// What files and arguments say, where this version can do it, and what works for the service.
+pub(super) async fn drafted(
     context: &Context,
     target: &Target,
     project: &Project,
     arguments: &cli::Draft,
-) -> Result<Draft, Failure> {
+    access: Access,
+    reporter: &Reporter,
+) -> Result<(Draft, Stage), Failure> {
     // What cannot be done at all is said before what is missing for it.
     limits::check(&project.config, &target.settings, chosen(context, target.settings.platform, arguments)?)?;
-    assemble::draft(context, project, &target.settings, &arguments.image)
+    let draft =
+        |live: Option<&str>| assemble::draft(context, project, &target.settings, &arguments.image, live);
+    if target.settings.workload == WorkloadSource::Live {
+        let stage = target.stage_with(context, reporter, access).await?;
+        let live = stage.live_definition().await?;
+        return Ok((draft(live.as_deref())?, stage));
+    }
+    // Files are read before anybody is asked.
+    let draft = draft(None)?;
+    Ok((draft, target.stage_with(context, reporter, access).await?))
 }
 
 /// The strategy that flag or variable name.

@@ -19,9 +19,6 @@ pub(super) async fn run(context: &Context, arguments: &cli::Exec, reporter: Repo
 
 async fn exec(context: &Context, arguments: &cli::Exec, reporter: &Reporter) -> Result<Ended, Failure> {
     let Acting { stage, .. } = Acting::begin(context, reporter).await?;
-    let local = stage.need_local("exec", |ecs| {
-        format!("aws ecs execute-command --cluster {} --interactive --command sh --task TASK", ecs.cluster())
-    })?;
     let release = stage.deployer.serving_release().await?;
     let session = Session::new(context);
     let exec = Exec {
@@ -31,17 +28,17 @@ async fn exec(context: &Context, arguments: &cli::Exec, reporter: &Reporter) -> 
         terminal: session.terminal(),
         input: true,
     };
-    let place = local.platform.find_task(&release, &exec).await?;
-    let noted = CommandPlace::Task { task: place.task.clone() };
-    let began = stage.deployer.begin_command(noted, &release.id, &place.container, &exec.command).await?;
-    let ended = match local.platform.exec(&place, &exec).await {
+    let place = stage.find_task(&release, &exec).await?;
+    let noted = CommandPlace::Task { task: place.task().clone() };
+    let began = stage.deployer.begin_command(noted, &release.id, place.container(), &exec.command).await?;
+    let ended = match stage.exec(&place, &exec).await {
         Ok(running) => session.attend(running, reporter).await,
         Err(error) => Err(error.into()),
     };
     let ended = note_end(&stage, began, ended, reporter).await?;
     if matches!(ended, Ended::Interrupted(_)) {
-        reporter
-            .caution(format!("the command may still run in task {}: the engine cannot stop it", place.task));
+        let task = place.task();
+        reporter.caution(format!("the command may still run in task {task}: nothing here can stop it"));
     }
     Ok(ended)
 }

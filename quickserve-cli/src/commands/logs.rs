@@ -1,10 +1,11 @@
 //! `logs`: what the service's tasks write.
 
 use futures_util::StreamExt as _;
-use quickserve_docker::{LogQuery, LogStream, logs};
+use jiff::Timestamp;
+use quickserve_core::log::{LogEntry, LogQuery, LogStream};
 use serde_json::json;
 
-use crate::cli::{Format, Logs};
+use crate::cli::{Format, Logs, Wait};
 use crate::compose::{self, Access};
 use crate::failure::Failure;
 use crate::output;
@@ -15,22 +16,36 @@ use crate::target::{Target, named};
 pub(super) async fn run(context: &Context, arguments: &Logs, reporter: &Reporter) -> Result<(), Failure> {
     let (target, _) = Target::find_to_look(context)?;
     let stage = target.stage_to_look(context, reporter).await?;
-    let local = stage.need_local("logs", |_| {
-        "read the log group that the task definition names: aws logs tail GROUP --follow".to_owned()
-    })?;
     let release = match &arguments.release {
         Some(word) => Some(named(compose::journal(context, &target, Access::Read).await?.state(), word)?),
         None => None,
     };
-    let query = LogQuery { release, tail: arguments.lines, follow: arguments.follow, ..LogQuery::default() };
-    let mut lines = logs(&local.engine, &target.key, query).await?;
+    let clock = compose::clock();
+    let query = LogQuery {
+        release,
+        task: None,
+        container: arguments.container.clone(),
+        since: arguments.since.map(|Wait(ago)| clock.now().checked_sub(ago).unwrap_or(Timestamp::MIN)),
+        tail: arguments.lines,
+        follow: arguments.follow,
+    };
+    let mut entries = stage.logs(&target, query).await?;
     let style = Style { colour: context.terminal.colour_data };
     let mut any = false;
-    while let Some(line) = lines.next().await {
-        let line = line?;
+    while let Some(entry) = entries.next().await {
+        let line = match entry? {
+            LogEntry::Line(line) => line,
+            LogEntry::Unread(why) => {
+                output::tell(&why);
+                continue;
+            }
+        };
         any = true;
         let shown = if context.format == Format::Json {
-            let stream = if line.stream == LogStream::Stderr { "stderr" } else { "stdout" };
+            let stream = line.stream.map(|stream| match stream {
+                LogStream::Stdout => "stdout",
+                LogStream::Stderr => "stderr",
+            });
             json!({
                 "time": line.time,
                 "release": line.release,
@@ -52,7 +67,7 @@ pub(super) async fn run(context: &Context, arguments: &Logs, reporter: &Reporter
         }
     }
     if !any && context.format != Format::Json {
-        output::tell("no task has written anything; tasks that were taken back are gone with their output");
+        output::tell(stage.silence());
     }
     Ok(())
 }

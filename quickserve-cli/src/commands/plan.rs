@@ -8,6 +8,7 @@ use super::deploy::{drafted, prepare};
 use super::in_flight::InFlight;
 use super::show;
 use crate::cli::{Format, Plan};
+use crate::compose::Access;
 use crate::failure::Failure;
 use crate::output;
 use crate::render::{Line, Reporter, Told, Tone, words};
@@ -16,8 +17,8 @@ use crate::target::Target;
 
 pub(super) async fn run(context: &Context, arguments: &Plan, reporter: &Reporter) -> Result<(), Failure> {
     let (target, project) = Target::read(context)?;
-    let draft = drafted(context, &target, &project, &arguments.draft)?;
-    let stage = target.stage_to_look(context, reporter).await?;
+    let drafted = drafted(context, &target, &project, &arguments.draft, Access::Read, reporter);
+    let (draft, stage) = drafted.await?;
     let prepared = prepare(context, &target, &project, &stage, draft, &arguments.draft, reporter).await?;
     let plan = stage.deployer.plan(&prepared.request).await?;
     let release = &prepared.request.release;

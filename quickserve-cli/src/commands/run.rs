@@ -1,9 +1,12 @@
 //! `run`: a command in a container of its own, made as those of the release that serves.
 
+use std::sync::Arc;
+
 use quickserve_core::journal::CommandPlace;
 use quickserve_docker::OneOff;
 
 use super::{Acting, note_end};
+use crate::attended::Running;
 use crate::cli;
 use crate::compose;
 use crate::failure::Failure;
@@ -24,9 +27,6 @@ async fn one_off(context: &Context, arguments: &cli::Run, reporter: &Reporter) -
         return Err(Failure::usage("there is no command to run", hint));
     }
     let Acting { stage, .. } = Acting::begin(context, reporter).await?;
-    let local = stage.need_local("run", |ecs| {
-        format!("aws ecs run-task --cluster {} --task-definition FAMILY --overrides ...", ecs.cluster())
-    })?;
     let release = stage.deployer.serving_release().await?;
     let session = Session::new(context);
     let one_off = OneOff {
@@ -37,20 +37,21 @@ async fn one_off(context: &Context, arguments: &cli::Run, reporter: &Reporter) -
         input: true,
         caller: compose::caller(context)?,
     };
-    if let Err(error) = local.platform.remove_left_commands(&*compose::liveness(), &*compose::clock()).await {
+    stage.check_one_off(&one_off)?;
+    if let Err(error) = stage.remove_left_commands().await {
         reporter.caution(format!("what earlier commands left stays: {}", error.causes().join(": ")));
     }
     let container = &one_off.container_in(&release)?.name;
     let words: Vec<String> = one_off.entry_point.iter().chain(&one_off.command).cloned().collect();
     let began = stage.deployer.begin_command(CommandPlace::OneOff, &release.id, container, &words).await?;
-    let ended = match local.platform.run(&release, &one_off).await {
-        Ok(running) => {
-            let handle = running.handle();
-            let ended = session.attend(running, reporter).await;
+    let ended = match stage.run(&release, &one_off, compose::who(context)?).await {
+        Ok(attended) => {
+            let handle = Arc::clone(&attended.handle);
+            let ended = session.attend(Running::Attended(attended), reporter).await;
             // Also after a failure nothing of it stays.
             if let Err(error) = handle.remove().await {
                 let why = error.causes().join(": ");
-                reporter.caution(format!("the command's container stays until the next run: {why}"));
+                reporter.caution(format!("what the command ran in may still be there: {why}"));
             }
             ended
         }

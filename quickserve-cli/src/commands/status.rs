@@ -43,6 +43,13 @@ pub(super) async fn run(context: &Context, arguments: &Status, reporter: &Report
                         seen.push(one);
                         unseen = Some(failure);
                     }
+                    // The others can be seen all the same.
+                    None if arguments.all => {
+                        let why = failure.finished.cause.as_ref().map(|cause| cause.message.as_str());
+                        let why = why.unwrap_or("its configuration is wrong");
+                        output::tell(&format!("{}: {why}", target.arrow()));
+                        unseen = Some(failure);
+                    }
                     None => return Err(failure),
                 }
             }
@@ -67,14 +74,14 @@ pub(super) async fn run(context: &Context, arguments: &Status, reporter: &Report
     unseen.map_or(Ok(()), Err)
 }
 
-/// Every service on local Docker that quickserve.toml has, and is not wrong about.
+/// Every service that quickserve.toml has, in each environment, and is not wrong about; those on local Docker first.
 fn all(context: &Context) -> Result<Vec<Target>, Failure> {
     let project = Project::read_leniently(context)?;
     project.tell_mistakes(context);
-    let local = project.config.all().filter(|settings| {
-        settings.platform == Platform::Docker && project.config.mistakes_of(&settings.key).is_none()
-    });
-    Ok(local.map(|settings| Target::of(&project, settings.clone())).collect())
+    let right = project.config.all().filter(|settings| project.config.mistakes_of(&settings.key).is_none());
+    let mut targets: Vec<Target> = right.map(|settings| Target::of(&project, settings.clone())).collect();
+    targets.sort_by_key(|target| target.settings.platform != Platform::Docker);
+    Ok(targets)
 }
 
 /// What was seen of a service.
@@ -92,6 +99,8 @@ pub(super) struct Seen {
     blind: Option<String>,
     /// Whether the router runs and does not answer.
     silent: bool,
+    /// Whether requests can come in at all.
+    is_open: bool,
     /// What does not agree, in words.
     amiss: Vec<String>,
     /// Why no client reaches it, where the router runs and cannot open the port.
@@ -142,6 +151,7 @@ pub(super) async fn look(context: &Context, target: &Target, reporter: &Reporter
         witnesses,
         blind,
         silent,
+        is_open,
         amiss,
         closed,
         cautions,
@@ -175,6 +185,7 @@ async fn without_engine(context: &Context, target: &Target, failure: &Failure) -
         observed,
         router,
         silent,
+        is_open: true,
         disk: None,
         witnesses: "journal and router",
         closed: None,
@@ -236,13 +247,14 @@ impl Seen {
         self.closed.as_deref()
     }
 
-    pub(super) fn router_runs(&self) -> bool {
-        self.router.is_some()
+    /// Whether requests can come in at all: there is a router of ours, or they come in without one.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
     }
 
-    /// How many tasks were decided.
+    /// How many tasks were decided; on a platform that keeps a number by itself, that one.
     pub(super) fn decided_tasks(&self) -> u32 {
-        self.state.tasks
+        self.observed.rollout.as_ref().map_or(self.state.tasks, |rollout| rollout.desired)
     }
 
     /// The tasks of what was promoted.
@@ -318,9 +330,9 @@ impl Seen {
         json!({
             "service": self.target.key.service(),
             "environment": self.target.key.environment(),
-            "public": self.public().map(|(address, secure)| {
+            "public": self.target.public_url().or(self.public().map(|(address, secure)| {
                 if secure { format!("https://{address}") } else { address.to_string() }
-            }),
+            })),
             "route": (!self.rule().is_any()).then(|| self.rule()),
             "serving": self.serving,
             "tasks": self.tasks_json(),
@@ -350,9 +362,10 @@ impl Seen {
     /// What there is, without a judgement.
     pub(super) fn facts(&self) -> Vec<Line> {
         let rule = for_rule(&self.rule());
-        let url = self.public().map_or_else(String::new, |(address, secure)| {
-            format!("  {}://{address}{rule}", if secure { "https" } else { "http" })
-        });
+        let url = self.target.public_url().or(self
+            .public()
+            .map(|(address, secure)| format!("{}://{address}{rule}", if secure { "https" } else { "http" })));
+        let url = url.map(|url| format!("  {url}")).unwrap_or_default();
         let mut lines = vec![Line::new("service", format!("{}{url}", self.target.arrow()))];
         lines.push(self.serving_line());
         // What was promoted comes first.

@@ -1,6 +1,7 @@
 //! What a deployer is made of, on the platform that an environment names.
 
 mod aws;
+mod command;
 mod docker;
 mod ecs;
 mod journals;

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
 use quickserve_aws::preflight;
 use quickserve_core::config::Settings;
+use quickserve_core::diagnosis::ContainerState;
 use quickserve_core::engine::Deployer;
 use quickserve_core::event::Observer;
 use quickserve_core::finding::Code;
 use quickserve_core::journal::State;
+use quickserve_core::log::{LogEntries, LogEntry, LogQuery};
 use quickserve_core::orchestrator::Orchestrator;
 use quickserve_core::plan::{self, DeploymentConfig};
 use quickserve_core::preflight::{LastLook, Report};
@@ -105,6 +109,46 @@ impl Stage {
         }
     }
 
+    /// The task definition that the service runs now, where its platform has one.
+    pub(crate) async fn live_definition(&self) -> Result<Option<String>> {
+        match &self.place {
+            Place::Local(_) => Ok(None),
+            Place::Cloud(cloud) => cloud.platform.live_definition().await.map(Some),
+        }
+    }
+
+    /// Its containers, with how they ended since then.
+    pub(crate) async fn containers(&self, since: Timestamp, until: Timestamp) -> Result<Vec<ContainerState>> {
+        match &self.place {
+            Place::Local(local) => local.platform.containers(since, until).await,
+            Place::Cloud(cloud) => cloud.platform.containers().await,
+        }
+    }
+
+    /// What the service's tasks write.
+    pub(crate) async fn logs(&self, target: &Target, query: LogQuery) -> Result<LogEntries> {
+        match &self.place {
+            Place::Local(local) => {
+                let lines = quickserve_docker::logs(&local.engine, &target.key, query).await?;
+                Ok(Box::pin(lines.map_ok(LogEntry::Line)))
+            }
+            Place::Cloud(cloud) => cloud.platform.logs(query).await,
+        }
+    }
+
+    /// Whose output `logs` does not find, in a sentence.
+    pub(crate) fn silence(&self) -> &'static str {
+        match &self.place {
+            Place::Local(_) => {
+                "no task has written anything; tasks that were taken back are gone with their output"
+            }
+            Place::Cloud(_) => {
+                "no task has written anything that was asked for; ECS forgets a task about an hour after its end, and its \
+                 output stays in the log group"
+            }
+        }
+    }
+
     /// Whether requests can come in where the settings say.
     pub(crate) async fn check_entrance(&self, target: &Target) -> Result<Report> {
         match &self.place {
@@ -169,11 +213,11 @@ impl Stage {
 
     /// Why smoke checks cannot be asked for, where there are any: a platform does not say where its services are reached.
     pub(crate) fn unasked(&self, config: &DeploymentConfig) -> Option<String> {
+        let Place::Cloud(cloud) = &self.place else { return None };
         let preview = self.platform.capabilities().preview && config.strategy != plan::Strategy::Rolling;
-        let cannot = self.local().is_none() && config.traffic && !config.smoke.is_empty() && !preview;
-        cannot.then(|| {
-            "the smoke checks are not made: ECS does not say where the service is reached".to_owned()
-        })
+        let asked_nowhere = !cloud.is_reached() && !preview;
+        let cannot = asked_nowhere && config.traffic && !config.smoke.is_empty();
+        cannot.then(|| cloud.unasked())
     }
 
     /// How many tasks a deployment has where nobody has said it: on a platform that keeps a number by itself, that one.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::config::public_url::PublicUrl;
 use crate::document::{Decoder, Fields, Node, table, values};
 use crate::error::Error;
 use crate::traffic::Rule;
@@ -79,6 +80,8 @@ pub struct Ecs {
     pub cluster: String,
     /// The service's name or ARN.
     pub service: String,
+    /// Where people reach it, for the smoke checks: ECS does not say.
+    pub public_url: Option<PublicUrl>,
     /// The file that says how the service is made where it does not exist: JSON as for `aws ecs create-service
     /// --cli-input-json`. Without one a service must exist.
     pub definition: Option<PathBuf>,
@@ -210,13 +213,15 @@ pub(super) fn ecs(fields: &mut Fields<'_, '_, '_>, platform: Platform) -> Option
         fields.optional("ecs_service", values::name);
         fields.optional("service_definition", values::path);
         fields.optional("test_listener", listener);
+        fields.optional("public_url", parsed::<PublicUrl>);
         return None;
     }
     let cluster = fields.required("cluster", "name the ECS cluster", values::name);
     let service = fields.required("ecs_service", "name the ECS service", values::name);
     let definition = fields.optional("service_definition", values::path);
+    let public_url = fields.optional("public_url", parsed);
     let test_listener = fields.optional("test_listener", listener);
-    Some(Ecs { cluster: cluster?, service: service?, definition, test_listener })
+    Some(Ecs { cluster: cluster?, service: service?, definition, public_url, test_listener })
 }
 
 /// `host:port`; the host may be an IPv6 address in brackets.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::engine::{Pace, Run, Stop};
 use crate::health::{ProbeReport, ProbeRequest};
 use crate::journal::Cause;
+use crate::orchestrator::Drive;
 use crate::plan::SmokeCheck;
 use crate::release::ReleaseId;
 use crate::traffic::RELEASE_HEADER;
@@ -36,8 +37,13 @@ impl Run {
         let Some(address) = self.parts.public else { return Ok(None) };
         // Whoever stands by would answer for a release that the router cannot reach.
         let named = [(RELEASE_HEADER.to_owned(), release.to_string())];
-        let passed = self.smoke(release, address, &named, "on the public port").await?;
-        Ok(Some(format!("{passed}/{passed} on the public port")))
+        let place = match &self.drive {
+            Drive::Stepwise { .. } => "on the public port".to_owned(),
+            // There it is a URL that is asked.
+            Drive::Managed(_) => format!("at {}", self.parts.prober),
+        };
+        let passed = self.smoke(release, address, &named, &place).await?;
+        Ok(Some(format!("{passed}/{passed} {place}")))
     }
 
     /// Asks a release that is rolled out where it answers before it gets ordinary requests.

@@ -6,6 +6,7 @@ use bollard::models::{ContainerInspectResponse, HealthcheckResult};
 use bollard::query_parameters::InspectContainerOptions;
 use jiff::Timestamp;
 use quickserve_core::Result;
+use quickserve_core::diagnosis::CheckRun;
 use secrecy::SecretString;
 
 use super::containers::{inspected_from, timestamp};
@@ -19,17 +20,6 @@ pub(crate) struct Closeup {
     /// Names of the variables that have a value; never the values.
     pub(crate) variables: BTreeSet<String>,
     pub(crate) checks: Vec<CheckRun>,
-}
-
-/// One run of a container's own health check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckRun {
-    /// When it began.
-    pub at: Option<Timestamp>,
-    /// 0 is healthy.
-    pub exit_code: i64,
-    /// The first line that it wrote, without secret values and without what a terminal obeys.
-    pub said: Option<String>,
 }
 
 /// The machine under an engine, as the engine tells it.

@@ -16,7 +16,7 @@ mod networks;
 
 pub use client::Engine;
 pub(crate) use closeup::Closeup;
-pub use closeup::{CheckRun, Machine};
+pub use closeup::Machine;
 pub(crate) use commands::Attached;
 pub use commands::{Output, TerminalSize};
 pub(crate) use containers::{CheckResult, Created, Inspected, Listed, RestartPolicy, RunState, Started};

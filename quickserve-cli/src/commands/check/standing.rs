@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use quickserve_check::Subject;
 use quickserve_check::scanned::Deployed;
+use quickserve_core::config::WorkloadSource;
 use quickserve_core::finding::{Code, Finding};
 use quickserve_core::journal::Journal;
 use quickserve_core::preflight::{self, Report};
@@ -38,17 +39,27 @@ impl Asked {
         arguments: &Check,
         reporter: &Reporter,
     ) -> Self {
-        let drafted = assemble::draft(context, project, &target.settings, &arguments.draft.image);
-        let (draft, mistakes) = match drafted {
-            Ok(draft) => (Some(draft), Vec::new()),
-            Err(failure) => (None, failure.finished.findings),
+        let mut stage = target.stage_to_look(context, reporter).await;
+        let live = match &stage {
+            Ok(stage) if target.settings.workload == WorkloadSource::Live => stage.live_definition().await,
+            _ => Ok(None),
         };
+        let live = live.unwrap_or_else(|error| {
+            stage = Err(error.into());
+            None
+        });
+        let images = &arguments.draft.image;
+        let (draft, mistakes) =
+            match assemble::draft(context, project, &target.settings, images, live.as_deref()) {
+                Ok(draft) => (Some(draft), Vec::new()),
+                Err(failure) => (None, failure.finished.findings),
+            };
         let workload = match &draft {
             Some(draft) => Some(draft.workload.clone()),
             // What keeps it from being read is among the findings already.
             None => assemble::workload(context, project, &target.settings).ok(),
         };
-        Self { draft, workload, mistakes, stage: target.stage_to_look(context, reporter).await }
+        Self { draft, workload, mistakes, stage }
     }
 
     /// Whether the values of this environment are looked at as a deployment looks at them.

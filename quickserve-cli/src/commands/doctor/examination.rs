@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use quickserve_core::clock::{Clock as _, SystemClock};
 use quickserve_core::config::variables::Contract;
+use quickserve_core::diagnosis::ContainerState;
 use quickserve_core::finding::Finding;
-use quickserve_core::orchestrator::{Orchestrator as _, TaskFailure};
+use quickserve_core::orchestrator::TaskFailure;
 use quickserve_core::release::ReleaseId;
-use quickserve_docker::{ContainerState, PortHolder};
+use quickserve_docker::PortHolder;
 use serde_json::{Value, json};
 
 use super::asking::Asked;
@@ -17,7 +18,7 @@ use crate::assemble;
 use crate::cli::Draft;
 use crate::commands::check;
 use crate::commands::status::Seen;
-use crate::compose::Local;
+use crate::compose::Stage;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::render::{Line, Tone, short_task, words};
@@ -26,6 +27,8 @@ use crate::target::Target;
 
 /// How far back ends of containers are looked for.
 const MEMORY: SignedDuration = SignedDuration::from_hours(24);
+/// How far back the platform's own messages are read: what it said earlier has passed, or is said again.
+const LATELY: SignedDuration = SignedDuration::from_hours(1);
 
 /// What was seen of containers and machine.
 pub(super) struct Examination {
@@ -41,7 +44,10 @@ pub(super) struct Examination {
     pub(super) main: Option<String>,
     /// Who holds the public port, where it is not our router.
     pub(super) holder: Option<PortHolder>,
-    pub(super) machine: Machine,
+    /// What the platform knows beside the tasks and says something is wrong with, in sentences.
+    pub(super) beside: Vec<String>,
+    /// The machine that the tasks run on, where it is known.
+    pub(super) machine: Option<Machine>,
     /// Since when ends of containers count.
     since: Timestamp,
 }
@@ -61,30 +67,38 @@ impl Examination {
         target: &Target,
         project: &Project,
         seen: &Seen,
-        local: &Local,
+        stage: &Stage,
     ) -> Result<Self, Failure> {
         let now = SystemClock.now();
         let since = now.checked_sub(MEMORY).unwrap_or(Timestamp::UNIX_EPOCH);
         let current = seen.promoted();
         let failures = async {
             match current {
-                Some(release) => local.platform.explain(release).await,
+                Some(release) => stage.platform.explain(release).await,
+                None => Ok(Vec::new()),
+            }
+        };
+        let beside = async {
+            let lately = now.checked_sub(LATELY).unwrap_or(Timestamp::UNIX_EPOCH);
+            match current {
+                Some(release) => stage.platform.circumstances(release, lately).await,
                 None => Ok(Vec::new()),
             }
         };
         let holder = async {
-            match target.reach.public.filter(|_| !seen.is_listening()) {
-                Some(address) => local.engine.who_holds(address.port()).await,
+            match (stage.local(), target.reach.public.filter(|_| !seen.is_listening())) {
+                (Some(local), Some(address)) => local.engine.who_holds(address.port()).await,
+                _ => Ok(None),
+            }
+        };
+        let machine = async {
+            match stage.local() {
+                Some(local) => Machine::look(context, &local.engine).await.map(Some),
                 None => Ok(None),
             }
         };
-        let (containers, failures, holder, machine, asked) = tokio::join!(
-            local.platform.containers(since, now),
-            failures,
-            holder,
-            Machine::look(context, &local.engine),
-            Asked::ask(seen)
-        );
+        let (containers, failures, beside, holder, machine, asked) =
+            tokio::join!(stage.containers(since, now), failures, beside, holder, machine, Asked::ask(seen));
         let (_, mut unread) = assemble::variables(context, project, &target.settings);
         // As `check` takes it: the one that is named, else the one that lies there.
         let subject = check::subject(context, target, project, &Draft::default());
@@ -109,6 +123,7 @@ impl Examination {
             unread,
             main,
             holder: holder?,
+            beside: beside?,
             machine: machine?,
             since,
         })
@@ -161,13 +176,17 @@ impl Examination {
     /// Releases beside the promoted one that still have containers, how many run, and whether requests reach them.
     pub(super) fn others(&self, seen: &Seen) -> Vec<(ReleaseId, u64, bool)> {
         let mut others: BTreeMap<&ReleaseId, u64> = BTreeMap::new();
-        for container in
-            self.containers.iter().filter(|container| Some(&container.release) != seen.promoted())
-        {
+        let left = self.containers.iter().filter(|container| !container.is_gone);
+        for container in left.filter(|container| Some(&container.release) != seen.promoted()) {
             *others.entry(&container.release).or_default() += u64::from(container.is_running);
         }
         let reached = |release: &ReleaseId| seen.serving().iter().any(|one| one.release == *release);
         others.into_iter().map(|(release, running)| (release.clone(), running, reached(release))).collect()
+    }
+
+    /// What the platform says something is wrong with.
+    pub(super) fn doubts(&self) -> impl Iterator<Item = Line> {
+        self.beside.iter().map(|text| Line::toned("caution", text.clone(), Tone::Bad))
     }
 
     pub(super) fn lines(&self, seen: &Seen) -> Vec<Line> {
@@ -180,6 +199,8 @@ impl Examination {
         for failure in &self.failures {
             if let Some(said) = &failure.last_words {
                 lines.push(Line::new("", format!("{} said {said:?}", short_task(&failure.task.0))));
+            } else if let Some(why) = &failure.log_unread {
+                lines.push(Line::new("", format!("{}: {why}", short_task(&failure.task.0))));
             }
         }
         // What one that has ended, or is suspended, said before tells nothing of it now.
@@ -221,7 +242,7 @@ impl Examination {
                 lines.push(Line::new("contract", format!("all that is required of {count} is there")));
             }
         }
-        lines.extend(self.machine.lines());
+        lines.extend(self.machine.iter().flat_map(Machine::lines));
         lines
     }
 
@@ -252,8 +273,9 @@ impl Examination {
                 "public": self.asked.public,
                 "tasks": self.asked.tasks,
             },
+            "beside": self.beside,
             "port_holder": self.holder.as_ref().map(ToString::to_string),
-            "machine": self.machine.json(),
+            "machine": self.machine.as_ref().map(Machine::json),
         })
     }
 }
@@ -275,8 +297,8 @@ fn restarts<'a>(
 
 #[cfg(test)]
 mod tests {
+    use quickserve_core::diagnosis::End;
     use quickserve_core::orchestrator::TaskId;
-    use quickserve_docker::End;
 
     use super::*;
 
@@ -290,6 +312,7 @@ mod tests {
             container: name.to_owned(),
             is_running: true,
             is_paused: false,
+            is_gone: false,
             restarts,
             ended: Some(Timestamp::UNIX_EPOCH + SignedDuration::from_hours(ended_after)),
             ends: vec![End { reason: "exited 1".to_owned(), at: None }; ends],

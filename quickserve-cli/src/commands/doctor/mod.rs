@@ -56,9 +56,8 @@ impl Diagnosis {
         reporter: &Reporter,
     ) -> Result<Self, Failure> {
         let stage = target.stage_to_look(context, reporter).await?;
-        let local = stage.need_local("doctor", |_| "quickserve status tells what ECS says".to_owned())?;
         let seen = status::look(context, target, reporter).await?;
-        let examination = Examination::make(context, target, project, &seen, local).await?;
+        let examination = Examination::make(context, target, project, &seen, &stage).await?;
         let findings = verdict::findings(context, target, &seen, &examination);
         let remedies = remedy::remedies(&seen, &examination, &findings);
         Ok(Self { seen, examination, findings, remedies })
@@ -100,13 +99,15 @@ impl Diagnosis {
         // The cause first; what else there is to know stands between it and what mends it.
         let mut lines: Vec<Line> = self.findings.iter().map(Line::finding).collect();
         lines.extend(self.seen.doubts());
+        lines.extend(self.examination.doubts());
         if !is_quiet {
             lines.extend(self.seen.notes());
             lines.extend(self.seen.facts());
             lines.extend(self.examination.lines(&self.seen));
         }
         lines.extend(self.remedies.iter().map(|remedy| remedy.line(again)));
-        if !is_quiet && self.findings.is_empty() && self.remedies.is_empty() && self.seen.consistent() {
+        let is_well = self.findings.is_empty() && self.examination.beside.is_empty();
+        if !is_quiet && is_well && self.remedies.is_empty() && self.seen.consistent() {
             lines.push(Line::toned("healthy", "nothing was found amiss", Tone::Good));
         }
         lines

@@ -2,8 +2,10 @@
 
 use quickserve_core::finding::{Code, Finding, Severity};
 use quickserve_core::orchestrator::Health;
+use quickserve_core::remedy::remedy;
 
 use super::examination::Examination;
+use super::machine::Machine;
 use crate::commands::status::Seen;
 use crate::render::short_task;
 use crate::settings::Context;
@@ -35,8 +37,10 @@ pub(super) fn findings(
     if !missing.is_empty() {
         let message =
             format!("the tasks that serve lack {}, which the contract requires", missing.join(", "));
-        let env_file = context.shown(&target.env_file);
-        let hint = format!("give it a value in {env_file} or in the task definition, then deploy");
+        // On ECS nothing has its values from a file.
+        let env_file = target.settings.ecs.is_none().then(|| context.shown(&target.env_file));
+        let env_file = env_file.map(|file| format!("in {file} or ")).unwrap_or_default();
+        let hint = format!("give it a value {env_file}in the task definition, then deploy");
         findings.push(Finding::error(Code::MISSING_VARIABLE, message).with_hint(hint));
     }
     if seen.serving().len() > 1 && !seen.is_in_flight() {
@@ -45,12 +49,13 @@ pub(super) fn findings(
         let message = format!("more than one version serves: {}", parts.join(", "));
         findings.push(Finding::error(Code::MIXED_VERSIONS, message));
     }
-    if examination.machine.is_late() {
+    if examination.machine.as_ref().is_some_and(Machine::is_late) {
         let message = "the engine's clock and this machine's differ";
         let finding = Finding::new(Code::CLOCK_SKEW, Severity::Warning, message);
         findings.push(finding.with_hint("let both keep the time by NTP"));
     }
-    for disk in examination.machine.disks.iter().filter(|disk| disk.is_full()) {
+    let disks = examination.machine.iter().flat_map(|machine| &machine.disks);
+    for disk in disks.filter(|disk| disk.is_full()) {
         let message = format!("the disk with {} is nearly full", disk.holds);
         let finding = Finding::new(Code::HOST_RESOURCES, Severity::Warning, message);
         findings.push(finding.on(disk.folder.display().to_string()));
@@ -64,7 +69,7 @@ fn unserved(seen: &Seen, examination: &Examination) -> Option<String> {
     if release.workload.endpoint.is_none() || seen.decided_tasks() == 0 || examination.holder.is_some() {
         return None;
     }
-    if !seen.router_runs() {
+    if !seen.is_open() {
         return Some("the router is not running".to_owned());
     }
     seen.closed().map(str::to_owned).or_else(|| examination.asked.public.clone())
@@ -103,7 +108,13 @@ fn looping(seen: &Seen, examination: &Examination) -> Vec<Finding> {
         let known: Vec<String> = known.map(|end| format!("{}x {}", end.count, end.reason)).collect();
         let known = if known.is_empty() { String::new() } else { format!("; {}", known.join(", ")) };
         let message = format!("{container} ends again and again: {count} times{known}");
-        Finding::error(Code::RESTART_LOOP, message).on(format!("{release:#}"))
+        let finding = Finding::error(Code::RESTART_LOOP, message).on(format!("{release:#}"));
+        let failures = examination.failures.iter().filter(|failure| failure.container == container);
+        let said = failures.flat_map(|failure| [Some(&*failure.reason), failure.last_words.as_deref()]);
+        match remedy(&said.flatten().collect::<Vec<_>>()) {
+            Some(hint) => finding.with_hint(hint),
+            None => finding,
+        }
     };
     looping.map(finding).collect()
 }

@@ -3,24 +3,27 @@
 mod account;
 mod images;
 mod last_look;
+mod plugin;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quickserve_aws::Clients;
 use quickserve_aws::ecs::{self, Ecs};
 use quickserve_aws::registry::{self, Anonymous, DockerConfig, Ecr, RegistryCredentials, RemoteRegistry};
 use quickserve_aws::secrets::AwsSecrets;
+use quickserve_aws::{Clients, UrlProber};
 use quickserve_check::Text;
 use quickserve_core::Result;
 use quickserve_core::config;
 use quickserve_core::engine::{Deployer, Parts};
 use quickserve_core::event::Observer;
+use quickserve_core::health::HealthProber;
 use quickserve_core::service::ServiceKey;
 use quickserve_core::workload::Workload;
 use quickserve_docker::prober::HttpProber;
 
+use self::plugin::Plugin;
 use super::stage::{Place, Stage};
 use super::{Access, aws, clock, journals, liveness, owner};
 use crate::failure::Failure;
@@ -39,7 +42,12 @@ pub(crate) struct Cloud {
     service: String,
     /// How the service is made, where a file says it.
     definition: Option<String>,
+    pub(super) platform: Arc<Ecs>,
     clients: Clients,
+    /// Where programs are looked for.
+    path: Option<String>,
+    /// Whether quickserve.toml says where people reach the service.
+    is_reached: bool,
     credentials: Arc<dyn RegistryCredentials>,
 }
 
@@ -68,20 +76,29 @@ pub(super) async fn stage(
         secrets: Arc::clone(&secrets) as _,
         clock: clock(),
     }));
+    let prober: Arc<dyn HealthProber> = match &settings.public_url {
+        Some(url) => Arc::new(UrlProber::new(&clients, url.clone(), Arc::new(HttpProber::default()))?),
+        // Nobody asks tasks there but their own health checks.
+        None => Arc::new(HttpProber::default()),
+    };
     let parts = Parts {
         key: key.clone(),
         platform: Arc::clone(&platform) as _,
-        prober: Arc::new(HttpProber::default()),
+        prober,
         journals,
         clock: clock(),
         observer,
         liveness: liveness(),
         owner: owner(context)?,
-        public: None,
+        public: settings.public_url.as_ref().map(|_| UrlProber::ADDRESS),
         retainers: Vec::new(),
     };
     let (cluster, service) = (settings.cluster.clone(), settings.service.clone());
-    let cloud = Cloud { key, cluster, service, definition, clients, credentials: credentials(context) };
+    let (path, credentials) = (context.variable("PATH").map(str::to_owned), credentials(context));
+    let is_reached = settings.public_url.is_some();
+    let shared = Arc::clone(&platform);
+    let cloud =
+        Cloud { key, cluster, service, definition, platform: shared, clients, path, is_reached, credentials };
     Ok(Stage { deployer: Deployer::new(parts), platform, secrets, place: Place::Cloud(cloud) })
 }
 
@@ -112,6 +129,25 @@ impl Cloud {
     /// The service's name or ARN.
     pub(crate) fn service(&self) -> &str {
         &self.service
+    }
+
+    /// What carries a terminal into a container.
+    pub(super) async fn plugin(&self) -> Result<Plugin> {
+        Plugin::find(self.path.as_deref()).await
+    }
+
+    /// Whether it is known where people reach the service.
+    pub(super) fn is_reached(&self) -> bool {
+        self.is_reached
+    }
+
+    /// That smoke checks are not made, and what lets them be.
+    pub(super) fn unasked(&self) -> String {
+        let environment = self.key.environment();
+        format!(
+            "the smoke checks are not made: ECS does not say where the service is reached; write public_url = \"https://...\" \
+             in [environments.{environment}]"
+        )
     }
 
     /// Where the images of a workload are.

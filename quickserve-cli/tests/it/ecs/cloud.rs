@@ -39,26 +39,35 @@ impl Cloud {
 
     /// Writes quickserve.toml with this place of the journal and these lines of `[deploy]`.
     pub(super) fn configure(&self, journal: &str, deploy: &str) {
+        self.write("task_definition = \"task.json\"", &format!("journal = \"{journal}\""), deploy);
+        self.shop.write("service.json", r#"{"launchType": "FARGATE", "enableExecuteCommand": true}"#);
+    }
+
+    /// Writes quickserve.toml, with these lines at its top and in its environment.
+    pub(super) fn settle(&self, top: &str, environment: &str) {
+        self.write(top, &format!("journal = \"local\"\n{environment}"), "bake_time = \"1s\"");
+    }
+
+    fn write(&self, top: &str, environment: &str, deploy: &str) {
         let service = &self.shop.service;
         self.shop.write(
             "quickserve.toml",
             &format!(
                 r#"service = "{service}"
-task_definition = "task.json"
+{top}
 [environments.production]
 platform = "ecs"
 region = "us-east-1"
 cluster = "{CLUSTER}"
 ecs_service = "{SERVICE}"
 service_definition = "service.json"
-journal = "{journal}"
+{environment}
 [environments.production.deploy]
 {deploy}
 timeout = "3m"
 "#
             ),
         );
-        self.shop.write("service.json", r#"{"launchType": "FARGATE"}"#);
     }
 
     /// Writes the task definition, with this source of its secret and more members of its container.
@@ -106,8 +115,14 @@ timeout = "3m"
 
     /// Runs the command in the environment that is on ECS.
     pub(super) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(&[], arguments)
+    }
+
+    /// The same with more variables.
+    pub(super) fn run_with(&self, more: &[(&str, &str)], arguments: &[&str]) -> Ran {
         let variables = self.variables();
-        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, &**value)).collect();
+        let variables = variables.iter().map(|(name, value)| (*name, &**value));
+        let variables: Vec<(&str, &str)> = variables.chain(more.iter().copied()).collect();
         self.shop.run_with(&variables, &in_production(arguments))
     }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use quickserve_core::log::{LogQuery, LogStream};
 use quickserve_core::orchestrator::TaskPhase;
 use quickserve_core::registry::Registry as _;
 use quickserve_core::workload::{Mount, Volume};
-use quickserve_docker::{Engine, ImageStore, LogQuery, LogStream, PortHolder, logs};
+use quickserve_docker::{Engine, ImageStore, PortHolder, logs};
 
 use super::support::{Stage, docker, fence, ids, serving, single, spec};
 
@@ -23,13 +25,19 @@ async fn logs_are_read_by_release_and_made_safe() {
     let mut lines: Vec<_> = lines.into_iter().map(|line| line.expect("a line")).collect();
     lines.sort_by(|a, b| a.text.cmp(&b.text));
     assert_eq!(lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["bad", "green"]);
-    assert_eq!((lines[0].stream, lines[1].stream), (LogStream::Stderr, LogStream::Stdout));
+    assert_eq!((lines[0].stream, lines[1].stream), (Some(LogStream::Stderr), Some(LogStream::Stdout)));
+    let of_one = Some(&one.id);
     assert!(
-        lines.iter().all(|line| line.time.is_some() && line.release == one.id && line.container == "app")
+        lines
+            .iter()
+            .all(|line| line.time.is_some() && line.release.as_ref() == of_one && line.container == "app")
     );
     let query = LogQuery { tail: Some(1), ..LogQuery::default() };
     let lines: Vec<_> = logs(&stage.engine, &stage.key, query).await.expect("logs").collect().await;
     assert_eq!(lines.len(), 2, "one line of each container");
+    let query = LogQuery { since: Some(Timestamp::MAX), ..LogQuery::default() };
+    let lines: Vec<_> = logs(&stage.engine, &stage.key, query).await.expect("logs").collect().await;
+    assert_eq!(lines.len(), 0, "nothing was written after the end of time");
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Secrets hidden in what a container wrote: it is journalled and shown, and may repeat what it was told.
 //!
 //! ECS gives a container the values of its secrets, and they are not known here. So they are hidden where they show
-//! themselves: beside the name of a variable that is a secret, beside a word for one, and as the password of a URL.
+//! themselves: beside the name of a variable that is a secret, beside a word for one, as the password of a URL, and by the
+//! shape of a token, which is what `check` and every message of the command know a secret by.
 
 use std::collections::BTreeSet;
 
@@ -26,9 +27,13 @@ const SCHEMES: &[&str] = &["bearer", "basic", "token"];
 /// A line in which values of secrets are hidden, as far as the line shows that they are some. `names` are the
 /// variables of the container's secrets.
 pub(super) fn hidden(line: &str, names: &BTreeSet<String>) -> String {
-    let line = without_passwords(line);
+    quickserve_check::mask(&named(&without_passwords(line), names))
+}
+
+/// A line without what stands beside names of secrets.
+fn named(line: &str, names: &BTreeSet<String>) -> String {
     let mut out = String::with_capacity(line.len());
-    let mut rest = line.as_str();
+    let mut rest = line;
     while let Some(at) = rest.find(['=', ':']) {
         let (before, after) = rest.split_at(at);
         let name: &str = before.trim_end_matches(['"', '\'', ' ']);
@@ -85,6 +90,15 @@ fn without_passwords(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Made up for this test, and of the shape of the real thing.
+    const TOKEN: &str = concat!("ghp_", "x7Kq2mVd9LwZ4tRb8NcY1sHf6JpG3aQe5UoT");
+
+    #[test]
+    fn a_bare_token_is_hidden_by_its_shape() {
+        let line = format!("push refused for {TOKEN} by ghcr.io");
+        assert_eq!(hidden(&line, &BTreeSet::new()), "push refused for ... by ghcr.io");
+    }
 
     #[test]
     fn values_are_hidden_where_a_line_shows_that_they_are_secrets() {

@@ -1,49 +1,61 @@
-//! The end of a container's log in `CloudWatch` Logs.
+//! Where a container's output goes, by its definition.
 
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_ecs::types::{Container, ContainerDefinition, LogConfiguration, LogDriver};
-use quickserve_core::text::plain;
-use quickserve_core::{Error, ErrorKind};
 
 use super::hidden::hidden;
-use super::platform::Ecs;
-use crate::error::{Call, call};
-
-const GET: Call = call("logs", "GetLogEvents");
-/// How many last lines are shown.
-const LINES: u16 = 20;
 
 /// Where a container's output goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Output {
+pub(in crate::ecs) enum Output {
     /// To `CloudWatch` Logs.
     Awslogs(Stream),
     /// By a driver whose log is not read here.
-    Other(String),
+    Other {
+        driver: String,
+        /// The address or the name that the driver sends it to, where its options have one.
+        to: Option<String>,
+    },
     /// Nowhere: it has no log configuration.
     Nowhere,
 }
 
+/// Options of log drivers that say where they send it. Docker documentation, "Configure logging drivers"; ECS
+/// documentation, "Example Amazon ECS task definition: Route logs to `FireLens`".
+const ADDRESSES: &[&str] = &[
+    "splunk-url",
+    "fluentd-address",
+    "gelf-address",
+    "syslog-address",
+    "log_group_name",
+    "delivery_stream",
+    "Host",
+    "Name",
+];
+
 /// Where its streams are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stream {
-    group: String,
-    region: Option<String>,
+pub(in crate::ecs) struct Stream {
+    pub(super) group: String,
+    pub(super) region: Option<String>,
     prefix: Option<String>,
     /// The variables whose values are secrets.
-    secrets: BTreeSet<String>,
+    pub(super) secrets: BTreeSet<String>,
 }
 
 /// Where a container's output goes, by its definition.
-pub(super) fn output(definition: &ContainerDefinition) -> Output {
+pub(in crate::ecs) fn output(definition: &ContainerDefinition) -> Output {
     let Some(configuration) = definition.log_configuration() else { return Output::Nowhere };
-    if *configuration.log_driver() != LogDriver::Awslogs {
-        return Output::Other(configuration.log_driver().as_str().to_owned());
-    }
     let options = configuration.options();
     let option =
         |name: &str| options.and_then(|options: &HashMap<String, String>| options.get(name).cloned());
+    if *configuration.log_driver() != LogDriver::Awslogs {
+        let to = ADDRESSES.iter().find_map(|name| option(name));
+        // An address may have a password or a token in it.
+        let to = to.map(|to| hidden(&to, &BTreeSet::new()));
+        return Output::Other { driver: configuration.log_driver().as_str().to_owned(), to };
+    }
     let Some(group) = option("awslogs-group") else { return Output::Nowhere };
     Output::Awslogs(Stream {
         group,
@@ -57,65 +69,28 @@ fn secrets(definition: &ContainerDefinition, log: &LogConfiguration) -> BTreeSet
     definition.secrets().iter().chain(log.secret_options()).map(|secret| secret.name().to_owned()).collect()
 }
 
+impl Output {
+    /// Why it is not read here, where that is so.
+    pub(in crate::ecs) fn unread(&self) -> Option<String> {
+        match self {
+            Self::Awslogs(_) => None,
+            Self::Other { driver, to } => {
+                let to = to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
+                Some(format!("its log goes by {driver}{to}, and is not read here"))
+            }
+            Self::Nowhere => Some("its output is kept nowhere: it has no logConfiguration".to_owned()),
+        }
+    }
+}
+
 impl Stream {
     /// ECS documentation, "Send Amazon ECS logs to CloudWatch": `prefix/container/task`, and the container's id where
     /// no prefix is set.
-    fn name(&self, container: &Container, task: &str) -> Option<String> {
+    pub(super) fn name(&self, container: &Container, task: &str) -> Option<String> {
         let name = container.name()?;
         match &self.prefix {
             Some(prefix) => Some(format!("{prefix}/{name}/{task}")),
             None => container.runtime_id().map(str::to_owned),
-        }
-    }
-}
-
-impl Ecs {
-    /// The last lines that a task's container wrote, or why they are not to be had.
-    pub(super) async fn last_lines(
-        &self,
-        output: &Output,
-        container: &Container,
-        task: &str,
-    ) -> Result<Vec<String>, String> {
-        let stream = match output {
-            Output::Awslogs(stream) => stream,
-            Output::Other(driver) => return Err(format!("its log goes by {driver}, and is not read here")),
-            Output::Nowhere => {
-                return Err("its output is kept nowhere: it has no logConfiguration".to_owned());
-            }
-        };
-        let Some(name) = stream.name(container, task) else {
-            return Err(format!("its stream in log group {} is not known", stream.group));
-        };
-        let clients = match &stream.region {
-            Some(region) => self.clients().in_region(region),
-            None => self.clients().clone(),
-        };
-        let request = clients.logs().get_log_events().log_group_name(&stream.group).log_stream_name(&name);
-        let answer = request.limit(LINES.into()).start_from_head(false).send().await;
-        let answer = answer.map_err(|error| unread(&GET.failed(error), &stream.group, &name))?;
-        let lines: Vec<String> = answer
-            .events()
-            .iter()
-            .filter_map(|event| event.message())
-            .flat_map(str::lines)
-            // Values are hidden first: what makes a line safe for a terminal changes it.
-            .map(|line| plain(&hidden(line, &stream.secrets)))
-            .collect();
-        Ok(lines[lines.len().saturating_sub(LINES.into())..].to_vec())
-    }
-}
-
-fn unread(error: &Error, group: &str, stream: &str) -> String {
-    let text = error.to_string();
-    match error.kind() {
-        ErrorKind::NotFound if text.contains("log stream") => {
-            format!("it wrote nothing to its log: log group {group} has no stream {stream}")
-        }
-        ErrorKind::NotFound => format!("its log is lost: log group {group} does not exist"),
-        _ => {
-            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-            format!("its log could not be read: {text}{hint}")
         }
     }
 }
@@ -149,6 +124,17 @@ mod tests {
         assert_eq!(output(&ContainerDefinition::builder().build()), Output::Nowhere);
         let log = LogConfiguration::builder().log_driver(LogDriver::Awsfirelens).build().expect("complete");
         let definition = ContainerDefinition::builder().log_configuration(log).build();
-        assert_eq!(output(&definition), Output::Other("awsfirelens".into()));
+        let said = output(&definition).unread();
+        assert_eq!(said.as_deref(), Some("its log goes by awsfirelens, and is not read here"));
+    }
+
+    #[test]
+    fn another_drivers_address_is_said_without_what_is_secret_in_it() {
+        let log = LogConfiguration::builder().log_driver(LogDriver::Splunk);
+        let log = log.options("splunk-url", "https://u:hunter2@splunk.acme:8088");
+        let log = log.options("splunk-token", "0123").build().expect("complete");
+        let said = output(&ContainerDefinition::builder().log_configuration(log).build()).unread();
+        let expected = "its log goes by splunk to https://u:***@splunk.acme:8088, and is not read here";
+        assert_eq!(said.as_deref(), Some(expected));
     }
 }
