@@ -57,12 +57,10 @@ fn around(config: &Config, settings: &Settings) -> Vec<Finding> {
     let mut refuse = |what: &str, hint: &str| {
         findings.push(Finding::not_built(what).on("quickserve.toml").with_hint(hint));
     };
-    match (settings.platform, &settings.workload) {
-        (Platform::Ecs, WorkloadSource::ShortForm(_)) => refuse(
-            &format!("environment {} runs on ECS without a task definition", settings.key.environment()),
-            "name a file: task_definition = \"deploy/task-definition.json\"",
-        ),
-        _ => {}
+    if let (Platform::Ecs, WorkloadSource::ShortForm(_)) = (settings.platform, &settings.workload) {
+        let what =
+            format!("environment {} runs on ECS without a task definition", settings.key.environment());
+        refuse(&what, "name a file: task_definition = \"deploy/task-definition.json\"");
     }
     let Stages { lint, test, scan, sign } = &settings.stages;
     let stages = [

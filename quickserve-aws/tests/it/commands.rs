@@ -92,10 +92,10 @@ async fn what_could_not_start_says_why_and_a_want_of_room_is_refused() {
     assert!(error.hint().is_some_and(|hint| hint.contains("registry")), "{error:?}");
 
     let another = version("2", AWSLOGS);
-    let error = ecs.run(&another, &one_off()).await.err().expect("not what runs");
+    let error = ecs.run(&another, &one_off()).await.expect_err("not what runs");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     fake.state().faults.insert("RunTask", Fault::Refused("AccessDeniedException", "no"));
-    let error = ecs.run(&release, &one_off()).await.err().expect("refused");
+    let error = ecs.run(&release, &one_off()).await.expect_err("refused");
     assert!(error.hint().is_some_and(|hint| hint.contains("ecs:RunTask")), "{error:?}");
 }
 

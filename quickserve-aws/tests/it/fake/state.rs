@@ -208,26 +208,30 @@ impl State {
                     self.tasks.iter().filter(|task| wanted.contains(&task["taskArn"])).collect();
                 Ok(json!({ "tasks": tasks, "failures": [] }))
             }
-            "RunTask" => {
-                let arn = "arn:aws:ecs:us-east-1:123456789012:task/main/one-off";
-                let overrides = &request["overrides"]["containerOverrides"][0];
-                self.tasks.push(json!({
-                    "taskArn": arn, "desiredStatus": "RUNNING", "lastStatus": "PENDING",
-                    "taskDefinitionArn": request["taskDefinition"], "startedBy": request["startedBy"],
-                    "containers": [{ "name": overrides["name"] }],
-                }));
-                Ok(json!({ "tasks": [{ "taskArn": arn }], "failures": [] }))
-            }
-            "StopTask" => {
-                let task = self.tasks.iter_mut().find(|task| task["taskArn"] == request["task"]);
-                let task = task
-                    .ok_or(("InvalidParameterException", "The referenced task was not found.".to_owned()))?;
-                task["lastStatus"] = json!("STOPPED");
-                task["containers"][0]["exitCode"] = json!(143);
-                Ok(json!({ "task": task }))
-            }
+            "RunTask" => Ok(self.run_task(request)),
+            "StopTask" => self.stop_task(request),
             other => self.act_on_records(other, request),
         }
+    }
+
+    fn run_task(&mut self, request: &Value) -> Value {
+        let arn = "arn:aws:ecs:us-east-1:123456789012:task/main/one-off";
+        let overrides = &request["overrides"]["containerOverrides"][0];
+        self.tasks.push(json!({
+            "taskArn": arn, "desiredStatus": "RUNNING", "lastStatus": "PENDING",
+            "taskDefinitionArn": request["taskDefinition"], "startedBy": request["startedBy"],
+            "containers": [{ "name": overrides["name"] }],
+        }));
+        json!({ "tasks": [{ "taskArn": arn }], "failures": [] })
+    }
+
+    fn stop_task(&mut self, request: &Value) -> Answer {
+        let task = self.tasks.iter_mut().find(|task| task["taskArn"] == request["task"]);
+        let gone = || ("InvalidParameterException", "The referenced task was not found.".to_owned());
+        let task = task.ok_or_else(gone)?;
+        task["lastStatus"] = json!("STOPPED");
+        task["containers"][0]["exitCode"] = json!(143);
+        Ok(json!({ "task": task }))
     }
 
     /// A definition that somebody registered.
