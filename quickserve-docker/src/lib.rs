@@ -56,7 +56,7 @@ pub use logs::{LogLine, LogLines, LogQuery, LogStream, logs};
 pub use names::labels;
 pub use platform::DockerPlatform;
 pub use programs::Programs;
-pub use secrets::{DotenvSecrets, variable_names};
+pub use secrets::{DotenvSecrets, valued_names, variable_names};
 pub use task_set::DockerTaskSets;
 
 // Held here so that nobody takes the feature away unnoticed.

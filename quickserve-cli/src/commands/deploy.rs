@@ -81,8 +81,18 @@ pub(super) fn drafted(
     arguments: &cli::Draft,
 ) -> Result<Draft, Failure> {
     // What cannot be done at all is said before what is missing for it.
-    limits::check(&project.config, &target.settings, chosen(context, arguments)?)?;
+    within_limits(context, target, project, arguments)?;
     assemble::draft(context, project, &target.settings, &arguments.image)
+}
+
+/// Refuses what this version cannot do.
+pub(super) fn within_limits(
+    context: &Context,
+    target: &Target,
+    project: &Project,
+    arguments: &cli::Draft,
+) -> Result<(), Failure> {
+    limits::check(&project.config, &target.settings, chosen(context, arguments)?)
 }
 
 /// The strategy that flag or variable name.
@@ -121,7 +131,6 @@ pub(super) async fn prepare(
     reporter: &Reporter,
 ) -> Result<Prepared, Failure> {
     let mut subject = check::subject(context, target, project, arguments);
-    subject.deploying = true;
     // What only it knows is no reason to wait.
     subject.hadolint = None;
     let registry = stage.registry(&draft.workload)?;

@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, arguments: &Logs, reporter: &Reporter
     };
     let query = LogQuery { release, tail: arguments.lines, follow: arguments.follow, ..LogQuery::default() };
     let mut lines = logs(&local.engine, &target.key, query).await?;
-    let style = Style { colour: context.terminal.colour_data };
+    let style = Style::data(&context.terminal).within(None);
     let mut any = false;
     while let Some(line) = lines.next().await {
         let line = line?;

@@ -21,7 +21,7 @@ use crate::target::Target;
 pub(super) struct Asked {
     /// None where no image is named, before one is built: the rest can be looked at all the same.
     draft: Option<Draft>,
-    /// What keeps the files from being a release.
+    /// What keeps the files from being a release, whatever is accepted.
     mistakes: Vec<Finding>,
     stage: Result<Stage, Failure>,
 }
@@ -48,10 +48,19 @@ impl Asked {
     }
 }
 
-/// Facts that change by themselves: ports, images, secrets. What cannot be asked is a finding beside the others.
-pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) -> Report {
+/// Facts that change by themselves: ports, images, secrets. What cannot be asked is a finding beside the others, and
+/// what nobody can accept is apart.
+pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) -> (Report, Vec<Finding>) {
     let Asked { draft, mistakes, stage } = asked;
-    let report = Report { passed: 0, findings: mistakes };
+    (looked(target, draft, stage, subject).await, mistakes)
+}
+
+async fn looked(
+    target: &Target,
+    draft: Option<Draft>,
+    stage: Result<Stage, Failure>,
+    subject: Subject,
+) -> Report {
     let stage = match stage {
         Ok(stage) => stage,
         Err(failure) => {
@@ -59,11 +68,11 @@ pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) ->
             let references = draft.into_iter().flat_map(|draft| draft.references);
             let images = references.map(|(container, reference)| Deployed::named(&container, reference));
             let scanned = told(scanned(subject, images.collect()).await);
-            return report.and(scanned).and(told(Err(failure)));
+            return scanned.and(told(Err(failure)));
         }
     };
     let entrance = stage.check_entrance(target).await;
-    let report = report.and(told(entrance.map_err(Failure::from)));
+    let report = told(entrance.map_err(Failure::from));
     let Some(draft) = draft else { return report };
     let resolved = async {
         let registry = stage.registry(&draft.workload)?;
