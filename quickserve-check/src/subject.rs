@@ -52,9 +52,9 @@ pub struct Subject {
     /// Whether whoever asks looks at the values of this environment by itself, as a deployment does: at variables that
     /// are missing, at files that cannot be read, and at the digests of images. Then nothing is said of these here.
     pub values_elsewhere: bool,
-    /// Whether a deployment is about to begin, which no workflow and no script of the project has a part in: what is
-    /// wrong with those is a warning at most.
-    pub deploying: bool,
+    /// Whether QuickServe deploys it, as where its settings are known: no workflow and no script of the project has a
+    /// part in that deployment, so that what is wrong with those is a warning at most.
+    pub deployed_by_quickserve: bool,
     /// How a release takes the place of another, where the settings say it.
     pub rollout: Option<Rollout>,
 }
@@ -138,6 +138,7 @@ impl Subject {
                 drain_timeout: deploy.drain_timeout,
                 grace: settings.health_check.grace,
             }),
+            deployed_by_quickserve: true,
             root,
             ..Self::default()
         }

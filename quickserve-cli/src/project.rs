@@ -27,6 +27,18 @@ impl Project {
         context.config.is_some() || find(&context.folder).is_some()
     }
 
+    /// Refuses a flag that chooses in a file which is not read: to pass it over would check something else than was asked.
+    pub(crate) fn refuse_choice(context: &Context, flag: Option<&str>) -> Result<(), Failure> {
+        let Some(flag) = flag else { return Ok(()) };
+        Err(if Self::is_there(context) {
+            let message = format!("{flag} chooses in {NAME}, which is not read where files are named");
+            Failure::usage(message, format!("leave {flag} out, or name no files"))
+        } else {
+            let message = format!("{flag} chooses in {NAME}, and there is none");
+            Failure::usage(message, format!("leave {flag} out, or begin a {NAME}"))
+        })
+    }
+
     /// Finds and reads the file.
     pub(crate) fn read(context: &Context) -> Result<Self, Failure> {
         Self::parsed(context, Config::parse)
@@ -84,7 +96,7 @@ impl Project {
         if context.verbosity == Verbosity::Quiet {
             return;
         }
-        let style = Style { colour: context.terminal.colour };
+        let style = Style::told(&context.terminal);
         for text in self.mistakes() {
             output::tell(&style.show(&Line::toned("caution", text, Tone::Bad)));
         }

@@ -50,6 +50,8 @@ pub(crate) struct Context {
     pub(crate) executable: PathBuf,
     /// The flags that choose the same service again.
     pub(crate) again: String,
+    /// The flags that choose in quickserve.toml, as far as they were given.
+    pub(crate) choosing: Vec<&'static str>,
     variables: BTreeMap<String, String>,
 }
 
@@ -75,6 +77,8 @@ pub(crate) struct Terminal {
     pub(crate) interactive: bool,
     /// How wide the terminal is that data goes to, where it goes to one.
     pub(crate) width: Option<usize>,
+    /// The same of the terminal that what a person reads goes to.
+    pub(crate) width_told: Option<usize>,
 }
 
 impl Environment {
@@ -150,7 +154,8 @@ impl Environment {
             colour_data: colour && self.stdout_is_terminal,
             live: !dumb && self.stderr_is_terminal,
             interactive: self.stdin_is_terminal && self.stdout_is_terminal,
-            width: self.stdout_is_terminal.then(columns).flatten(),
+            width: self.stdout_is_terminal.then(|| columns(&std::io::stdout())).flatten(),
+            width_told: self.stderr_is_terminal.then(|| columns(&std::io::stderr())).flatten(),
         }
     }
 }
@@ -202,6 +207,7 @@ impl Context {
             arguments: environment.arguments,
             executable,
             again: again(flags),
+            choosing: choosing(flags),
             here: environment.folder,
             folder,
             variables: environment.variables,
@@ -224,9 +230,9 @@ impl Context {
     }
 }
 
-/// The columns of the terminal at stdout.
-fn columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+/// The columns of a terminal.
+fn columns(stream: &impl std::os::fd::AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
@@ -241,6 +247,12 @@ fn user() -> String {
         (fields.nth(1)? == id).then(|| name.to_owned())
     });
     name.unwrap_or_else(|| format!("uid-{id}"))
+}
+
+/// The flags that choose a service or environment. A variable that chooses is set for other commands as well.
+fn choosing(flags: &Global) -> Vec<&'static str> {
+    let given = [("-e", &flags.environment), ("--service", &flags.service)];
+    given.into_iter().filter(|(_, value)| value.is_some()).map(|(flag, _)| flag).collect()
 }
 
 /// The flags that choose the same service again.

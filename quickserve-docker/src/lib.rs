@@ -55,7 +55,7 @@ pub use logs::{LogLines, logs};
 pub use names::labels;
 pub use platform::DockerPlatform;
 pub use programs::Programs;
-pub use secrets::{DotenvSecrets, variable_names};
+pub use secrets::{DotenvSecrets, valued_names, variable_names};
 pub use task_set::DockerTaskSets;
 
 // Held here so that nobody takes the feature away unnoticed.

@@ -200,7 +200,7 @@ impl Pipelines {
         for workflow in &self.workflows {
             let steps: Vec<Placed<'_>> =
                 Placed::all(workflow).flat_map(|placed| self.steps_of(placed)).collect();
-            let mut units: Vec<Unit<'_>> = steps.iter().filter_map(|placed| placed.unit()).collect();
+            let mut units: Vec<Unit<'_>> = steps.iter().filter_map(Placed::unit).collect();
             self.add_called(&mut units);
             called.extend(units.iter().filter_map(Unit::script).map(|script| script.path.as_path()));
             scopes.push(Scope { workflow: Some(workflow), steps, units });
@@ -268,7 +268,7 @@ impl Pipelines {
         step: &'a Step,
     ) -> Vec<Unit<'a>> {
         let steps = self.steps_of(Placed { workflow, job, step });
-        let mut units: Vec<Unit<'a>> = steps.iter().filter_map(|placed| placed.unit()).collect();
+        let mut units: Vec<Unit<'a>> = steps.iter().filter_map(Placed::unit).collect();
         self.add_called(&mut units);
         units
     }

@@ -14,6 +14,7 @@ use quickserve_core::registry::ResolvedImage;
 use quickserve_core::{Error, ErrorKind};
 use serde_json::json;
 
+use super::deploy::within_limits;
 use crate::cli::{self, Check, Format};
 use crate::failure::Failure;
 use crate::output;
@@ -34,20 +35,23 @@ pub(super) async fn run(context: &Context, arguments: &Check, reporter: &Reporte
     let names_files = arguments.names_files() || !Project::is_there(context);
     let report = crate::signals::looking(async {
         if names_files {
-            files(context, arguments).await
+            Project::refuse_choice(context, unheeded(context, arguments))?;
+            read(files(context, arguments)?).await
         } else {
             project(context, arguments, reporter).await
         }
     });
     let report = report.await?;
     let whole = if names_files { named(arguments) } else { None };
-    show(context, &report, whole.as_deref().unwrap_or(QUICKSERVE));
+    let refused =
+        if names_files { "these files cannot be deployed:" } else { "a deployment would be refused by" };
+    show(context, &report, whole.as_deref().unwrap_or(QUICKSERVE), refused);
     let outcome = if report.refuses() { Outcome::Refused } else { Outcome::Done };
     Ok(outcome.exit_code())
 }
 
 /// Files alone, where no quickserve.toml says what they are for.
-async fn files(context: &Context, arguments: &Check) -> Result<Report, Failure> {
+fn files(context: &Context, arguments: &Check) -> Result<Subject, Failure> {
     let mut subject = folder(context);
     subject.image = match arguments.draft.image.as_slice() {
         [] => None,
@@ -81,7 +85,14 @@ async fn files(context: &Context, arguments: &Check) -> Result<Report, Failure> 
             hint,
         ));
     }
-    read(subject).await
+    Ok(subject)
+}
+
+/// A flag that only a quickserve.toml gives a meaning. An environment is also whose values a file holds.
+fn unheeded(context: &Context, arguments: &Check) -> Option<&'static str> {
+    let holds_values = arguments.env_file.iter().any(|path| !quickserve_check::is_template(path));
+    let mut flags = context.choosing.iter().copied().filter(|flag| !holds_values || *flag != "-e");
+    flags.next().or_else(|| arguments.draft.strategy.as_ref().map(|_| "--strategy"))
 }
 
 /// A file that was named.
@@ -122,16 +133,26 @@ async fn project(context: &Context, arguments: &Check, reporter: &Reporter) -> R
             if folder(context).is_empty() {
                 return Ok(own);
             }
-            return Ok(own.and(files(context, &Check::default()).await?));
+            let mut subject = files(context, &Check::default())?;
+            subject.deployed_by_quickserve = true;
+            return Ok(own.and(read(subject).await?));
         }
         Err(failure) => return Err(failure),
+    };
+    let beyond = match within_limits(context, &target, &project, &arguments.draft) {
+        Ok(()) => Vec::new(),
+        Err(failure) if failure.finished.findings.is_empty() => return Err(failure),
+        Err(failure) => failure.finished.findings,
     };
     let mut subject = subject(context, &target, &project, &arguments.draft);
     let asked = Asked::of(context, &target, &project, arguments, reporter).await;
     // Without an image, or an engine, nobody else looks at the values.
     subject.values_elsewhere = asked.looks_at_values();
     let (files, standing) = tokio::join!(read(subject.clone()), standing(&target, asked, subject));
+    let (standing, mistakes) = standing;
     let mut report = files?.and(standing).accepting(&target.settings.accepted_findings);
+    // No reason lets a deployment do what it cannot.
+    report.findings.extend(beyond.into_iter().chain(mistakes));
     // What two readers say of one line is compared as it is told.
     quickserve_check::hide(&mut report.findings);
     quickserve_check::sort(&mut report.findings);
@@ -181,11 +202,13 @@ pub(super) async fn scanned(subject: Subject, images: Vec<Deployed>) -> Result<R
         .map_err(|error| Error::new(ErrorKind::Unexpected, "read the scan reports").with_source(error).into())
 }
 
-fn show(context: &Context, report: &Report, whole: &str) {
+/// Shows it; `refused` is what errors mean, as it stands before "2 findings".
+fn show(context: &Context, report: &Report, whole: &str, refused: &str) {
     let findings = Told::all(&report.findings);
     match context.format {
         Format::Json => {
-            let report = json!({ "passed": report.passed, "findings": findings });
+            let report =
+                json!({ "passed": report.passed, "refuses": report.refuses(), "findings": findings });
             output::data_line(&report.to_string());
             return;
         }
@@ -209,13 +232,14 @@ fn show(context: &Context, report: &Report, whole: &str) {
             }
         }
     }
-    let style = Style { colour: context.terminal.colour };
-    for line in summary(report, context.verbosity == Verbosity::Verbose || context.format != Format::Human) {
+    let style = Style::told(&context.terminal);
+    let all = context.verbosity == Verbosity::Verbose || context.format != Format::Human;
+    for line in summary(report, refused, all) {
         output::tell(&style.show(&line));
     }
 }
 
-fn summary(report: &Report, all: bool) -> Vec<Line> {
+fn summary(report: &Report, refused: &str, all: bool) -> Vec<Line> {
     let of = |severity: Severity| {
         let count = report.findings.iter().filter(|finding| finding.severity == severity).count();
         count as u64
@@ -234,8 +258,8 @@ fn summary(report: &Report, all: bool) -> Vec<Line> {
     }
     let next = report.findings.first().map(|finding| format!("quickserve explain {}", finding.code));
     match next {
-        Some(next) if errors > 0 => {
-            let headline = format!("a deployment would be refused by {}", words::count(errors, "finding"));
+        Some(next) if report.refuses() => {
+            let headline = format!("{refused} {}", words::count(errors, "finding"));
             let next = format!("{next}   [exit {}]", Outcome::Refused.exit_code());
             vec![Line::Error(headline), Line::new("check", text), Line::new("next", next)]
         }

@@ -82,7 +82,7 @@ pub(super) async fn drafted(
     reporter: &Reporter,
 ) -> Result<(Draft, Stage), Failure> {
     // What cannot be done at all is said before what is missing for it.
-    limits::check(&project.config, &target.settings, chosen(context, target.settings.platform, arguments)?)?;
+    within_limits(context, target, project, arguments)?;
     let draft =
         |live: Option<&str>| assemble::draft(context, project, &target.settings, &arguments.image, live);
     if target.settings.workload == WorkloadSource::Live {
@@ -93,6 +93,16 @@ pub(super) async fn drafted(
     // Files are read before anybody is asked.
     let draft = draft(None)?;
     Ok((draft, target.stage_with(context, reporter, access).await?))
+}
+
+/// Refuses what this version cannot do.
+pub(super) fn within_limits(
+    context: &Context,
+    target: &Target,
+    project: &Project,
+    arguments: &cli::Draft,
+) -> Result<(), Failure> {
+    limits::check(&project.config, &target.settings, chosen(context, target.settings.platform, arguments)?)
 }
 
 /// The strategy that flag or variable name.
@@ -129,7 +139,6 @@ pub(super) async fn prepare(
     reporter: &Reporter,
 ) -> Result<Prepared, Failure> {
     let mut subject = check::subject(context, target, project, arguments);
-    subject.deploying = true;
     // What only it knows is no reason to wait.
     subject.hadolint = None;
     let registry = stage.registry(&draft.workload)?;

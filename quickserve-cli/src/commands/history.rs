@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, arguments: &History, _: &Reporter) ->
     let head = ["DEPLOYMENT", "ACT", "RELEASE", "OUTCOME", "WHEN", "BY"].map(str::to_owned);
     let width = context.terminal.width;
     let rows = fitting(&head, rows, width, |index| words::short_moment(shown[index].began()));
-    let style = Style { colour: context.terminal.colour_data };
+    let style = Style::data(&context.terminal).within(None);
     for (index, line) in table(&head, &rows).into_iter().enumerate() {
         // What is cut off is a name or a reason, never the end of a column before.
         let line = width.map_or(line.clone(), |width| words::cut(&line, width));

@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, arguments: &Logs, reporter: &Reporter
         follow: arguments.follow,
     };
     let mut entries = stage.logs(&target, query).await?;
-    let style = Style { colour: context.terminal.colour_data };
+    let style = Style::data(&context.terminal).within(None);
     let mut any = false;
     while let Some(entry) = entries.next().await {
         let line = match entry? {

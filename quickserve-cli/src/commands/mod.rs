@@ -128,9 +128,9 @@ fn looked(shown: Result<(), Failure>, reporter: Reporter) -> u8 {
 
 /// Shows lines of data, folded to the terminal's width.
 fn show(context: &Context, lines: &[Line]) {
-    let style = Style { colour: context.terminal.colour_data };
+    let style = Style::data(&context.terminal);
     for line in lines {
-        output::data_line(&style.show_within(line, context.terminal.width));
+        output::data_line(&style.show(line));
     }
 }
 

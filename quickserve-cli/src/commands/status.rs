@@ -1,20 +1,22 @@
 //! `status`: what serves now, where, and whether all who know of it agree.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use quickserve_core::ErrorKind;
 use quickserve_core::config::Platform;
 use quickserve_core::engine::serving;
 use quickserve_core::event::Serving;
+use quickserve_core::finding::{Code, Finding};
 use quickserve_core::journal::State;
-use quickserve_core::orchestrator::{Health, Observed, Standing, TaskPhase, TaskState};
+use quickserve_core::orchestrator::{Health, Observed, Standing, TaskId, TaskPhase, TaskState};
 use quickserve_core::outcome::Outcome;
 use quickserve_core::release::{Release, ReleaseId};
 use quickserve_core::traffic::{Role, Rule};
 use quickserve_docker::router::{ServiceStatus, Status as RouterStatus};
 use serde_json::{Value, json};
 
-use super::amiss;
+use super::amiss::{self, Amiss, Kind};
 use super::disk::Disk;
 use super::in_flight::InFlight;
 use super::show;
@@ -101,8 +103,8 @@ pub(super) struct Seen {
     silent: bool,
     /// Whether requests can come in at all.
     is_open: bool,
-    /// What does not agree, in words.
-    amiss: Vec<String>,
+    /// What does not agree.
+    amiss: Vec<Amiss>,
     /// Why no client reaches it, where the router runs and cannot open the port.
     closed: Option<String>,
     /// What may go wrong, though all agrees.
@@ -268,6 +270,15 @@ impl Seen {
         self.in_flight.as_ref().filter(|left| left.is_left())?.undecided(self.promoted())
     }
 
+    /// What to say where nothing is decided to serve: that nothing was deployed yet, or that nothing is left of it.
+    pub(super) fn idle(&self) -> Option<&'static str> {
+        if self.promoted().is_some() || self.in_flight.is_some() {
+            return None;
+        }
+        let is_new = self.state.deployments.is_empty();
+        Some(if is_new { "nothing is deployed yet" } else { "nothing is deployed" })
+    }
+
     /// Whether a release was deployed after the one that is promoted.
     pub(super) fn is_newer(&self, release: &ReleaseId) -> bool {
         let last = |wanted: &ReleaseId| {
@@ -296,17 +307,28 @@ impl Seen {
         }
     }
 
-    /// What does not agree, and what may go wrong.
-    pub(super) fn doubts(&self) -> Vec<Line> {
+    /// Takes back that tasks are unhealthy which answer again: the engine says so until its next check passes.
+    pub(super) fn forgive(&mut self, answering: &BTreeSet<TaskId>) {
+        self.amiss.retain(|amiss| !matches!(&amiss.kind, Kind::Unhealthy(task) if answering.contains(task)));
+    }
+
+    /// What does not agree, and what may go wrong, but for what findings say already.
+    pub(super) fn doubts(&self, findings: &[Finding], has_others: bool) -> Vec<Line> {
+        let found = |code: Code| findings.iter().any(|finding| finding.code == code);
+        let is_said = |amiss: &&Amiss| match &amiss.kind {
+            Kind::Router => found(Code::UNSERVED) || found(Code::PORT_HELD),
+            Kind::Count | Kind::Unhealthy(_) => found(Code::UNWELL_TASK),
+            Kind::Requests => found(Code::MIXED_VERSIONS),
+            Kind::Left => has_others,
+            Kind::Images => false,
+        };
         let in_flight =
             self.in_flight.as_ref().map(|in_flight| Line::toned("inflight", in_flight.sentence(), Tone::Bad));
-        let amiss = self
-            .amiss
-            .iter()
-            .chain(&self.closed)
-            .chain(&self.cautions)
-            .map(|text| Line::toned("caution", text.clone(), Tone::Bad));
-        in_flight.into_iter().chain(amiss).collect()
+        let amiss = self.amiss.iter().filter(|amiss| !is_said(amiss)).map(|amiss| &amiss.text);
+        let closed = self.closed.iter().filter(|_| !found(Code::UNSERVED));
+        let cautions = amiss.chain(closed).chain(&self.cautions);
+        let cautions = cautions.map(|text| Line::toned("caution", text.clone(), Tone::Bad));
+        in_flight.into_iter().chain(cautions).collect()
     }
 
     /// What is worth knowing beside.
@@ -339,7 +361,7 @@ impl Seen {
             "promoted": self.state.current(),
             "router": self.router.is_some(),
             "consistent": self.consistent(),
-            "amiss": self.amiss.iter().chain(&self.closed).collect::<Vec<_>>(),
+            "amiss": self.amiss.iter().map(|amiss| &amiss.text).chain(&self.closed).collect::<Vec<_>>(),
             "cautions": self.cautions,
             "notes": self.notes,
             "in_flight": self.in_flight.as_ref().map(InFlight::json),
@@ -413,12 +435,12 @@ impl Seen {
                 lines.push(Line::new("inflight", in_flight.sentence()));
             }
             // Of one that was left, that is enough said: nothing agrees.
-            let amiss = self.amiss.iter().filter(|_| !in_flight.is_left());
+            let amiss = self.amiss.iter().map(|amiss| &amiss.text).filter(|_| !in_flight.is_left());
             lines.extend(
                 amiss.chain(&self.closed).map(|what| Line::toned("caution", what.clone(), Tone::Bad)),
             );
         } else if !self.amiss.is_empty() || self.closed.is_some() {
-            let amiss = self.amiss.iter().chain(&self.closed);
+            let amiss = self.amiss.iter().map(|amiss| &amiss.text).chain(&self.closed);
             lines.extend(amiss.map(|what| Line::toned("caution", what.clone(), Tone::Bad)));
             if self.closed.is_some() {
                 lines.push(Line::new("next", "mend that; the router then opens the port by itself"));

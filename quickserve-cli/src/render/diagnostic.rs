@@ -12,6 +12,9 @@ const WIDTH: usize = 120;
 /// What stands before a hint: the numbers of lines, and its name.
 const HINT: usize = 14;
 
+/// What stands before a title: `warning[QS101]: `.
+const TITLE: usize = 16;
+
 /// How findings look.
 #[derive(Debug, Clone)]
 pub(crate) struct Diagnostics {
@@ -34,13 +37,14 @@ impl Diagnostics {
             Severity::Info => Level::NOTE,
         };
         let code = finding.code.to_string();
-        let title = level.primary_title(finding.message.as_str()).id(code);
         // A terminal would break words.
-        let fits = |hint: &str| match self.width {
-            Some(width) => wrapped(hint, width.saturating_sub(HINT).max(20)),
-            None => hint.to_owned(),
+        let fits = |text: &str, column: usize| match self.width {
+            Some(width) => wrapped(text, width.saturating_sub(column).max(20)),
+            None => text.to_owned(),
         };
-        let hint = finding.hint.as_deref().map(fits);
+        let message = fits(&finding.message, TITLE);
+        let title = level.primary_title(message.as_str()).id(code);
+        let hint = finding.hint.as_deref().map(|hint| fits(hint, HINT));
         let hint = hint.as_deref().map(|hint| Level::HELP.with_name("hint").message(hint).into());
         let group = title.elements(place(finding).into_iter().chain(hint));
         self.renderer.render(&[group])
@@ -104,6 +108,11 @@ mod tests {
         let narrow = Diagnostics::new(false, Some(50)).show(&Told::of(&wide));
         assert!(narrow.lines().all(|line| line.chars().count() <= 50), "{narrow}");
         assert!(narrow.contains("quickserve.toml"), "{narrow}");
+        let mut long = wide;
+        long.message =
+            "public port 8080 is held by container web, which somebody else has started".to_owned();
+        let narrow = Diagnostics::new(false, Some(50)).show(&Told::of(&long));
+        assert!(narrow.lines().all(|line| line.chars().count() <= 50), "{narrow}");
         assert!(Diagnostics::new(true, None).show(&Told::of(&finding)).contains("\u{1b}["));
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Github {
     grouped: bool,
 }
 
-const STYLE: Style = Style { colour: false };
+const STYLE: Style = Style::PLAIN;
 
 impl Github {
     pub(super) fn new(narrator: Narrator) -> Self {

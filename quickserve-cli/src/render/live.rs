@@ -215,7 +215,7 @@ mod tests {
     fn a_line_is_drawn_only_while_something_is_done() {
         let drawn = Drawn::default();
         let narrator = Narrator::new(String::new(), Verbosity::Normal);
-        let mut live = Live::on(narrator, Style { colour: false }, Box::new(drawn.clone()));
+        let mut live = Live::on(narrator, Style::PLAIN, Box::new(drawn.clone()));
         live.idle();
         live.note(&Note::Caution("such as of logs".into()));
         live.idle();

@@ -203,7 +203,7 @@ impl Reporter {
 
 fn renderer(context: &Context, live: bool) -> Box<dyn Render> {
     let narrator = narrator::Narrator::new(context.again.clone(), context.verbosity);
-    let style = Style { colour: context.terminal.colour };
+    let style = Style::told(&context.terminal);
     match context.format {
         // Only commands that end before they begin are told of in SARIF: as for a person.
         Format::Json => Box::new(json::Json::default()),

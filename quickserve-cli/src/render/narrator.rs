@@ -420,7 +420,7 @@ mod tests {
         };
         let mut told = |log: &[&str]| {
             let event = Envelope { v: 1, seq: 1, time: SystemClock.now(), progress: failed(log) };
-            let style = Style { colour: false };
+            let style = Style::PLAIN;
             narrator.event(&event).iter().map(|line| style.show(line)).collect::<Vec<_>>()
         };
         let reason = "task     r-9ae4aa-0-1 shop exited 17; last log \"panic: no table orders\"";

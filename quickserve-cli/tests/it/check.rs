@@ -141,6 +141,43 @@ fn a_deployment_that_is_refused_asks_the_engine_for_no_change() {
     assert!(!shop.state().join("router").exists(), "no router was started");
 }
 
+/// A workflow that leaves ECS with what it had.
+const STALE: &str = "on: push\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps:\n      - run: docker push r/shop:$GITHUB_SHA; aws ecs update-service --cluster shop --service shop --force-new-deployment\n";
+
+#[test]
+fn check_refuses_what_deploy_refuses_and_nothing_else() {
+    let shop = Shop::with_images(&["1"]);
+    shop.configure(&format!("image = \"{}\"", shop.image("1")));
+    std::fs::create_dir_all(shop.path().join(".github/workflows")).expect("a folder");
+    shop.write(".github/workflows/deploy.yml", STALE);
+    let checked = shop.ends(0, &["check", "--format", "json"]);
+    let of_pipeline = codes(&checked).into_iter().filter(|(code, _)| code.starts_with("QS8"));
+    let of_pipeline: Vec<_> = of_pipeline.collect();
+    assert!(of_pipeline.iter().any(|(code, _)| code == "QS802"), "{checked}");
+    assert!(of_pipeline.iter().all(|(_, severity)| severity != "error"), "{checked}");
+    assert_eq!(checked.json()["refuses"], false);
+    shop.ends(0, &["plan"]);
+
+    // Without a quickserve.toml the workflow is what deploys, and with one that is wrong it still is not.
+    let text = std::fs::read_to_string(shop.path().join("quickserve.toml")).expect("a file");
+    shop.write("quickserve.toml", "sevrice = \"shop\"\n");
+    let wrong = shop.ends(3, &["check", "--format", "json"]);
+    assert!(!errors(&wrong).contains(&"QS802".to_owned()), "{wrong}");
+    let named = shop.ends(3, &["check", "--env-file", ".env", "--format", "json"]);
+    assert!(errors(&named).contains(&"QS802".to_owned()), "{named}");
+    assert_eq!(named.json()["refuses"], true);
+
+    // What this version cannot do refuses both, whatever is accepted.
+    let stages = "\n[stages]\nlint = \"true\"\n[findings]\nQS601 = \"not needed\"\n";
+    shop.write("quickserve.toml", &format!("{text}{stages}"));
+    let refused = shop.ends(3, &["check", "--format", "json"]);
+    assert_eq!(errors(&refused), ["QS601"], "{refused}");
+    let refused = shop.ends(3, &["deploy"]);
+    assert!(refused.stderr.contains("QS601"), "{refused}");
+    let unknown = shop.ends(2, &["check", "--strategy", "sideways"]);
+    assert!(unknown.stderr.contains("there is no strategy sideways"), "{unknown}");
+}
+
 /// A secret of a well-known shape, which no file of this repository holds.
 fn planted() -> String {
     ["sk", "live", "51Hq8ZtKx0vN3bYcR7eWmPqL2"].join("_")
@@ -217,6 +254,35 @@ fn files_that_cannot_be_read_are_findings_with_their_place() {
     let ran =
         shop.run(&["check", "--env-file", ".env.example", "--dockerfile", "Dockerfile", "--format", "json"]);
     assert_eq!(errors(&ran), Vec::<String>::new(), "{ran}");
+}
+
+#[test]
+fn a_flag_that_nothing_gives_a_meaning_is_a_mistake() {
+    let shop = Shop::empty();
+    shop.write("Dockerfile", "FROM alpine:3.22\nUSER 65532\n");
+    shop.write("prod.env", "PORT=80\n");
+    let table: [(&[&str], &str); 6] = [
+        (&["check", "-e", "production"], "-e chooses in quickserve.toml, and there is none"),
+        (&["check", "--service", "shop"], "--service chooses in quickserve.toml, and there is none"),
+        (&["check", "--strategy", "rolling"], "--strategy chooses in quickserve.toml, and there is none"),
+        (&["env", "scan", "-e", "production"], "-e chooses in quickserve.toml, and there is none"),
+        (
+            &["check", "--dockerfile", "Dockerfile", "-e", "x"],
+            "-e chooses in quickserve.toml, and there is none",
+        ),
+        (
+            &["check", "--env-file", "prod.env", "--service", "x"],
+            "--service chooses in quickserve.toml, and there",
+        ),
+    ];
+    for (arguments, said) in table {
+        let ran = shop.ends(2, arguments);
+        assert!(ran.stderr.contains(said), "{arguments:?}: {ran}");
+    }
+    // Whose values a file holds is said by it, and a variable is set for other commands as well.
+    shop.ends(0, &["check", "--env-file", "prod.env", "-e", "production"]);
+    let ran = shop.run_with(&[("QUICKSERVE_ENVIRONMENT", "production")], &["check"]);
+    assert_eq!(ran.code, 0, "{ran}");
 }
 
 #[test]

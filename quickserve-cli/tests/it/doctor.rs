@@ -64,6 +64,8 @@ fn a_task_that_was_removed_is_brought_back_by_fix() {
     assert!(!quiet.stdout.lines().any(|line| line.starts_with("service ")), "{quiet}");
     let told = shop.ends(3, &["doctor"]);
     assert!(told.stdout.starts_with("QS426 "), "the cause comes first: {told}");
+    assert_eq!(told.stdout.matches("0 of 1 tasks are there").count(), 1, "said once: {told}");
+    assert!(!told.stdout.contains("caution"), "what findings say is not said again: {told}");
     let mended = shop.ends(0, &["doctor", "--fix"]);
     assert!(mended.stdout.contains("nothing was found amiss"), "{mended}");
     assert_eq!(shop.version(), "1");
@@ -96,7 +98,7 @@ fn a_task_that_ends_again_and_again_is_told_with_its_causes() {
         "{json}"
     );
     let told = shop.ends(3, &["doctor"]);
-    assert!(told.stdout.contains("x exited 137"), "{told}");
+    assert_eq!(told.stdout.matches("x exited 137").count(), 1, "said once: {told}");
 }
 
 #[test]
@@ -138,6 +140,11 @@ fn a_contract_that_grew_and_a_stranger_on_the_port_are_told() {
 fn before_a_first_deployment_there_is_little_to_say() {
     let shop = Shop::with_images(&["1"]);
     snapshot("doctor_nothing", &shop.ends(0, &["doctor"]));
+    let json = shop.ends(0, &["doctor", "--format", "json"]).json();
+    assert!(
+        json["next"].as_str().expect("a text").starts_with("nothing is deployed yet: quickserve deploy"),
+        "{json}"
+    );
 }
 
 /// What a request of doctor's met.
@@ -232,6 +239,39 @@ fn a_task_that_hangs_is_found_by_asking_it() {
     signal("-CONT", pid);
     assert_eq!(findings(&json), ["QS426", "QS427"], "{json}");
     assert_eq!(remedies(&json), ["quickserve resume"], "{json}");
+}
+
+/// The engine calls a task unhealthy until its next check: it answers again long before.
+#[test]
+fn a_task_that_answers_again_is_not_called_broken_until_its_next_check() {
+    let shop = Shop::with_images(&["1"]);
+    let definition = r#"{ "family": "shop", "containerDefinitions": [{
+        "name": "app", "image": "IMAGE", "portMappings": [{ "containerPort": 3000 }],
+        "environment": [{ "name": "PORT", "value": "3000" }, { "name": "DATABASE_URL", "value": "x" },
+          { "name": "STRIPE_API_KEY", "value": "x" }],
+        "healthCheck": { "command": ["CMD", "/storefront", "healthcheck"], "interval": 15, "timeout": 2, "retries": 1 }
+    }] }"#;
+    shop.write("task.json", &definition.replace("IMAGE", &shop.image("1")));
+    let settings = format!(
+        "service = \"{}\"\ntask_definition = \"task.json\"\nhealth_check = \"/health\"\n[deploy]\n\
+         bake_time = \"300ms\"\n[environments.local]\npublic_port = {}\nenv_file = \".env\"\n",
+        shop.service, shop.port
+    );
+    shop.write("quickserve.toml", &settings);
+    shop.ends(0, &["deploy"]);
+    let task = containers(&shop.service).remove(0);
+    let pid = docker(&["inspect", "--format", "{{.State.Pid}}", &task.id]).parse().expect("a process");
+    signal("-STOP", pid);
+    until("it stays healthy", || {
+        (docker(&["inspect", "--format", "{{.State.Health.Status}}", &task.id]) == "unhealthy").then_some(())
+    });
+    signal("-CONT", pid);
+    until("it does not answer", || (shop.version() == "1").then_some(()));
+    let json = shop.ends(0, &["doctor", "--format", "json"]).json();
+    assert_eq!(findings(&json), ["QS427"], "{json}");
+    assert_eq!(json["findings"][0]["severity"], "warning", "{json}");
+    assert_eq!(json["consistent"], true, "{json}");
+    assert_eq!(remedies(&json), Vec::<&str>::new(), "{json}");
 }
 
 #[test]

@@ -29,6 +29,51 @@ fn show_says_what_has_a_value_and_from_where() {
 }
 
 #[test]
+fn what_is_named_without_a_value_is_not_there() {
+    let shop = shop();
+    shop.write(".env", "DATABASE_URL=\nSTRIPE_API_KEY=x\nSENTRY_DSN=\n");
+    let show = shop.ends(0, &["env", "show"]).stdout;
+    assert!(show.contains("missing  DATABASE_URL    no value in env_file, secrets\n"), "{show}");
+    assert!(show.contains("there    STRIPE_API_KEY  env_file, secrets"), "{show}");
+    assert!(show.contains("optional SENTRY_DSN      no value in env_file, secrets"), "{show}");
+
+    // A definition names a store of ECS; here the file has the value, or nothing has.
+    shop.write(
+        "quickserve.toml",
+        "service = \"shop\"\ntask_definition = \"task.json\"\nenv_contract = \".env.example\"\n\
+         [environments.local]\nplatform = \"docker\"\nenv_file = \".env\"\n[environments.production]\n\
+         platform = \"ecs\"\nregion = \"eu-west-1\"\ncluster = \"c\"\necs_service = \"s\"\njournal = \"local\"\n",
+    );
+    shop.write(".env.example", "DATABASE_URL=\nSTRIPE_API_KEY=\nEMPTY=\n");
+    shop.write(
+        "task.json",
+        r#"{ "family": "shop", "containerDefinitions": [{ "name": "app", "image": "shop:1",
+             "environment": [{ "name": "EMPTY", "value": "" }], "secrets": [
+             { "name": "DATABASE_URL", "valueFrom": "arn:aws:ssm:eu-west-1:123456789012:parameter/db" },
+             { "name": "STRIPE_API_KEY", "valueFrom": "arn:aws:ssm:eu-west-1:123456789012:parameter/s" }] }] }"#,
+    );
+    let of = |environment: &str| {
+        let json = shop.ends(0, &["env", "show", "-e", environment, "--format", "json"]).json();
+        let each = json["variables"].as_array().expect("variables").clone();
+        each.into_iter()
+            .map(|it| (it["from"].to_string(), it["without_value"].to_string()))
+            .collect::<Vec<_>>()
+    };
+    let pair = |from: &str, without: &str| (from.to_owned(), without.to_owned());
+    assert_eq!(
+        of("local"),
+        [
+            pair("[]", r#"["env_file","secrets"]"#),
+            pair(r#"["env_file","secrets"]"#, "[]"),
+            pair("[]", r#"["environment"]"#)
+        ]
+    );
+    assert_eq!(of("production")[0], pair(r#"["secrets"]"#, "[]"));
+    let told = shop.ends(0, &["env", "show", "-e", "production"]).stdout;
+    assert!(told.contains("named    DATABASE_URL    secrets: check asks for it"), "{told}");
+}
+
+#[test]
 fn scan_finds_what_the_code_reads_and_a_template_is_made_of_it() {
     let shop = shop();
     snapshot("env_scan", &shop.ends(0, &["env", "scan"]));

@@ -1,6 +1,6 @@
 //! Reading dotenv files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
@@ -37,6 +37,15 @@ pub fn variable_names(file: &Path) -> Result<Vec<String>> {
         variables.into_iter().map(|(name, variable)| (variable.line, name)).collect();
     names.sort();
     Ok(names.into_iter().map(|(_, name)| name).collect())
+}
+
+/// Those of them that are not empty.
+///
+/// # Errors
+/// As of [`variable_names`].
+pub fn valued_names(file: &Path) -> Result<BTreeSet<String>> {
+    let variables = read(file)?.into_iter().filter(|(_, variable)| !variable.is_empty);
+    Ok(variables.map(|(name, _)| name).collect())
 }
 
 /// Reads a dotenv file. Of a name that occurs twice the last one counts, as for `docker run --env-file`.

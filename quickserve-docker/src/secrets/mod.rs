@@ -4,5 +4,5 @@ mod dotenv_file;
 mod dotenv_secrets;
 mod values;
 
-pub use dotenv_file::variable_names;
+pub use dotenv_file::{valued_names, variable_names};
 pub use dotenv_secrets::DotenvSecrets;

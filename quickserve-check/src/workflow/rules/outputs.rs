@@ -27,10 +27,12 @@ pub(super) fn check(pipelines: &Pipelines) -> Vec<Finding> {
         for job in &workflow.jobs {
             for step in &job.steps {
                 let earlier = job.steps.iter().filter(|other| other.span.start < step.span.start);
-                findings.extend(of_text(pipelines, workflow, job, earlier.collect(), &step.span));
+                let earlier: Vec<&Step> = earlier.collect();
+                findings.extend(of_text(pipelines, workflow, job, &earlier, &step.span));
             }
+            let all: Vec<&Step> = job.steps.iter().collect();
             for output in &job.outputs {
-                findings.extend(of_text(pipelines, workflow, job, job.steps.iter().collect(), &output.span));
+                findings.extend(of_text(pipelines, workflow, job, &all, &output.span));
             }
         }
     }
@@ -42,7 +44,7 @@ fn of_text(
     pipelines: &Pipelines,
     workflow: &Workflow,
     job: &Job,
-    steps: Vec<&Step>,
+    steps: &[&Step],
     span: &Span,
 ) -> Vec<Finding> {
     let text = workflow.file.text.get(span.clone()).unwrap_or_default();
@@ -57,15 +59,12 @@ fn of_text(
         if output.is_empty() || !is_expression(before) {
             continue;
         }
-        let set = match context {
-            "steps." => {
-                let step = steps.iter().rfind(|step| is_named(step.id.as_deref(), name));
-                step.and_then(|step| outputs_of_step(pipelines, Placed { workflow, job, step }, output))
-            }
-            _ => {
-                let needed = workflow.jobs.iter().find(|other| is_named(Some(&other.id), name));
-                needed.filter(|needed| needed.uses.is_none()).map(outputs_of_job)
-            }
+        let set = if context == "steps." {
+            let step = steps.iter().rfind(|step| is_named(step.id.as_deref(), name));
+            step.and_then(|step| outputs_of_step(pipelines, Placed { workflow, job, step }, output))
+        } else {
+            let needed = workflow.jobs.iter().find(|other| is_named(Some(&other.id), name));
+            needed.filter(|needed| needed.uses.is_none()).map(outputs_of_job)
         };
         let Some(set) = set.filter(|set| !set.iter().any(|known| known.eq_ignore_ascii_case(output))) else {
             continue;

@@ -199,7 +199,7 @@ fn tell(context: &Context, lines: &[Line]) {
     if context.format == Format::Json || context.verbosity == Verbosity::Quiet {
         return;
     }
-    let style = Style { colour: context.terminal.colour };
+    let style = Style::told(&context.terminal);
     for line in lines {
         output::tell(&style.show(line));
     }

@@ -26,7 +26,7 @@ pub(super) struct Asked {
     draft: Option<Draft>,
     /// What runs, whatever its images are.
     workload: Option<Workload>,
-    /// What keeps the files from being a release.
+    /// What keeps the files from being a release, whatever is accepted.
     mistakes: Vec<Finding>,
     stage: Result<Stage, Failure>,
 }
@@ -68,10 +68,20 @@ impl Asked {
     }
 }
 
-/// Facts that change by themselves: ports, images, secrets. What cannot be asked is a finding beside the others.
-pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) -> Report {
+/// Facts that change by themselves: ports, images, secrets. What cannot be asked is a finding beside the others, and
+/// what nobody can accept is apart.
+pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) -> (Report, Vec<Finding>) {
     let Asked { draft, workload, mistakes, stage } = asked;
-    let report = Report { passed: 0, findings: mistakes };
+    (looked(target, draft, workload, stage, subject).await, mistakes)
+}
+
+async fn looked(
+    target: &Target,
+    draft: Option<Draft>,
+    workload: Option<Workload>,
+    stage: Result<Stage, Failure>,
+    subject: Subject,
+) -> Report {
     let stage = match stage {
         Ok(stage) => stage,
         Err(failure) => {
@@ -79,7 +89,7 @@ pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) ->
             let references = draft.into_iter().flat_map(|draft| draft.references);
             let images = references.map(|(container, reference)| Deployed::named(&container, reference));
             let scanned = told(scanned(subject, images.collect()).await);
-            return report.and(scanned).and(told(Err(failure)));
+            return scanned.and(told(Err(failure)));
         }
     };
     let references = draft.as_ref().map(|draft| draft.references.clone()).unwrap_or_default();
@@ -88,7 +98,7 @@ pub(super) async fn standing(target: &Target, asked: Asked, subject: Subject) ->
         account(&stage, target, workload.as_ref(), &references),
         inside(&stage, target, draft, subject),
     );
-    once(report.and(told(entrance.map_err(Failure::from))).and(account).and(inside))
+    once(told(entrance.map_err(Failure::from)).and(account).and(inside))
 }
 
 /// Who is nobody to AWS is told so once, not by each that asked.

@@ -1,13 +1,13 @@
 //! Asking the service as its clients do, and each of its tasks as a deployment would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use quickserve_core::clock::{Clock as _, SystemClock};
 use quickserve_core::health::{HealthProber, ProbeReport, ProbeRequest};
-use quickserve_core::orchestrator::{Health, TaskId, TaskPhase};
+use quickserve_core::orchestrator::{TaskId, TaskPhase};
 use quickserve_core::workload::{HealthGate, Probe};
 use quickserve_docker::prober::HttpProber;
 
@@ -21,8 +21,10 @@ const AGAIN: Duration = Duration::from_millis(300);
 pub(super) struct Asked {
     /// By the public address, in a sentence.
     pub(super) public: Option<String>,
-    /// By tasks that the engine has nothing to say against.
+    /// By tasks that run.
     pub(super) tasks: BTreeMap<TaskId, String>,
+    /// The tasks that answered as they should, whatever the engine says of them.
+    pub(super) answering: BTreeSet<TaskId>,
 }
 
 impl Asked {
@@ -33,8 +35,16 @@ impl Asked {
         if workload.endpoint.is_none() || seen.decided_tasks() == 0 {
             return Self::default();
         }
-        let (public, tasks) = tokio::join!(public(seen, &workload.gate), tasks(seen, &workload.gate));
-        Self { public, tasks }
+        let (public, asked) = tokio::join!(public(seen, &workload.gate), tasks(seen, &workload.gate));
+        let (mut tasks, mut answering) = (BTreeMap::new(), BTreeSet::new());
+        for (task, answer) in asked {
+            match answer {
+                Answer::Bad(why) => drop(tasks.insert(task, why)),
+                Answer::Good => drop(answering.insert(task)),
+                Answer::Unasked => {}
+            }
+        }
+        Self { public, tasks, answering }
     }
 }
 
@@ -53,46 +63,56 @@ async fn public(seen: &Seen, gate: &HealthGate) -> Option<String> {
         ProbeReport::Answered { status, .. } if any_answer => !matches!(status, 502..=504),
         report => report.is_healthy(),
     });
-    let why = report.await?;
-    Some(format!("GET {path} on {address}: {why}"))
+    match report.await {
+        Answer::Bad(why) => Some(format!("GET {path} on {address}: {why}")),
+        Answer::Good | Answer::Unasked => None,
+    }
 }
 
-async fn tasks(seen: &Seen, gate: &HealthGate) -> BTreeMap<TaskId, String> {
+/// What each task that runs has answered.
+async fn tasks(seen: &Seen, gate: &HealthGate) -> Vec<(TaskId, Answer)> {
     let path = match &gate.probe {
         Probe::Http { path } => Some(path.as_str()),
         Probe::Tcp => None,
-        Probe::Stays { .. } => return BTreeMap::new(),
+        Probe::Stays { .. } => return Vec::new(),
     };
     let prober = HttpProber::default();
     let tasks = seen.promoted_tasks();
-    let running = tasks
-        .iter()
-        .filter(|task| task.phase == TaskPhase::Running && !matches!(task.health, Health::Unhealthy(_)));
+    let running = tasks.iter().filter(|task| task.phase == TaskPhase::Running);
     let asks = running.filter_map(|task| Some((&task.id, task.address?))).map(|(task, address)| {
         let asked = ask_twice(&prober, address, path, gate.timeout, ProbeReport::is_healthy);
-        async move { Some((task.clone(), asked.await?)) }
+        async move { (task.clone(), asked.await) }
     });
-    join_all(asks).await.into_iter().flatten().collect()
+    join_all(asks).await
 }
 
-/// What was answered where it is not good, the second time as well. That it could not be asked says nothing.
+/// What was answered.
+enum Answer {
+    Good,
+    /// Not as it should be, in a sentence.
+    Bad(String),
+    /// It could not be asked, which says nothing.
+    Unasked,
+}
+
+/// Asks, and where the answer is not good a second time.
 async fn ask_twice(
     prober: &HttpProber,
     address: SocketAddr,
     path: Option<&str>,
     timeout: Duration,
     is_good: impl Fn(&ProbeReport) -> bool,
-) -> Option<String> {
+) -> Answer {
     let request = ProbeRequest { address, path: path.map(str::to_owned), headers: Vec::new(), timeout };
     for pause in [AGAIN, Duration::ZERO] {
-        let report = prober.probe(&request).await.ok()?;
+        let Ok(report) = prober.probe(&request).await else { return Answer::Unasked };
         if is_good(&report) {
-            return None;
+            return Answer::Good;
         }
         if pause.is_zero() {
-            return Some(report.to_string());
+            return Answer::Bad(report.to_string());
         }
         SystemClock.sleep(pause).await;
     }
-    None
+    Answer::Unasked
 }

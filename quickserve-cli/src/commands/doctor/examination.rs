@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::asking::Asked;
 use super::machine::Machine;
+use super::verdict;
 use crate::assemble;
 use crate::cli::Draft;
 use crate::commands::check;
@@ -59,6 +60,14 @@ pub(super) struct Ends {
     pub(super) reason: String,
     pub(super) count: u64,
     pub(super) last: Option<Timestamp>,
+}
+
+impl Ends {
+    /// `3x exited 137, last 2026-11-23 07:12:31Z`.
+    pub(super) fn summary(&self) -> String {
+        let last = self.last.map(|at| format!(", last {}", words::moment(at))).unwrap_or_default();
+        format!("{}x {}{last}", self.count, self.reason)
+    }
 }
 
 impl Examination {
@@ -191,9 +200,8 @@ impl Examination {
 
     pub(super) fn lines(&self, seen: &Seen) -> Vec<Line> {
         let mut lines = Vec::new();
-        for end in self.ends() {
-            let last = end.last.map(|at| format!(", last {}", words::moment(at))).unwrap_or_default();
-            let text = format!("{} of {:#}: {}x {}{last}", end.container, end.release, end.count, end.reason);
+        for end in self.ends().into_iter().filter(|end| !verdict::is_looping(seen, self, end)) {
+            let text = format!("{} of {:#}: {}", end.container, end.release, end.summary());
             lines.push(Line::toned("ended", text, Tone::Bad));
         }
         for failure in &self.failures {

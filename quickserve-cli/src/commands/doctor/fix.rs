@@ -12,7 +12,7 @@ use crate::settings::Context;
 
 /// Shows each command, runs it, and answers the first exit code that is not 0.
 pub(super) async fn run(context: &Context, remedies: &[&Remedy]) -> Result<u8, Failure> {
-    let style = Style { colour: context.terminal.colour };
+    let style = Style::told(&context.terminal);
     for remedy in remedies {
         let Remedy::Safe { arguments, .. } = remedy else { continue };
         let line = Line::toned("run", remedy.command(&context.again), Tone::Good);

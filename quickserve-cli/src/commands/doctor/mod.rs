@@ -56,8 +56,11 @@ impl Diagnosis {
         reporter: &Reporter,
     ) -> Result<Self, Failure> {
         let stage = target.stage_to_look(context, reporter).await?;
-        let seen = status::look(context, target, reporter).await?;
+        let mut seen = status::look(context, target, reporter).await?;
         let examination = Examination::make(context, target, project, &seen, &stage).await?;
+        if examination.asked.public.is_none() {
+            seen.forgive(&examination.asked.answering);
+        }
         let findings = verdict::findings(context, target, &seen, &examination);
         let remedies = remedy::remedies(&seen, &examination, &findings);
         Ok(Self { seen, examination, findings, remedies })
@@ -90,15 +93,24 @@ impl Diagnosis {
         let mut json = self.seen.json();
         json["examined"] = self.examination.json();
         json["findings"] = json!(Told::all(&self.findings));
+        json["next"] = json!(self.next(again));
         json["remedies"] = self.remedies.iter().map(|remedy| remedy.json(again)).collect();
         json
+    }
+
+    /// What to run where there is nothing yet that could be healthy or not.
+    fn next(&self, again: &str) -> Option<String> {
+        let idle = self.seen.idle()?;
+        Some(format!("{idle}: quickserve deploy{again} brings a release, quickserve check{again} first"))
     }
 
     /// All of it, or only what is wrong and what mends it.
     fn lines(&self, again: &str, is_quiet: bool) -> Vec<Line> {
         // The cause first; what else there is to know stands between it and what mends it.
         let mut lines: Vec<Line> = self.findings.iter().map(Line::finding).collect();
-        lines.extend(self.seen.doubts());
+        // What others are left, the facts tell with how many there are of them.
+        let has_others = !is_quiet && !self.examination.others(&self.seen).is_empty();
+        lines.extend(self.seen.doubts(&self.findings, has_others));
         lines.extend(self.examination.doubts());
         if !is_quiet {
             lines.extend(self.seen.notes());
@@ -106,8 +118,11 @@ impl Diagnosis {
             lines.extend(self.examination.lines(&self.seen));
         }
         lines.extend(self.remedies.iter().map(|remedy| remedy.line(again)));
+        let next = self.next(again);
         let is_well = self.findings.is_empty() && self.examination.beside.is_empty();
-        if !is_quiet && is_well && self.remedies.is_empty() && self.seen.consistent() {
+        if let Some(next) = next {
+            lines.extend((!is_quiet).then(|| Line::new("next", next)));
+        } else if !is_quiet && is_well && self.remedies.is_empty() && self.seen.consistent() {
             lines.push(Line::toned("healthy", "nothing was found amiss", Tone::Good));
         }
         lines

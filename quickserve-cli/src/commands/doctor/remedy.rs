@@ -1,6 +1,6 @@
 //! Commands that mend a service.
 
-use quickserve_core::finding::{Code, Finding};
+use quickserve_core::finding::{Code, Finding, Severity};
 use quickserve_docker::PortHolder;
 use serde_json::{Value, json};
 
@@ -62,7 +62,9 @@ pub(super) fn remedies(seen: &Seen, examination: &Examination, findings: &[Findi
         let mends = "lets a task go on that somebody has paused".to_owned();
         Remedy::Foreign { command: format!("docker unpause {}", container.container), mends }
     }));
-    if seen.needs_resuming() || found(Code::UNWELL_TASK) {
+    let is_unwell =
+        |finding: &Finding| finding.code == Code::UNWELL_TASK && finding.severity == Severity::Error;
+    if seen.needs_resuming() || findings.iter().any(is_unwell) {
         remedies.extend(resume(seen, examination, found(Code::RESTART_LOOP)));
     }
     if found(Code::RESTART_LOOP) {

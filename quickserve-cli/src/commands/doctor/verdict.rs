@@ -1,10 +1,11 @@
 //! What is wrong with what was seen.
 
 use quickserve_core::finding::{Code, Finding, Severity};
-use quickserve_core::orchestrator::Health;
+use quickserve_core::orchestrator::{Health, TaskState};
+use quickserve_core::release::ReleaseId;
 use quickserve_core::remedy::remedy;
 
-use super::examination::Examination;
+use super::examination::{Ends, Examination};
 use super::machine::Machine;
 use crate::commands::status::Seen;
 use crate::render::short_task;
@@ -87,6 +88,10 @@ fn unwell(seen: &Seen, examination: &Examination) -> Vec<Finding> {
     for task in &tasks {
         let asked = examination.asked.tasks.get(&task.id);
         let why = match &task.health {
+            Health::Unhealthy(why) if answers(examination, task) => {
+                findings.push(recovered(release, &short_task(&task.id.0), why));
+                continue;
+            }
             Health::Unhealthy(why) => why,
             Health::Healthy | Health::Unknown => match asked {
                 Some(why) => why,
@@ -98,6 +103,24 @@ fn unwell(seen: &Seen, examination: &Examination) -> Vec<Finding> {
     findings
 }
 
+/// Whether a task that the engine calls unhealthy answers all the same, and so does the service.
+fn answers(examination: &Examination, task: &TaskState) -> bool {
+    examination.asked.answering.contains(&task.id) && examination.asked.public.is_none()
+}
+
+/// The engine calls a task unhealthy until its next check has passed, which may be a while after it has come back.
+fn recovered(release: &ReleaseId, task: &str, why: &str) -> Finding {
+    let message = format!("task {task} answers as it should, and its health check has not passed yet: {why}");
+    let finding = Finding::new(Code::UNWELL_TASK, Severity::Warning, message).on(format!("{release:#}"));
+    finding.with_hint("look again after the next check; if it stays so, the check itself is wrong")
+}
+
+/// Whether the ends of a container are told as a finding.
+pub(super) fn is_looping(seen: &Seen, examination: &Examination, end: &Ends) -> bool {
+    seen.promoted() == Some(&end.release)
+        && examination.restarts(&end.release).get(end.container.as_str()).is_some_and(|count| *count >= LOOP)
+}
+
 /// Containers of what serves that the engine starts again and again.
 fn looping(seen: &Seen, examination: &Examination) -> Vec<Finding> {
     let Some(release) = seen.promoted() else { return Vec::new() };
@@ -105,7 +128,7 @@ fn looping(seen: &Seen, examination: &Examination) -> Vec<Finding> {
     let looping = examination.restarts(release).into_iter().filter(|(_, count)| *count >= LOOP);
     let finding = |(container, count): (&str, u64)| {
         let known = ends.iter().filter(|end| end.release == *release && end.container == container);
-        let known: Vec<String> = known.map(|end| format!("{}x {}", end.count, end.reason)).collect();
+        let known: Vec<String> = known.map(Ends::summary).collect();
         let known = if known.is_empty() { String::new() } else { format!("; {}", known.join(", ")) };
         let message = format!("{container} ends again and again: {count} times{known}");
         let finding = Finding::error(Code::RESTART_LOOP, message).on(format!("{release:#}"));

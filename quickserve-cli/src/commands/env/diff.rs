@@ -32,7 +32,7 @@ pub(super) fn run(context: &Context, one: &str, other: &str) -> Result<(), Failu
         output::data_line(&data.to_string());
         return Ok(());
     }
-    let style = Style { colour: context.terminal.colour_data };
+    let style = Style::data(&context.terminal);
     let mut lines = Vec::new();
     for (environment, names) in [(one, only_left), (other, only_right)] {
         lines.extend(

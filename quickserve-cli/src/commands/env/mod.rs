@@ -32,6 +32,7 @@ fn subject(context: &Context) -> Result<Subject, Failure> {
         let (target, project) = Target::read(context)?;
         Ok(check::subject(context, &target, &project, &Draft::default()))
     } else {
+        Project::refuse_choice(context, context.choosing.first().copied())?;
         Ok(check::folder(context))
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         output::data_line(&json!({ "usages": usages.collect::<Vec<Value>>() }).to_string());
         return Ok(());
     }
-    let style = Style { colour: context.terminal.colour_data };
+    let style = Style::data(&context.terminal);
     let width = words::column(code.usages.iter().map(|usage| usage.name.as_str()));
     let mut usages: Vec<_> = code.usages.iter().collect();
     usages.sort_by(|one, next| (&one.name, &one.place).cmp(&(&next.name, &next.place)));

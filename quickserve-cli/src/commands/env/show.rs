@@ -7,7 +7,7 @@ use quickserve_core::outcome::Outcome;
 use serde_json::json;
 
 use super::code;
-use super::given::{by_platform, given};
+use super::given::{Gives, Source, by_platform, given};
 use crate::cli::{Draft, Format};
 use crate::commands::check;
 use crate::failure::Failure;
@@ -30,13 +30,19 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let (contract, _) = Contract::read(text);
     let settings = &target.settings;
     let sources = given(context, &project, settings, &subject)?;
-    let from = |name: &str| {
-        let mut from = sources.get(name).cloned().unwrap_or_default();
-        if from.is_empty() && by_platform(settings, name) {
-            from.push("platform");
+    let known = |name: &str| {
+        let mut known = sources.get(name).cloned().unwrap_or_default();
+        if known.is_empty() && by_platform(settings, name) {
+            known.push(Source { name: "platform", gives: Gives::Value });
         }
-        from
+        known
     };
+    let which = |name: &str, is: &dyn Fn(Gives) -> bool| -> Vec<&'static str> {
+        known(name).into_iter().filter(|source| is(source.gives)).map(|source| source.name).collect()
+    };
+    let from = |name: &str| which(name, &|gives| gives != Gives::Nothing);
+    let without = |name: &str| which(name, &|gives| gives == Gives::Nothing);
+    let has_value = |name: &str| known(name).iter().any(|source| source.gives == Gives::Value);
     let code = code(subject).await?;
     let read = code.names();
     let declared: BTreeSet<&str> = contract.names().collect();
@@ -54,6 +60,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
                 "where": variable.place,
                 "description": variable.description,
                 "from": from(&variable.name),
+                "without_value": without(&variable.name),
                 "read": read.contains(variable.name.as_str()),
             })
         });
@@ -68,14 +75,21 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         output::data_line(&quickserve_check::mask(&data.to_string()));
         return Ok(());
     }
-    let style = Style { colour: context.terminal.colour_data };
+    let style = Style::data(&context.terminal);
     let mut lines = vec![Line::new("contract", format!("{shown} for {}", target.arrow()))];
     let width = words::column(contract.names());
     for variable in &contract.variables {
-        let from = from(&variable.name);
+        let (from, without) = (from(&variable.name), without(&variable.name));
+        let nothing = || format!("no value in {}", without.join(", "));
         let (label, tone, from) = match variable.required {
-            _ if !from.is_empty() => ("there", Tone::Plain, from.join(", ")),
+            _ if has_value(&variable.name) => ("there", Tone::Plain, from.join(", ")),
+            // The store of another machine is asked by `check`.
+            _ if !from.is_empty() => {
+                ("named", Tone::Plain, format!("{}: check asks for it", from.join(", ")))
+            }
+            false if !without.is_empty() => ("optional", Tone::Faint, nothing()),
             false => ("optional", Tone::Faint, "not there".to_owned()),
+            true if !without.is_empty() => ("missing", Tone::Bad, nothing()),
             true => ("missing", Tone::Bad, "nothing gives it a value".to_owned()),
         };
         let unread =

@@ -155,8 +155,8 @@ mod tests {
         let row = ["shop/local", "127.0.0.1:8080 for shop.test", "127.0.0.1:41000", "r-9ae4aa 100 %"];
         let row = [&row[..], &["1204", "3", "1.2 ms", "8.4 ms"]].concat();
         let row: [String; 8] = std::array::from_fn(|column| row[column].to_owned());
-        let style = Style { colour: false };
-        let lines: Vec<String> = stacked(&row).iter().map(|line| style.show_within(line, Some(80))).collect();
+        let style = Style::PLAIN;
+        let lines: Vec<String> = stacked(&row).iter().map(|line| style.within(Some(80)).show(line)).collect();
         assert!(row.iter().all(|cell| lines.iter().any(|line| line.contains(cell.as_str()))), "{lines:?}");
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:?}");
         assert_eq!(lines[4], "requests 1204, 3 failed; p50 1.2 ms, p99 8.4 ms");

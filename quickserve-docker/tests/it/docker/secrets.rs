@@ -8,7 +8,7 @@ use quickserve_core::release::{Digest, Image, Release, SecretBinding, SecretVers
 use quickserve_core::retention::{Retainer as _, Usage};
 use quickserve_core::secrets::{BoundSecret, SecretPresence, SecretStore as _};
 use quickserve_core::workload::Workload;
-use quickserve_docker::{DotenvSecrets, variable_names};
+use quickserve_docker::{DotenvSecrets, valued_names, variable_names};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
@@ -137,6 +137,8 @@ fn a_contract_lists_its_names_in_order() {
     let file = folder.path().join(".env.example");
     std::fs::write(&file, "# needed\nB=\nA=changeme\nB=again\n").expect("a file");
     assert_eq!(variable_names(&file).expect("names"), ["A", "B"]);
+    std::fs::write(&file, "B=x\nA=\nC=\"\"\nB=again\n").expect("a file");
+    assert_eq!(valued_names(&file).expect("names").into_iter().collect::<Vec<_>>(), ["B"]);
     let missing = variable_names(&folder.path().join("none")).expect_err("no file");
     assert_eq!(missing.kind(), ErrorKind::NotFound);
 }
