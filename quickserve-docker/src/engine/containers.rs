@@ -344,7 +344,17 @@ fn secrets_of(labels: &HashMap<String, String>, environment: &[String]) -> Vec<S
     let Some(listed) = labels.get(names::SECRETS) else { return Vec::new() };
     let secret = |name: &str| listed.split(',').any(|known| known == name);
     let pairs = environment.iter().filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(name, _)| secret(name)).map(|(_, value)| SecretString::from(value)).collect()
+    let kept = pairs.filter(|(name, value)| secret(name) && !is_plainly_no_secret(name, value));
+    kept.map(|(_, value)| SecretString::from(value)).collect()
+}
+
+/// Whether name and value of what came with the secrets, as all of an `env_file` does, say that it is none. A port or a
+/// level that is hidden makes a log unreadable, and hides nothing.
+fn is_plainly_no_secret(name: &str, value: &str) -> bool {
+    let is_port = (name == "PORT" || name.ends_with("_PORT")) && value.parse::<u16>().is_ok();
+    let is_word = value.len() < 16 && value.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_port
+        || (matches!(name, "NODE_ENV" | "APP_ENV" | "RAILS_ENV" | "LOG_LEVEL" | "RUST_LOG" | "TZ") && is_word)
 }
 
 /// The engine's time; its zero value means "not yet".
@@ -405,5 +415,24 @@ mod tests {
         let values: Vec<&str> = secrets.iter().map(SecretString::expose_secret).collect();
         assert_eq!(values, ["postgresql://u:pw@db/shop", "12"]);
         assert!(secrets_of(&HashMap::new(), &environment).is_empty());
+    }
+
+    #[test]
+    fn what_plainly_is_no_secret_is_not_hidden() {
+        use secrecy::ExposeSecret as _;
+
+        let names = "PORT,DB_PORT,LOG_LEVEL,PIN,PORT_KEY,NODE_ENV";
+        let labels = HashMap::from([(names::SECRETS.to_owned(), names.to_owned())]);
+        let environment = [
+            "PORT=3000",
+            "DB_PORT=x5432secret",
+            "LOG_LEVEL=debug",
+            "PIN=3141",
+            "PORT_KEY=5926",
+            "NODE_ENV=s3cr3t",
+        ];
+        let secrets = secrets_of(&labels, &environment.map(str::to_owned));
+        let values: Vec<&str> = secrets.iter().map(SecretString::expose_secret).collect();
+        assert_eq!(values, ["x5432secret", "3141", "5926", "s3cr3t"]);
     }
 }

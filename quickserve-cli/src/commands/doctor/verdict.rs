@@ -89,7 +89,7 @@ fn unwell(seen: &Seen, examination: &Examination) -> Vec<Finding> {
         let asked = examination.asked.tasks.get(&task.id);
         let why = match &task.health {
             Health::Unhealthy(why) if answers(examination, task) => {
-                findings.push(recovered(release, &short_task(&task.id.0), why));
+                findings.push(recovered(release, short_task(&task.id.0), why));
                 continue;
             }
             Health::Unhealthy(why) => why,
