@@ -73,7 +73,14 @@ impl Run {
     /// The same, and not longer than this.
     pub(crate) async fn tick_at_most(&mut self, pace: &mut Pace, longest: Duration) -> Result<(), Stop> {
         let left = between(self.clock.now(), self.deadline).min(longest);
-        let nap = self.jittered(pace.next()).min(left.max(Duration::from_millis(1)));
+        let mut nap = self.jittered(pace.next()).min(left.max(Duration::from_millis(1)));
+        // A remote platform is asked less often than a short lease has to be renewed.
+        let awake = (self.journal.lease_ttl() / 3).max(Duration::from_millis(1));
+        while nap > awake {
+            self.control.clone().sleep(self.clock.as_ref(), awake).await;
+            self.attend().await?;
+            nap -= awake;
+        }
         self.control.clone().sleep(self.clock.as_ref(), nap).await;
         self.attend().await
     }

@@ -74,7 +74,8 @@ fn what_a_machine_left_half_done_another_brings_to_its_end() {
 fn of_two_machines_one_deploys_and_the_other_learns_who_and_steers_it() {
     let mut cloud = Cloud::open();
     let (one, two) = (cloud.push("1"), cloud.push("2"));
-    cloud.share("bake_time = \"12s\"");
+    // Its lease is looked at twice, which takes a part of it.
+    cloud.share("lease = \"6s\"\nbake_time = \"20s\"");
     let runner = Machine::new(&cloud, "runner-1", &one);
     let deploy = |image: &str| ["deploy", "--image", image, "--format", "json"].map(str::to_owned);
     let begin = |image: &str| {
@@ -105,7 +106,7 @@ fn of_two_machines_one_deploys_and_the_other_learns_who_and_steers_it() {
     cloud.ends(0, &["unlock"]);
 
     // One that waits for its turn gets it, and finds what the other has deployed.
-    cloud.configure("s3://acme-deploy/journal", "bake_time = \"3s\"");
+    cloud.configure("s3://acme-deploy/journal", "lease = \"6s\"\nbake_time = \"5s\"");
     let arguments = ["deploy", "--image", &two, "--retry", "--format", "json"];
     let mut child = runner.start(&arguments);
     let lines = until(&mut child, "bake");
