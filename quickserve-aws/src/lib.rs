@@ -26,6 +26,7 @@ mod arn;
 pub mod bootstrap;
 pub mod chain;
 mod clients;
+mod ec2;
 pub mod ecs;
 mod error;
 pub mod journal;
@@ -34,6 +35,7 @@ pub mod preflight;
 pub mod registry;
 mod s3;
 pub mod secrets;
+mod signed;
 
 pub use arn::Arn;
 pub use clients::{Clients, https};

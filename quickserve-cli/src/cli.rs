@@ -421,7 +421,7 @@ pub(crate) enum Aws {
 /// `aws bootstrap`.
 #[derive(Debug, Args)]
 pub(crate) struct Bootstrap {
-    /// Such as s3://acme-deploy/journal; without it, the environment's `journal`
+    /// Such as `s3://acme-deploy/journal`; without it, the environment's `journal`
     #[arg(value_name = "s3://BUCKET/PREFIX")]
     pub(crate) place: Option<String>,
     /// Only print the commands of AWS's own tool that do the same

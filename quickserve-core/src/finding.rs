@@ -225,6 +225,8 @@ codes! {
     NO_GOOD_RELEASE = 619;
     /// What serves was changed by others than its file.
     DRIFT = 620;
+    /// Subnets that are not there, or have no addresses for the tasks of a deployment.
+    SUBNETS = 621;
     /// The bucket of the journal does not exist.
     JOURNAL_BUCKET = 690;
     /// A rule of the bucket takes records of the journal away.

@@ -104,17 +104,21 @@ impl Emulator {
         answer
     }
 
-    /// Makes a role that this service of AWS may take, and that may do everything.
+    /// Makes a role that this service of AWS may take, and that may do nothing.
     pub fn role(&self, account: &str, name: &str, trusted: &str) {
         let trust = json!({ "Statement": [{
             "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "Service": trusted } }] });
-        let all = json!({ "Statement": [{ "Effect": "Allow", "Action": "*", "Resource": "*" }] });
-        let (trust, all) = (trust.to_string(), all.to_string());
+        let trust = trust.to_string();
         let role = [("Action", "CreateRole"), ("RoleName", name), ("AssumeRolePolicyDocument", &trust)];
         self.query(account, "iam", &role);
+    }
+
+    /// Lets a role do everything.
+    pub fn allow_all(&self, account: &str, role: &str) {
+        let all = json!({ "Statement": [{ "Effect": "Allow", "Action": "*", "Resource": "*" }] }).to_string();
         let policy = [
             ("Action", "PutRolePolicy"),
-            ("RoleName", name),
+            ("RoleName", role),
             ("PolicyName", "all"),
             ("PolicyDocument", &all),
         ];

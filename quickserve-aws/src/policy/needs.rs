@@ -216,6 +216,8 @@ fn checks(subject: &Subject, declared: &Declared, place: &Place) -> Vec<Need> {
     let shifting = declared.shifting_roles(place);
     let ours = subject.assume_role.iter().map(|role| place.role(role));
     let roles: BTreeSet<String> = declared.roles(place).into_iter().chain(shifting).chain(ours).collect();
+    // In every other network mode tasks have no addresses of their own.
+    let subnets = (declared.network_mode.as_deref() == Some("awsvpc")).then(|| ANY.to_owned());
     let alarms = (!subject.alarms.is_empty()).then(|| ANY.to_owned());
     let logs = (!declared.logs.is_empty()).then(|| ANY.to_owned());
     vec![
@@ -247,6 +249,7 @@ fn checks(subject: &Subject, declared: &Declared, place: &Place) -> Vec<Need> {
             ],
             balanced,
         ),
+        Need::new(Check, "CheckSubnets", &["ec2:DescribeSubnets"], subnets),
         Need::new(Check, "CheckLogs", &["logs:DescribeLogGroups"], logs),
         Need::new(Check, "CheckOutput", &["logs:GetLogEvents"], lines),
         Need::new(Check, "CheckAlarms", &["cloudwatch:DescribeAlarms"], alarms),

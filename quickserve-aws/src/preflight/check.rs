@@ -14,7 +14,7 @@ use super::identity::{self, Identity};
 use super::roles::{Taken, roles};
 use super::subject::Subject;
 use super::told::{told, unchecked};
-use super::{alarms, cluster, drift, headroom, logs, permissions, service, targets};
+use super::{alarms, cluster, drift, headroom, logs, permissions, service, subnets, targets};
 use crate::clients::Clients;
 use crate::ecs::{self, Live};
 use crate::policy::{Place, deployer, execution_role};
@@ -118,10 +118,11 @@ async fn around(
     let balancers = balancers(declared, live);
     let place = of(clients, who, BTreeSet::new());
     let taken = taken(declared, &balancers, &place);
-    let (permissions, roles, headroom, logs, targets, alarms, drift) = tokio::join!(
+    let (permissions, roles, headroom, subnets, logs, targets, alarms, drift) = tokio::join!(
         permissions(clients, subject, declared, who),
         roles(clients, &taken),
         headroom::headroom(clients, subject, declared, live),
+        subnets::subnets(clients, subject, declared, live),
         logs::log_groups(clients, &declared.logs),
         targets::targets(clients, subject, declared, &balancers),
         alarms::alarms(clients, &subject.alarms),
@@ -131,6 +132,7 @@ async fn around(
         .and(permissions)
         .and(roles)
         .and(told("room on the instances", headroom))
+        .and(told("room in the subnets", subnets))
         .and(logs)
         .and(targets)
         .and(told("alarms", alarms))

@@ -48,6 +48,27 @@ pub(crate) struct LogTarget {
 pub(crate) struct ServiceFile {
     pub(crate) launch_type: Option<String>,
     pub(crate) load_balancers: Option<Vec<Balancer>>,
+    network_configuration: Option<NetworkConfiguration>,
+}
+
+impl ServiceFile {
+    /// The subnets in which tasks have addresses of their own.
+    pub(crate) fn subnets(&self) -> &[String] {
+        let network = self.network_configuration.as_ref().and_then(|it| it.awsvpc_configuration.as_ref());
+        network.map(|network| network.subnets.as_slice()).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NetworkConfiguration {
+    awsvpc_configuration: Option<AwsvpcConfiguration>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct AwsvpcConfiguration {
+    subnets: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]

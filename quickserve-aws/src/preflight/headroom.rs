@@ -26,11 +26,11 @@ struct Size {
 
 /// How many tasks are started, and how many have to fit at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Wanted {
+pub(super) struct Wanted {
     /// Tasks beside those that run.
-    beside: u64,
+    pub(super) beside: u64,
     /// Whether old tasks may stop before new ones start.
-    may_stop_first: bool,
+    pub(super) may_stop_first: bool,
 }
 
 /// Looks at the instances of a service of launch type EC2. Capacity providers make room by themselves, and Fargate has
@@ -84,7 +84,7 @@ fn remaining(instance: &ContainerInstance) -> Size {
 }
 
 /// ECS documentation, "Rolling update": the minimum is rounded up, the maximum down.
-fn wanted(subject: &Subject, desired: Option<u32>) -> Wanted {
+pub(super) fn wanted(subject: &Subject, desired: Option<u32>) -> Wanted {
     let tasks = u64::from(subject.tasks.or(desired).unwrap_or(1));
     let running = u64::from(desired.unwrap_or_default());
     let most = tasks * u64::from(subject.maximum_percent) / 100;

@@ -35,7 +35,7 @@ pub(super) fn unknown(error: &Error) -> Finding {
     } else {
         Code::PLATFORM_UNREACHABLE
     };
-    let mut finding = Finding::error(code, error.causes().join(": ").replace("\n", ";"));
+    let mut finding = Finding::error(code, error.causes().join(": ").replace('\n', ";"));
     finding.hint = error.hint().map(str::to_owned);
     finding
 }

@@ -16,6 +16,7 @@ mod permissions;
 mod roles;
 mod service;
 mod subject;
+mod subnets;
 mod targets;
 mod told;
 

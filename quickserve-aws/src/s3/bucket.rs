@@ -18,12 +18,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::Location;
 use super::answer;
-use super::credentials::Credentials;
-use super::endpoint::endpoint;
 use super::service::Connector;
-use super::wire::Wire;
 use crate::clients::Clients;
 use crate::error::{Call, failed_to};
+use crate::signed::{Credentials, Service, Wire, endpoint};
 
 /// Within one call of a store, which its user makes again: a lease must not end meanwhile.
 const RETRIES: usize = 2;
@@ -49,12 +47,12 @@ impl Bucket {
                     "say where it is: {place}?region=<region>, or set `region` in quickserve.toml"
                 ))
             })?;
-        let endpoint = endpoint(sdk, &region)?;
+        let endpoint = endpoint(sdk, Service::S3, &region)?;
         let provider = sdk.credentials_provider().ok_or_else(|| {
             Error::new(ErrorKind::Invalid, "reach S3: the SdkConfig has no credentials provider")
         })?;
-        let wire = Wire::new(sdk, &endpoint)?;
-        let credentials = Arc::new(Credentials::new(provider, clock));
+        let wire = Wire::new(sdk, Service::S3, &endpoint)?;
+        let credentials = Arc::new(Credentials::new(Service::S3, provider, clock));
         Ok(Self { name: place.bucket.clone(), region, endpoint, credentials, wire })
     }
 

@@ -3,11 +3,8 @@
 
 mod answer;
 mod bucket;
-mod credentials;
-mod endpoint;
 mod location;
 mod service;
-mod wire;
 
 pub(crate) use bucket::Bucket;
 pub use location::Location;

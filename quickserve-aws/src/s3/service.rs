@@ -11,8 +11,8 @@ use object_store::client::{
 };
 
 use super::answer;
-use super::wire::Wire;
 use crate::error::{Call, call};
+use crate::signed::Wire;
 
 /// Connects `object_store` with the HTTP client of an `SdkConfig`, and reads S3's errors where they still are whole.
 #[derive(Debug, Clone)]

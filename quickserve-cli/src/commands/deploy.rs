@@ -124,11 +124,15 @@ pub(super) async fn prepare(
     subject.deploying = true;
     // What only it knows is no reason to wait.
     subject.hadolint = None;
+    let mut settings = target.settings.clone();
+    if let Some(Chosen { strategy, .. }) = chosen(context, arguments)? {
+        settings.deploy.strategy = Some(strategy);
+    }
     let registry = stage.registry(&draft.workload)?;
     let history = async {
         let journal = stage.deployer.journal().await?;
         let state = Some(journal.state());
-        let account = stage.check_account(target, &draft.workload, &draft.references, state).await;
+        let account = stage.check_account(&settings, &draft.workload, &draft.references, state).await;
         Ok::<_, Failure>((journal, account))
     };
     let (resolved, entrance, history, files, commit) = tokio::join!(
@@ -163,10 +167,6 @@ pub(super) async fn prepare(
         // For the message only: empty when the platform does not answer.
         let serving = stage.platform.observe().await.map(|seen| serving(&seen)).unwrap_or_default();
         return Err(Failure::findings(Outcome::Refused, report.findings).with_serving(serving));
-    }
-    let mut settings = target.settings.clone();
-    if let Some(Chosen { strategy, .. }) = chosen(context, arguments)? {
-        settings.deploy.strategy = Some(strategy);
     }
     let mut config = settings.deployment(&draft.workload)?;
     if let Some(why) = stage.unasked(&config) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use quickserve_aws::Clients;
-use quickserve_core::config::JournalLocation;
+use quickserve_core::config::{JournalLocation, Settings};
 use quickserve_core::finding::{Code, Finding};
 use quickserve_core::journal::{self, Journal};
 use quickserve_core::preflight::Report;
@@ -50,13 +50,13 @@ pub(super) async fn store(
 
 /// What is wrong with the bucket that the journal is in, with these clients where somebody has made them already. That it
 /// cannot be asked is a finding: without its journal nothing is deployed.
-pub(super) async fn inspect(target: &Target, clients: Option<&Clients>) -> Report {
-    let JournalLocation::Url(url) = &target.settings.journal else { return Report::default() };
+pub(super) async fn inspect(settings: &Settings, clients: Option<&Clients>) -> Report {
+    let JournalLocation::Url(url) = &settings.journal else { return Report::default() };
     let inspected = async {
         let place = url.parse()?;
         let clients = match clients {
             Some(clients) => clients.clone(),
-            None => aws::clients(&target.settings.aws).await?,
+            None => aws::clients(&settings.aws).await?,
         };
         quickserve_aws::bootstrap::inspect(&clients, &place, clock()).await
     };

@@ -131,18 +131,18 @@ impl Stage {
     /// be asked is told.
     pub(crate) async fn check_account(
         &self,
-        target: &Target,
+        settings: &Settings,
         workload: &Workload,
         images: &BTreeMap<String, String>,
         state: Option<&State>,
     ) -> Report {
-        let Place::Cloud(cloud) = &self.place else { return journals::inspect(target, None).await };
+        let Place::Cloud(cloud) = &self.place else { return journals::inspect(settings, None).await };
         // Nothing is said of a history that nobody could read.
         let has_good_release = state.is_none_or(|state| state.current().is_some());
-        let subject = cloud.subject(target, workload, images, has_good_release);
+        let subject = cloud.subject(settings, workload, images, has_good_release);
         let (account, journal) = tokio::join!(
             preflight::check(cloud.clients(), &subject),
-            journals::inspect(target, Some(cloud.clients())),
+            journals::inspect(settings, Some(cloud.clients())),
         );
         let nobody = account
             .findings
@@ -161,7 +161,7 @@ impl Stage {
                 let images = release.images.iter();
                 let images =
                     images.map(|(container, image)| (container.clone(), image.reference.clone())).collect();
-                let subject = cloud.subject(target, &release.workload, &images, true);
+                let subject = cloud.subject(&target.settings, &release.workload, &images, true);
                 Arc::new(ecs::StandingAccount::new(cloud.clients(), subject, Arc::new(secrets)))
             }
         }

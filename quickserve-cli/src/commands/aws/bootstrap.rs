@@ -200,5 +200,7 @@ fn tell(context: &Context, lines: &[Line]) {
         return;
     }
     let style = Style { colour: context.terminal.colour };
-    lines.iter().for_each(|line| output::tell(&style.show(line)));
+    for line in lines {
+        output::tell(&style.show(line));
+    }
 }

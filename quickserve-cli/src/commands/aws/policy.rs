@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, arguments: &Policy, reporter: &Report
     let workload = assemble::workload(context, &project, &target.settings)?;
     let stage = target.stage_to_look(context, reporter).await?;
     let cloud = stage.need_cloud()?;
-    let subject = cloud.subject(&target, &workload, &BTreeMap::new(), true);
+    let subject = cloud.subject(&target.settings, &workload, &BTreeMap::new(), true);
     let (place, unseen) = preflight::place(cloud.clients(), &subject).await?;
     for finding in unseen {
         reporter.caution(format!("the policies may lack something: {}", finding.message));

@@ -101,7 +101,7 @@ async fn account(
     // Without a workload nothing is known of what it needs, and that is told.
     let Some(workload) = workload else { return Report::default() };
     let journal = stage.deployer.journal().await.ok();
-    stage.check_account(target, workload, references, journal.as_ref().map(Journal::state)).await
+    stage.check_account(&target.settings, workload, references, journal.as_ref().map(Journal::state)).await
 }
 
 /// What a release is made of.

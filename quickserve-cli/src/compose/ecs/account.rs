@@ -6,23 +6,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use quickserve_aws::{Clients, preflight};
 use quickserve_core::Result;
-use quickserve_core::config::JournalLocation;
+use quickserve_core::config::{JournalLocation, Settings};
 use quickserve_core::preflight::{LastLook, Report};
 use quickserve_core::workload::Workload;
 
 use super::Cloud;
-use crate::target::Target;
 
 impl Cloud {
     /// What a service needs there, as its files and settings say.
     pub(crate) fn subject(
         &self,
-        target: &Target,
+        settings: &Settings,
         workload: &Workload,
         images: &BTreeMap<String, String>,
         has_good_release: bool,
     ) -> preflight::Subject {
-        let settings = &target.settings;
         preflight::Subject {
             key: self.key.clone(),
             journal: match &settings.journal {

@@ -29,6 +29,7 @@ impl Cloud {
         emulator.repository(SERVICE);
         let cloud = Self { shop: Shop::empty(), emulator, images: Vec::new(), calls: None };
         cloud.emulator.role(Emulator::ACCOUNT, "ecsTaskExecutionRole", "ecs-tasks.amazonaws.com");
+        cloud.emulator.allow_all(Emulator::ACCOUNT, "ecsTaskExecutionRole");
         cloud.ecs("CreateCluster", &json!({ "clusterName": CLUSTER }));
         let secret = json!({ "Name": "shop/stripe-key", "SecretString": "s3cret-value" });
         cloud.aws("secretsmanager", "secretsmanager.CreateSecret", &secret);

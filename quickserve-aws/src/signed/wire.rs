@@ -1,4 +1,4 @@
-//! One request to S3, through the HTTP client and within the time limits of an `SdkConfig`.
+//! One request, through the HTTP client and within the time limits of an `SdkConfig`.
 
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -12,6 +12,7 @@ use http::header::USER_AGENT;
 use http::{HeaderValue, Request, Response, Uri};
 use quickserve_core::{Error, ErrorKind, Result};
 
+use super::endpoint::Service;
 use crate::chain::ATTEMPT;
 use crate::error::Call;
 
@@ -19,24 +20,24 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("quickserve/", env!(
 
 /// Sends requests that are signed already, once each.
 #[derive(Debug, Clone)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     operation: Operation<Request<Bytes>, Response<Bytes>, ErrorMetadata>,
 }
 
 impl Wire {
-    /// A way to an endpoint.
-    pub(super) fn new(sdk: &SdkConfig, endpoint: &str) -> Result<Self> {
+    /// A way to an endpoint of a service.
+    pub(crate) fn new(sdk: &SdkConfig, service: Service, endpoint: &str) -> Result<Self> {
         let client = sdk.http_client().ok_or_else(|| {
-            Error::new(ErrorKind::Invalid, "reach S3: the SdkConfig has no HTTP client")
+            Error::new(ErrorKind::Invalid, format!("reach {service}: the SdkConfig has no HTTP client"))
                 .with_hint("build it with `.http_client(quickserve_aws::https())`")
         })?;
         let limits = || TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build();
         let mut operation = Operation::builder()
-            .service_name("s3")
+            .service_name(service.name())
             .operation_name("Request")
             .behavior_version(BehaviorVersion::latest())
             .http_client(client)
-            .endpoint_url(&root(endpoint)?)
+            .endpoint_url(&root(service, endpoint)?)
             .no_auth()
             .no_retry()
             .timeout_config(sdk.timeout_config().cloned().unwrap_or_else(limits));
@@ -51,7 +52,7 @@ impl Wire {
     }
 
     /// The answer, whatever its status.
-    pub(super) async fn send(&self, call: Call, mut request: Request<Bytes>) -> Result<Response<Bytes>> {
+    pub(crate) async fn send(&self, call: Call, mut request: Request<Bytes>) -> Result<Response<Bytes>> {
         request.headers_mut().entry(USER_AGENT).or_insert(AGENT);
         // The endpoint gives the rest.
         let path = request.uri().path_and_query().cloned();
@@ -61,8 +62,8 @@ impl Wire {
 }
 
 /// Scheme, host and port.
-fn root(endpoint: &str) -> Result<String> {
-    let unfit = || Error::new(ErrorKind::Invalid, format!("use {endpoint:?} as the endpoint of S3"));
+fn root(service: Service, endpoint: &str) -> Result<String> {
+    let unfit = || Error::new(ErrorKind::Invalid, format!("use {endpoint:?} as the endpoint of {service}"));
     let uri: Uri = endpoint.parse().map_err(|_| unfit())?;
     let (scheme, authority) = (uri.scheme_str().ok_or_else(unfit)?, uri.authority().ok_or_else(unfit)?);
     Ok(format!("{scheme}://{authority}"))

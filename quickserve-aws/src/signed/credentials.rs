@@ -13,6 +13,7 @@ use quickserve_core::clock::{Clock, after};
 use quickserve_core::{Error, ErrorKind, Result};
 use tokio::sync::Mutex;
 
+use super::endpoint::Service;
 use crate::error::no_credentials;
 
 /// Credentials that do not say how long they hold are asked for again after this time, as the SDK's own cache does.
@@ -21,7 +22,8 @@ const UNLIMITED: Duration = Duration::from_mins(15);
 const RESERVE: Duration = Duration::from_mins(1);
 
 /// What the SDK's chain finds, kept until shortly before it ends: the chain itself may ask STS each time.
-pub(super) struct Credentials {
+pub(crate) struct Credentials {
+    service: Service,
     provider: SharedCredentialsProvider,
     clock: Arc<dyn Clock>,
     kept: Mutex<Option<Kept>>,
@@ -33,19 +35,22 @@ struct Kept {
 }
 
 impl Credentials {
-    pub(super) fn new(provider: SharedCredentialsProvider, clock: Arc<dyn Clock>) -> Self {
-        Self { provider, clock, kept: Mutex::default() }
+    pub(crate) fn new(service: Service, provider: SharedCredentialsProvider, clock: Arc<dyn Clock>) -> Self {
+        Self { service, provider, clock, kept: Mutex::default() }
     }
 
     /// Credentials that hold for a while.
-    pub(super) async fn get(&self) -> Result<Arc<AwsCredential>> {
+    pub(crate) async fn get(&self) -> Result<Arc<AwsCredential>> {
         let now = self.clock.now();
         let mut kept = self.kept.lock().await;
         if let Some(kept) = kept.as_ref().filter(|kept| now < kept.until) {
             return Ok(Arc::clone(&kept.credential));
         }
-        let found =
-            self.provider.provide_credentials().await.map_err(|error| no_credentials("s3", &error))?;
+        let found = self
+            .provider
+            .provide_credentials()
+            .await
+            .map_err(|error| no_credentials(self.service.name(), &error))?;
         let until = match found.expiry() {
             None => after(now, UNLIMITED),
             Some(expiry) => {
@@ -111,7 +116,7 @@ mod tests {
     async fn credentials_are_asked_for_again_shortly_before_they_end() {
         let clock = Arc::new(MemoryClock::default());
         let provider = SharedCredentialsProvider::new(Hourly(clock.clone(), AtomicU64::new(0)));
-        let credentials = Credentials::new(provider, clock.clone());
+        let credentials = Credentials::new(Service::S3, provider, clock.clone());
         let mut seen = Vec::new();
         for minutes in [0, 58, 1, 10] {
             clock.advance(Duration::from_mins(minutes));
