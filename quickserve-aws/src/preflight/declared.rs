@@ -122,8 +122,9 @@ impl Declared {
         let images: Vec<&str> = subject.images.values().map(String::as_str).chain(unnamed).collect();
         Ok(Self {
             family: definition.family.unwrap_or_else(|| subject.family.clone()),
-            execution_role: definition.execution_role_arn,
-            task_role: definition.task_role_arn,
+            execution_role: definition.execution_role_arn.filter(|role| !role.is_empty()),
+            // A described definition may have an empty one where there is none.
+            task_role: definition.task_role_arn.filter(|role| !role.is_empty()),
             network_mode: definition.network_mode,
             logs: containers.iter().filter_map(log_target).collect(),
             secrets: sources.iter().map(|source| Source::parse(source)).collect::<Result<_>>()?,

@@ -160,6 +160,33 @@ mod tests {
     }
 
     #[test]
+    fn a_test_listener_is_a_host_and_a_port() {
+        let read = |listener: &str| {
+            let text = format!(
+                "service = 'a'\ntask_definition = 'live'\n[environments.production]\nplatform = 'ecs'\n\
+                 cluster = 'c'\necs_service = 's'\njournal = 'local'\ntest_listener = '{listener}'"
+            );
+            let config = Config::parse(&text, "quickserve.toml").ok()?;
+            config.settings(None, Some("production")).ok()?.ecs.as_ref()?.test_listener.clone()
+        };
+        for good in ["shop.internal:8443", "10.0.0.7:80", "[fd00::7]:80"] {
+            assert_eq!(read(good).as_deref(), Some(good));
+        }
+        for bad in [
+            "",
+            "shop.internal",
+            "shop.internal:",
+            ":80",
+            "shop:0",
+            "shop:99999",
+            "http://shop:80",
+            "fd00::7:80",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_done_is_refused_in_one_go() {
         let text = r#"
             service = "a"
