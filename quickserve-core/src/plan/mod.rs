@@ -104,7 +104,7 @@ pub struct Plan {
 /// Plans the way from what is observed to the goal.
 ///
 /// # Errors
-/// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) when the platform, or the numbers given, do not
+/// [`ErrorKind::Unsupported`] when the platform, or the numbers given, do not
 /// allow it; nothing that merely resembles what was asked is planned instead.
 pub fn plan(situation: &Situation<'_>) -> Result<Plan> {
     let strategy = situation.config.strategy;
