@@ -35,6 +35,9 @@ pub(super) async fn targets(
     balancers: &[Balancer],
 ) -> Report {
     let mut report = Report::default();
+    if balancers.is_empty() && subject.strategy != Strategy::Rolling {
+        report = report.and(unshiftable("the service has no load balancer", &subject.service));
+    }
     for balancer in balancers {
         report = report.and(Report::of(backend(subject, balancer)));
     }
@@ -188,7 +191,10 @@ async fn shift(clients: &Clients, balancer: &Balancer) -> Result<Report> {
 }
 
 fn lacking(balancer: &Balancer, why: &str) -> Report {
-    let on = balancer.target_group.as_deref().unwrap_or("load balancer");
+    unshiftable(why, balancer.target_group.as_deref().unwrap_or("load balancer"))
+}
+
+fn unshiftable(why: &str, on: &str) -> Report {
     let finding = Finding::error(Code::TRAFFIC_SHIFT, format!("traffic cannot be shifted: {why}")).on(on);
     Report::of(vec![finding.with_hint(
         "name two target groups and a rule that forwards to both, or deploy with strategy = \"rolling\"",

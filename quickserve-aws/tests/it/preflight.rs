@@ -293,6 +293,9 @@ async fn traffic_can_be_shifted_where_rules_forward_to_both_groups() {
     assert!(shift(None).await.contains("no rule forwards to target group green"));
     let absent = format!("{}0", &test[..test.len() - 1]);
     assert!(shift(Some(&absent)).await.contains("does not exist"));
+    let bare = Subject { strategy: Strategy::Canary, definition: Some("{}".into()), ..self::subject() };
+    let told = of_codes(&checked_of(&emulator, &tap, &bare).await, &["QS614"]);
+    assert!(told.contains("the service has no load balancer"), "{told}");
     // A listener of a Network Load Balancer stands for a rule.
     assert_eq!(shift(Some(&listener)).await.matches("no rule forwards to target group green").count(), 1);
 }
