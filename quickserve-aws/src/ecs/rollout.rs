@@ -1,4 +1,4 @@
-//! ECS's rolling update as a rollout of the core.
+//! ECS's deployments as rollouts of the core: begun, found and judged by what ECS says of them.
 
 use std::net::SocketAddr;
 
