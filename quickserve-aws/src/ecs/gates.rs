@@ -1,6 +1,7 @@
 //! ECS's own blue/green, canary and linear deployments: where they stand, their gates, and their way back.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use aws_sdk_ecs::types::{DeploymentLifecycleHookAction, DeploymentStrategy, StopServiceDeploymentStopType};
 use aws_smithy_types::DateTime;
@@ -18,6 +19,8 @@ use crate::error::{Call, call};
 
 /// Seconds after which a deployment's record is there, if ever: `ListServiceDeployments` lags behind by a few.
 const RECORD_LAG: i64 = 300;
+/// For finding the address of a test listener.
+const LOOKUP: Duration = Duration::from_secs(5);
 const CONTINUE: Call = call("ecs", "ContinueServiceDeployment");
 const STOP: Call = call("ecs", "StopServiceDeployment");
 
@@ -136,8 +139,10 @@ impl Ecs {
     pub(super) async fn test_listener(&self) -> Result<Option<SocketAddr>> {
         let Some(name) = self.test_name() else { return Ok(None) };
         let failed = || Error::new(ErrorKind::Unavailable, format!("find the test listener {name}"));
-        let mut found =
-            tokio::net::lookup_host(name).await.map_err(|error| failed().temporary().with_source(error))?;
+        // The system's resolver has its own idea of patience, and the lease runs.
+        let found = tokio::time::timeout(LOOKUP, tokio::net::lookup_host(name)).await;
+        let found = found.map_err(|error| failed().temporary().with_source(error))?;
+        let mut found = found.map_err(|error| failed().temporary().with_source(error))?;
         found.next().map(Some).ok_or_else(|| failed().temporary())
     }
 }
